@@ -1,0 +1,65 @@
+"""`tsse-validate report`: the HTML report again, from a run's `result.json`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from tsse_validation.errors import SettingsError, SuiteError
+from tsse_validation.report.document import ReportDocument, read_result_json
+from tsse_validation.report.files import REPORT_HTML, TESTS_HTML
+from tsse_validation.report.writer import write_html
+
+
+def report(
+    result_json: Annotated[Path, typer.Argument(metavar="RESULT.json", help="a run's result.json")],
+    output: Annotated[
+        Path | None, typer.Option("--output", help="where to (default: report.html beside it)", metavar="FILE")
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option("--compare", help="an earlier run to compare with", metavar="RESULT.json")
+    ] = None,
+) -> None:
+    """Write the HTML report of a run from its result.json; the files beside that are named by their SHA-256."""
+    document = _read(result_json)
+    earlier = None if compare is None else _read(compare)
+    beside = result_json.parent
+    path = beside / REPORT_HTML if output is None else output
+    tests = TESTS_HTML if path.parent.resolve() == beside.resolve() and (beside / TESTS_HTML).exists() else ""
+    try:
+        write_html(path, document, tests, evidence=beside, earlier=earlier)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}."
+        raise SettingsError(msg, "Name another place by --output.") from None
+    typer.echo(f"{document.verdict.outcome}: {path}")
+
+
+def _read(path: Path) -> ReportDocument:
+    """Read a result and hold its verdict against its records.
+
+    Raises:
+        SettingsError: there is no such result.
+        SuiteError: its records do not bear its verdict out.
+
+    """
+    try:
+        document = read_result_json(path)
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}."
+        raise SettingsError(msg) from None
+    except ValidationError as error:
+        msg = f"{path} is not a result.json of this suite: {error.error_count()} things in it do not fit."
+        raise SettingsError(
+            msg, "Use the suite that has written it; it names its version under suite_version."
+        ) from None
+    decided = ReportDocument.of(document.result)
+    if decided != document:
+        msg = (
+            f"{path} says {document.verdict.outcome}, but its records do not bear out that verdict as it stands: "
+            f"this suite decides {decided.verdict.outcome}."
+        )
+        version = document.result.started.suite_version
+        advice = f"It was changed, or another version than this has decided: the run's was {version}."
+        raise SuiteError(msg, advice)
+    return document

@@ -1,0 +1,230 @@
+"""Client of the core-server's API (contract sections 1 to 3), with the guard that keeps a controller unharmed."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from tsse_validation.clients.allowed import JOBS_PATH
+from tsse_validation.clients.budget import PostBudget
+from tsse_validation.clients.http import Answer, HttpClient
+from tsse_validation.contract import (
+    INSPECT_JOB,
+    MISSING_CAPABILITY_TEXT,
+    RUN_CAPABILITY,
+    VIEW_CAPABILITY,
+    Job,
+    JobEvent,
+    JobEvents,
+)
+from tsse_validation.errors import (
+    AccessError,
+    BudgetError,
+    NotAllowedError,
+    PromiseBrokenError,
+    UnreachableError,
+)
+
+EVENTS_PAGE = 500
+MOST_EVENTS = 100_000
+
+_UNAVAILABLE = 503
+"""What a server answers while something that it needs is away: it breaks no promise by saying so."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Health:
+    """What `/healthz` said, the seconds it took, and the `Date` header: the controller's clock."""
+
+    status: int
+    body: Any
+    seconds: float
+    date: str | None
+
+
+class CoreClient:
+    """Speaks to one core-server as one token.
+
+    Only the runbook's calls leave it (`allowed.CORE_CALLS`): GETs of health, jobs, events and results; POSTs of
+    the four lake jobs, and the cancel of a job that this run has started, whichever token did. Everything else
+    raises `NotAllowedError` before it is sent, and before it is counted.
+    """
+
+    def __init__(
+        self,
+        http: HttpClient,
+        token: SecretStr,
+        budget: PostBudget,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        longest_wait: float = 180.0,
+    ) -> None:
+        self.http = http
+        self.budget = budget
+        self._token = token
+        self._sleep = sleep
+        self._longest_wait = longest_wait
+
+    def with_token(self, token: SecretStr) -> "CoreClient":
+        """Return a client of the same server and budget that speaks as another token."""
+        return CoreClient(self.http, token, self.budget, sleep=self._sleep, longest_wait=self._longest_wait)
+
+    def health(self) -> Health:
+        """GET `/healthz`, without a token (section 1)."""
+        answer = self._get("/healthz", authorization=None)
+        return Health(answer.status, answer.json(), answer.seconds, answer.headers.get("date"))
+
+    def probe(self, job_id: str, authorization: str | None) -> Answer:
+        """GET a job under any `Authorization` header, or none, and return the raw answer (section 2)."""
+        return self._get(f"{JOBS_PATH}/{job_id}", authorization=authorization)
+
+    def authorization(self) -> str:
+        """Return the header's value of this client's token."""
+        return f"Bearer {self._token.get_secret_value()}"
+
+    def create_job(self, job_type: str, params: dict[str, object], *, purpose: str) -> Job:
+        """POST a job of the runbook and return it; waits for the POST budget, within reason (section 3).
+
+        Raises:
+            NotAllowedError: the job type is not one of the runbook's, or its parameters are not the contract's.
+            BudgetError: the budget would have to be waited for too long.
+            AccessError: the token is refused.
+
+        """
+        answer = self._post(JOBS_PATH, _job_body(job_type, params), purpose=purpose)
+        job = self._model(answer, Job, key="job", expect=200)
+        self.http.guard.started(job.id)
+        return job
+
+    def try_to_create(self, job_type: str, *, purpose: str) -> Answer:
+        """POST a job of the runbook for a token that should be refused, and return the raw answer (section 2).
+
+        Should the token be let in, an inspection is all that it starts.
+
+        Raises:
+            NotAllowedError: the job type is not the harmless `lake_inspect_v1`.
+
+        """
+        if job_type != INSPECT_JOB:
+            msg = f"a token's rights are tried with {INSPECT_JOB} only, not with {job_type!r}"
+            raise NotAllowedError(msg)
+        return self._post(JOBS_PATH, _job_body(job_type, {}), purpose=purpose)
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask for the cancellation of a job that this run has created (section 3).
+
+        Raises:
+            NotAllowedError: the job is not ours.
+
+        """
+        answer = self._post(f"{JOBS_PATH}/{job_id}/cancel", None, purpose="cancel")
+        return self._model(answer, Job, key="job", expect=200)
+
+    def job(self, job_id: str) -> Job:
+        """GET a job (section 3)."""
+        return self._model(self._get(f"{JOBS_PATH}/{job_id}"), Job, key="job", expect=200)
+
+    def events(self, job_id: str) -> list[JobEvent]:
+        """GET all events of a job, page by page, oldest first (section 3)."""
+        events: list[JobEvent] = []
+        while True:
+            after = events[-1].id if events else 0
+            answer = self._get(f"{JOBS_PATH}/{job_id}/events?after={after}&limit={EVENTS_PAGE}")
+            page = self._model(answer, JobEvents, key=None, expect=200).events
+            if any(later <= earlier for earlier, later in pairwise([after, *(event.id for event in page)])):
+                msg = f"The events of job {job_id} do not ascend after id {after} (contract section 3)."
+                raise PromiseBrokenError(msg)
+            events += page
+            if len(page) < EVENTS_PAGE:
+                return events
+            if len(events) >= MOST_EVENTS:
+                msg = f"Job {job_id} has more than {MOST_EVENTS:,} events."
+                raise PromiseBrokenError(msg, "Look at the controller's log: something repeats without end.")
+
+    def result(self, job_id: str, model: type[Model]) -> Model:
+        """GET the result of a completed job as one of the contract's models (section 3)."""
+        return self._model(self._get(f"{JOBS_PATH}/{job_id}/result"), model, key="result", expect=200)
+
+    def _get(self, path: str, *, authorization: str | None = "own") -> Answer:
+        self.http.guard.hold("GET", path)
+        value = self.authorization() if authorization == "own" else authorization
+        return self.http.get(path, headers={"Authorization": value} if value is not None else None)
+
+    def _post(self, path: str, body: object | None, *, purpose: str) -> Answer:
+        """POST within the budget; what was refused by 429 was not done, so it may be sent again."""
+        self.http.guard.hold("POST", path, b"" if body is None else json.dumps(body).encode())
+        waited = 0.0
+        while True:
+            delay = self.budget.delay()
+            if waited + delay > self._longest_wait:
+                msg = (
+                    f"The POST budget of the controller is used up: a {purpose} job would wait {delay:.0f} s more."
+                )
+                raise BudgetError(msg, "Run again later, or with fewer windows (--max-job-windows).")
+            if delay:
+                self._sleep(delay)
+                self.budget.waited(delay)
+                waited += delay
+            self.budget.spend(purpose)
+            answer = self.http.send("POST", path, headers={"Authorization": self.authorization()}, json=body)
+            if answer.status != 429:
+                return answer
+            self.budget.was_refused(_retry_after(answer))
+
+    def _model(self, answer: Answer, model: type[Model], *, key: str | None, expect: int) -> Model:
+        _refuse_errors(answer, expect)
+        document = answer.json()
+        content = document.get(key) if key is not None and isinstance(document, dict) else document
+        try:
+            return model.model_validate(content)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in ((key,) if key else ()) + problem["loc"])
+            msg = f"{answer.url} answered JSON that the contract does not promise: {where}: {problem['msg']}."
+            raise PromiseBrokenError(msg, "See contract section 3.") from None
+
+
+def _job_body(job_type: str, params: dict[str, object]) -> dict[str, object]:
+    return {"job_type": job_type, "params": params, "job_key": None, "dedupe": False}
+
+
+def _retry_after(answer: Answer) -> float:
+    """Return the seconds a 429 asks for, plus one: its own numbers are whole seconds, rounded down."""
+    for header in ("retry-after", "x-ratelimit-after"):
+        value = answer.headers.get(header, "")
+        if value.isdecimal():
+            return float(value) + 1.0
+    return 20.0
+
+
+def _refuse_errors(answer: Answer, expect: int) -> None:
+    if answer.status == expect:
+        return
+    if answer.status == 401:
+        msg = f"The controller refuses the token (401 “{answer.excerpt()}”): it is unknown, revoked or expired."
+        raise AccessError(msg, "Get a new token and give it by --auth-token-file.")
+    if answer.status == 403:
+        missing = next(
+            (
+                name
+                for name in (RUN_CAPABILITY, VIEW_CAPABILITY)
+                if MISSING_CAPABILITY_TEXT.format(capability=name) in answer.text
+            ),
+            None,
+        )
+        lacks = f"it lacks {missing}" if missing else f"“{answer.excerpt()}”"
+        msg = f"The token may not do this (403): {lacks}."
+        raise AccessError(msg, "Use a token with analysis.run and analysis.view.")
+    if answer.status == _UNAVAILABLE:
+        msg = (
+            f"{answer.url} answers {answer.status} “{answer.excerpt()}”: the controller, or its database, is away."
+        )
+        raise UnreachableError(msg, "Look at the controller's log and at its connection to Postgres.")
+    msg = f"{answer.url} answered {answer.status} “{answer.excerpt()}” where {expect} is promised."
+    raise PromiseBrokenError(msg, "Look at the controller's log.")

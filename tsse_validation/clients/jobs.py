@@ -1,0 +1,150 @@
+"""Runs one analysis job from POST to result, polling with backoff under a deadline (contract section 3)."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from tsse_validation.clients.core import CoreClient
+from tsse_validation.contract import Job, JobEvent
+from tsse_validation.errors import DeadlineError, JobFailedError, UnreachableError
+
+Model = TypeVar("Model", bound=BaseModel)
+_FIRST_PAUSE = 0.1
+_PAUSE_GROWTH = 1.5
+
+JOB_ADVICE = {
+    "db_query_failed": "The controller cannot query Postgres: look at its log and its database.",
+    "duckdb_read_failed": "The controller cannot read its lake: look for a torn file in the named partition.",
+    "replication_tick_failed": "Look at replication.last_run_error and the controller's log.",
+    "invalid_window": "The window starts at or after the watermark: choose an earlier one.",
+    "no_sensors": "The database has no sensor that is not deleted.",
+    "unsupported_job_type": "This controller does not know the job: is its version right?",
+}
+
+
+@dataclass(frozen=True)
+class FinishedJob(Generic[Model]):
+    """A job that has completed, with its result, its events and the seconds from its creation to its end.
+
+    `progress` holds each `(completed, total)` that a poll has seen, in order.
+    """
+
+    job: Job
+    result: Model
+    events: tuple[JobEvent, ...]
+    progress: tuple[tuple[int, int | None], ...]
+    seconds: float
+
+    def milestones(self) -> list[JobEvent]:
+        """Return the events that are not mere progress."""
+        return [event for event in self.events if event.kind != "progress"]
+
+
+class JobRunner:
+    """Runs jobs on one core-server. `clock` and `sleep` are in seconds; `poll_interval` is the longest pause."""
+
+    def __init__(
+        self,
+        core: CoreClient,
+        *,
+        poll_interval: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.core = core
+        self._poll_interval = poll_interval
+        self._clock = clock
+        self._sleep = sleep
+
+    def run(
+        self,
+        job_type: str,
+        params: dict[str, object],
+        model: type[Model],
+        *,
+        purpose: str,
+        timeout: float,
+        on_job: Callable[[Job], None] = lambda _job: None,
+    ) -> FinishedJob[Model]:
+        """Create a job, follow it to its end and return it with its result; `on_job` sees every poll.
+
+        Raises:
+            JobFailedError: the job failed or was canceled.
+            DeadlineError: it had not ended within `timeout` seconds; it is left running, and named.
+            UnreachableError: the controller went away while the job was followed.
+
+        """
+        job = self.core.create_job(job_type, params, purpose=purpose)
+        on_job(job)
+        return self.follow(job, model, timeout=timeout, on_job=on_job)
+
+    def follow(
+        self,
+        job: Job,
+        model: type[Model],
+        *,
+        timeout: float,
+        on_job: Callable[[Job], None] = lambda _job: None,
+    ) -> FinishedJob[Model]:
+        """Follow a job that was just created to its end, and return it with its result; errors as in `run`."""
+        began = self._clock()
+        seen: list[tuple[int, int | None]] = []
+        for polled in self._polls(job, until=began + timeout):
+            job = polled
+            seen.append((job.progress.completed, job.progress.total))
+            on_job(job)
+        if not job.terminal:
+            msg = f"The {job.job_type} job {job.id} is {job.status} after {timeout:.0f} s; it was left running."
+            raise DeadlineError(msg, f"Look at GET /api/analysis/jobs/{job.id}, then run again.")
+        if job.status != "completed":
+            raise _failure(job)
+        return FinishedJob(
+            job=job,
+            result=self.core.result(job.id, model),
+            events=tuple(self.core.events(job.id)),
+            progress=tuple(seen),
+            seconds=self._clock() - began,
+        )
+
+    def cancel(self, job: Job, *, timeout: float) -> Job:
+        """Cancel a job of ours, wait up to `timeout` seconds for its end, and return it as last seen.
+
+        A running job ends when it looks whether it should, and may complete before (contract section 3).
+        """
+        job = self.core.cancel(job.id)
+        for polled in self._polls(job, until=self._clock() + timeout):
+            job = polled
+        return job
+
+    def _polls(self, job: Job, *, until: float) -> Iterator[Job]:
+        """Look at a job with growing pauses, up to its end or past an instant of the clock."""
+        pause = _FIRST_PAUSE
+        while not job.terminal and self._clock() <= until:
+            self._sleep(pause)
+            pause = min(pause * _PAUSE_GROWTH, self._poll_interval)
+            job = self._poll(job)
+            yield job
+
+    def _poll(self, job: Job) -> Job:
+        try:
+            return self.core.job(job.id)
+        except UnreachableError as error:
+            msg = (
+                f"The controller went away while the {job.job_type} job {job.id} was {job.status}: {error.message}"
+            )
+            raise UnreachableError(
+                msg, "Restart it, look at its log and at the job (jobs are durable), then run again."
+            ) from None
+
+
+def _failure(job: Job) -> JobFailedError:
+    if job.error is None:
+        return JobFailedError(
+            f"The {job.job_type} job {job.id} was {job.status}.", "Somebody canceled it: run again."
+        )
+    advice = JOB_ADVICE.get(job.error.code, "Look at the job's events and the controller's log, then run again.")
+    msg = f"The {job.job_type} job {job.id} {job.status} with {job.error.code}: {job.error.message}."
+    return JobFailedError(msg, advice, code=job.error.code)

@@ -1,0 +1,196 @@
+"""One backfill at a time: a turn among our own runs, and a look at what else is active on the lake.
+
+The API lists no jobs. `dedupe` joins only jobs under our own key, long ended ones too, and would blur which job is
+ours to cancel; the replication state knows a backfill only once it has completed (contract section 3). So two
+things are looked at. A lock file for each controller: the operating system frees it however its owner ends, and it
+remembers the backfill that a run has left, which is then asked for by its id. And `analysis_jobs`, where Postgres
+may be read: there everybody's jobs stand. Without Postgres, what another user or machine has started is not seen,
+and `unseen` says so.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import urlsplit
+
+from tsse_validation.clients.core import CoreClient
+from tsse_validation.clients.postgres import ActiveJob, PostgresClient
+from tsse_validation.contract import BACKFILL_JOB, Job
+from tsse_validation.errors import AccessError, NotCheckedError
+from tsse_validation.settings import cache_directory
+from tsse_validation.timestamps import format_rfc3339
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class BackfillTurn:
+    """The right to start a backfill; got by `backfill_turn`.
+
+    `unseen` is why jobs of others could not be seen, or `None` when they were.
+    """
+
+    def __init__(self, core: CoreClient, postgres: PostgresClient | None, stream: TextIO) -> None:
+        self._core = core
+        self._postgres = postgres
+        self._stream = stream
+        self._left = _left_job(stream)
+        self.unseen: str | None = None
+        if postgres is None:
+            self.unseen = "the API lists no jobs, and no --database-url was given"
+        self._write()
+
+    @property
+    def over(self) -> bool:
+        """Whether no backfill of ours is left in the controller."""
+        return self._left is None
+
+    def started(self, job: Job) -> None:
+        """Take note of our job, for the run that comes after us, should we not see its end."""
+        self._left = job.id
+        self._write()
+
+    def hold_alone(self, job: Job) -> None:
+        """Look once more, now that our job stands in the table: who started one in the same moment sees ours, too.
+
+        Raises:
+            NotCheckedError: another backfill was started meanwhile; ours is being canceled.
+
+        """
+        others = [other for other in self._in_postgres() if other.job_type == BACKFILL_JOB and other.id != job.id]
+        if others:
+            self._core.cancel(job.id)
+            msg = f"{_named(others[0])} was started in the same moment: ours, {job.id}, was withdrawn."
+            raise NotCheckedError(msg, "Run again when it has ended.")
+
+    def ended(self) -> None:
+        """Take note that our job is terminal."""
+        self._left = None
+
+    def active(self) -> list[ActiveJob]:
+        """Return the lake jobs that are active, as far as they can be seen, oldest first."""
+        found = self._in_postgres()
+        if self._left is not None and all(job.id != self._left for job in found):
+            found += self._left_by_us(self._left)
+        return found
+
+    def _in_postgres(self) -> list[ActiveJob]:
+        if self._postgres is None:
+            return []
+        try:
+            with self._postgres.snapshot() as snapshot:
+                return snapshot.active_lake_jobs()
+        except AccessError as error:
+            self.unseen = error.message.rstrip(".")
+            return []
+
+    def _left_by_us(self, job_id: str) -> list[ActiveJob]:
+        if self._core.probe(job_id, self._core.authorization()).status == 404:  # the controller has forgotten it
+            return []
+        job = self._core.job(job_id)
+        return [] if job.terminal else [ActiveJob(job.id, job.job_type, job.status, job.created_at)]
+
+    def _write(self) -> None:
+        self._stream.seek(0)
+        self._stream.truncate()
+        json.dump({"pid": os.getpid(), "job_id": self._left}, self._stream)
+        self._stream.flush()
+
+
+@contextmanager
+def backfill_turn(
+    core: CoreClient,
+    postgres: PostgresClient | None,
+    *,
+    timeout: float,
+    pause: float,
+    say: Callable[[str], None],
+    alone: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[BackfillTurn]:
+    """Wait, up to `timeout` seconds, until no other lake job is active, and keep our own runs out meanwhile.
+
+    `alone` says that the stack is this run's own, of which no other run knows: it needs no lock file.
+
+    Raises:
+        NotCheckedError: one is active still: it would be disturbed, and our proof by it.
+        AccessError: the lock file cannot be written.
+
+    """
+    deadline = clock() + timeout
+    path = _lock_path(core.http.base_url)
+    said = ""
+
+    def wait(what: str) -> None:
+        nonlocal said
+        if clock() >= deadline:
+            msg = f"No backfill was started: {what} is active, after {timeout:.0f} s still."
+            raise NotCheckedError(msg, "Run again when it has ended (--active-job-timeout waits longer).")
+        if what != said:
+            say(f"Waiting for {what}.")
+            said = what
+        sleep(min(pause, max(0.0, deadline - clock())))
+
+    while (stream := StringIO() if alone else _locked(path)) is None:
+        wait(f"a backfill of {core.http.base_url} by another run of this user")
+    with stream:
+        turn = BackfillTurn(core, postgres, stream)
+        try:
+            while jobs := turn.active():
+                wait(_named(jobs[0]))
+            turn.ended()
+            yield turn
+        finally:
+            if (
+                turn.over and not alone
+            ):  # still under our lock: who waits for this file sees that it is gone, and opens anew
+                path.unlink(missing_ok=True)
+
+
+def _named(job: ActiveJob) -> str:
+    return f"the {job.job_type} job {job.id}, {job.status} since {format_rfc3339(job.created_at)},"
+
+
+def _lock_path(base_url: str) -> Path:
+    """Return the lock file of a controller; a machine's own names are one."""
+    parts = urlsplit(base_url)
+    host = "localhost" if parts.hostname in _LOOPBACK else parts.hostname
+    controller = f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}{parts.path}"
+    return cache_directory() / f"backfill-{hashlib.sha256(controller.encode()).hexdigest()[:16]}.json"
+
+
+def _locked(path: Path) -> TextIO | None:
+    """Open a file under an exclusive lock, or return `None` when another process has it."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        stream = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        msg = f"The lock file {path} cannot be written: {error.strerror}."
+        advice = "Two runs could backfill at once without it: let this user write there, or set XDG_CACHE_HOME."
+        raise AccessError(msg, advice) from None
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(stream.fileno()).st_ino == path.stat().st_ino:
+            return stream
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    stream.close()
+    return None
+
+
+def _left_job(stream: TextIO) -> str | None:
+    """Return the job that the file's last owner has left in the controller."""
+    stream.seek(0)
+    try:
+        job_id = json.loads(stream.read())["job_id"]
+    except (ValueError, KeyError, TypeError):  # new, or its owner was killed while it wrote
+        return None
+    return job_id if isinstance(job_id, str) else None

@@ -1,0 +1,152 @@
+"""Single requests and what the contract promises for each (sections 1 to 3)."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tsse_validation.conformance.rules import Expected, events_rule, health_rule, job_rule, keys_rule, stamps_rule
+from tsse_validation.contract import (
+    JOB_NOT_FOUND_TEXT,
+    MISSING_CAPABILITY_TEXT,
+    RUN_CAPABILITY,
+    UNAUTHORIZED_TEXT,
+    VIEW_CAPABILITY,
+)
+
+JOBS = "/api/analysis/jobs"
+NOOP_JOB = "noop_v1"
+JSON = "application/json"
+
+
+class Token(StrEnum):
+    """Whose `Authorization` a request carries (section 2)."""
+
+    VALID = "valid"
+    NONE = "none"
+    MALFORMED = "malformed"
+    OTHER_SCHEME = "other scheme"
+    UNKNOWN = "unknown"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    VIEW_ONLY = "view only"
+    RUN_ONLY = "run only"
+
+
+_FREE = frozenset({Token.VALID, Token.NONE, Token.MALFORMED, Token.OTHER_SCHEME, Token.UNKNOWN})
+"""Tokens that need no row of our own in the controller's database."""
+
+
+class Known(StrEnum):
+    """Which job a path means by ``{job}``."""
+
+    UNKNOWN = "unknown"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request; ``{job}`` in `path` is the id of the `job`. Without a `body` none is sent, nor its type."""
+
+    method: str
+    path: str
+    token: Token = Token.VALID
+    job: Known = Known.UNKNOWN
+    body: bytes | None = None
+    content_type: str | None = JSON
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing, and needs nothing that a live controller would have to be given."""
+        return self.method == "GET" and self.token in _FREE and self.job in {Known.UNKNOWN, Known.COMPLETED}
+
+    def __str__(self) -> str:
+        what = f"{self.method} {self.path.replace('{job}', f'<{self.job} job>')}"
+        token = "" if self.token is Token.VALID else f" (token: {self.token})"
+        return what + (f" with {self.body.decode()[:60]}" if self.body is not None else "") + token
+
+
+@dataclass(frozen=True)
+class ExchangeCase:
+    """A request with the answer that a section of the contract promises."""
+
+    name: str
+    section: int
+    request: Request
+    expected: Expected
+
+
+def _get(name: str, section: int, path: str, expected: Expected, **request: object) -> ExchangeCase:
+    return ExchangeCase(name, section, Request("GET", path, **request), expected)  # type: ignore[arg-type]
+
+
+def _post(name: str, body: object, expected: Expected, **request: object) -> ExchangeCase:
+    content = json.dumps(body).encode()
+    return ExchangeCase(name, 3, Request("POST", JOBS, body=content, **request), expected)  # type: ignore[arg-type]
+
+
+def new_job(job_type: str = NOOP_JOB, params: object = None, **more: object) -> dict[str, object]:
+    """Return the body that creates a job."""
+    return {"job_type": job_type, "params": params or {}, "job_key": None, "dedupe": False} | more
+
+
+def _result_rule(document: object) -> None:
+    keys_rule(document, ["job_id", "result"], "The answer")
+    stamps_rule(document)
+
+
+_STRANGER = Expected(401, UNAUTHORIZED_TEXT)
+_NO_RUN = Expected(403, MISSING_CAPABILITY_TEXT.format(capability=RUN_CAPABILITY))
+_NO_VIEW = Expected(403, MISSING_CAPABILITY_TEXT.format(capability=VIEW_CAPABILITY))
+_NOT_FOUND = Expected(404, JOB_NOT_FOUND_TEXT)
+_NOT_COMPLETED = Expected(400, "Job is not completed")
+_MISFIT = Expected(422, reason=True)
+_STATUS, _EVENTS, _RESULT, _CANCEL = (f"{JOBS}/{{job}}{tail}" for tail in ("", "/events", "/result", "/cancel"))
+_A_PAGE = f"{_EVENTS}?after=0&limit=200"
+
+EXCHANGES: tuple[ExchangeCase, ...] = (
+    _get("healthz", 1, "/healthz", Expected(200, rule=health_rule), token=Token.NONE),
+    *(
+        _get(f"token-{token.replace(' ', '-')}", 2, _STATUS, _STRANGER, token=token)
+        for token in (
+            *(Token.NONE, Token.MALFORMED, Token.OTHER_SCHEME, Token.UNKNOWN),
+            *(Token.REVOKED, Token.EXPIRED),
+        )
+    ),
+    _get("events-none", 2, _A_PAGE, _STRANGER, token=Token.NONE),
+    _get("result-none", 2, _RESULT, _STRANGER, token=Token.NONE),
+    ExchangeCase("cancel-none", 2, Request("POST", _CANCEL, token=Token.NONE), _STRANGER),
+    ExchangeCase(
+        "create-none", 2, Request("POST", JOBS, Token.NONE, body=json.dumps(new_job()).encode()), _STRANGER
+    ),
+    ExchangeCase(
+        "create-view-only", 2, Request("POST", JOBS, Token.VIEW_ONLY, body=json.dumps(new_job()).encode()), _NO_RUN
+    ),
+    ExchangeCase(
+        "cancel-view-only", 2, Request("POST", _CANCEL, token=Token.VIEW_ONLY, job=Known.COMPLETED), _NO_RUN
+    ),
+    _get("status-run-only", 2, _STATUS, _NO_VIEW, token=Token.RUN_ONLY, job=Known.COMPLETED),
+    _get("events-run-only", 2, _A_PAGE, _NO_VIEW, token=Token.RUN_ONLY, job=Known.COMPLETED),
+    _get("result-run-only", 2, _RESULT, _NO_VIEW, token=Token.RUN_ONLY, job=Known.COMPLETED),
+    _post("create", new_job(params={"steps": 1}), Expected(200, rule=job_rule)),
+    _post("create-empty-type", new_job(""), Expected(400, "job_type is required")),
+    _post("create-blank-type", new_job("  "), Expected(400, "job_type is required")),
+    _post("create-no-content-type", new_job(), Expected(415), content_type=None),
+    _post("create-plain-text", new_job(), Expected(415), content_type="text/plain"),
+    _post("create-number-as-type", {"job_type": 7, "params": {}}, _MISFIT),
+    _post("create-number-as-key", new_job(job_key=1), _MISFIT),
+    _post("create-word-as-dedupe", new_job(dedupe="yes"), _MISFIT),
+    _post("create-text-as-body", "noop_v1", _MISFIT),
+    _get("status", 3, _STATUS, Expected(200, rule=job_rule), job=Known.COMPLETED),
+    _get("status-of-failed", 3, _STATUS, Expected(200, rule=job_rule), job=Known.FAILED),
+    _get("status-of-canceled", 3, _STATUS, Expected(200, rule=job_rule), job=Known.CANCELED),
+    _get("status-not-a-uuid", 3, f"{JOBS}/not-a-uuid", Expected(400, "Invalid job id")),
+    _get("status-unknown", 3, _STATUS, _NOT_FOUND),
+    _get("events", 3, _A_PAGE, Expected(200, rule=events_rule), job=Known.COMPLETED),
+    _get("result", 3, _RESULT, Expected(200, rule=_result_rule), job=Known.COMPLETED),
+    _get("result-of-failed", 3, _RESULT, _NOT_COMPLETED, job=Known.FAILED),
+    _get("result-of-canceled", 3, _RESULT, _NOT_COMPLETED, job=Known.CANCELED),
+    _get("result-unknown", 3, _RESULT, Expected(404)),
+)
+"""Every promise that one request can put to the test."""

@@ -1,0 +1,69 @@
+"""What can go wrong, as sentences for the person who reads them.
+
+Every error says what happened, what was being done and what to do next. The two families matter to the
+verdict: a `PromiseBrokenError` is evidence against the release (NO-GO), every other `SuiteError` means that
+something could not be checked (INCOMPLETE).
+"""
+
+
+class SuiteError(Exception):
+    """Base of all errors the suite raises on purpose.
+
+    `message` is one sentence or two; `advice` is what to do next.
+    """
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.advice}".strip()
+
+
+class SettingsError(SuiteError):
+    """A setting is wrong; nothing has been contacted yet."""
+
+
+class StackError(SuiteError):
+    """A stack could not be started or stopped."""
+
+
+class UnreachableError(SuiteError):
+    """A service did not answer: refused, unresolved, TLS, dropped or hung."""
+
+
+class AccessError(SuiteError):
+    """The token or the database role does not allow what a step needs."""
+
+
+class DeadlineError(SuiteError):
+    """A state was not reached before its deadline."""
+
+
+class BudgetError(SuiteError):
+    """The controller's POST budget does not allow the call now (contract section 3)."""
+
+
+class NotAllowedError(SuiteError):
+    """The suite's own guard refused a call that could harm a live controller."""
+
+
+class NotCheckedError(SuiteError):
+    """A check had nothing to work on, so it proves nothing; it must never count as a pass."""
+
+
+class BlockedError(NotCheckedError):
+    """A check could not run, because a step that it builds on has not been proven."""
+
+
+class PromiseBrokenError(SuiteError):
+    """The controller, its database or its lake does not hold what the contract promises."""
+
+
+class JobFailedError(PromiseBrokenError):
+    """An analysis job ended `failed` or `canceled`; `code` is its `error.code`."""
+
+    def __init__(self, message: str, advice: str = "", *, code: str = "") -> None:
+        super().__init__(message, advice)
+        self.code = code

@@ -1,0 +1,136 @@
+"""The end of a run on the terminal: one screen, understood without colour."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tsse_validation.report import text, words
+from tsse_validation.report.checks import MissingLine
+from tsse_validation.report.document import ReportDocument
+from tsse_validation.report.figures import figures_by_key
+from tsse_validation.report.view import ReportView, view_of
+from tsse_validation.runbook import CONFORMANCE_STEP
+from tsse_validation.verdict import Outcome
+
+MAX_REASONS = 8
+MAX_MISSING = 6
+MAX_LOG_LINES = 12
+_LINE = 200
+_STYLES: Mapping[Outcome, str] = {
+    Outcome.GO: "bold green",
+    Outcome.NO_GO: "bold red",
+    Outcome.INCOMPLETE: "bold yellow",
+}
+
+
+def print_summary(console: Console, document: ReportDocument, paths: Iterable[Path] = ()) -> None:
+    """Print the verdict, why, the gate's lines, what was not checked and where the reports are.
+
+    Nothing is printed wider than the console: a word that does not fit is folded.
+    """
+    view = view_of(document)
+    for line in _lines(view, tuple(paths)):
+        console.print(line, overflow="fold", highlight=False)
+
+
+def _lines(view: ReportView, paths: tuple[Path, ...]) -> Iterator[Text | Table]:
+    yield from _verdict(view)
+    yield from _gates(view)
+    yield from _not_checked(view)
+    yield from _conformance(view)
+    yield from _services_ended(view)
+    yield from _reports(paths)
+
+
+def _verdict(view: ReportView) -> Iterator[Text | Table]:
+    verdict = view.document.verdict
+    yield Text(f"VERDICT: {verdict.outcome}", style=_STYLES[verdict.outcome])
+    yield Text(view.meaning)
+    yield _rows(("-", reason) for reason in verdict.reasons[:MAX_REASONS])
+    yield from _more(len(verdict.reasons) - MAX_REASONS, "reason")
+    yield Text(f"Validated: {text.one_line(words.services(view.document.result.stack), _LINE)}.")
+    yield Text(
+        f"Compared: {words.plural(verdict.sensors_compared, 'sensor')} with "
+        f"{words.plural(verdict.rows_compared, 'row')}. Rests on {text.one_line(verdict.basis)}."
+    )
+    yield Text(f"Found: {_found(view)}.")
+    yield Text(f"Backfill: {_backfill(view)}.")
+    yield Text(f"Replication: {view.lake.lag_said}.")
+    yield Text(f"Lake: {view.lake.files_said}.")
+
+
+def _found(view: ReportView) -> str:
+    found = figures_by_key(view)
+    return (
+        f"mismatching sensors {found['mismatching_sensors'].said}, differing rows {found['differing_rows'].said}, "
+        f"failing windows {found['windows_failing'].said} of {found['windows'].said}"
+    )
+
+
+def _backfill(view: ReportView) -> str:
+    if not view.backfills:
+        return "none was run"
+    seen = view.backfills[-1].seen
+    rate = words.rate(seen.rows_exported, seen.seconds)
+    return (
+        f"{text.one_line(seen.status)}, {words.plural(seen.days, 'day')}, rows {words.known(seen.rows_exported)}, "
+        f"{words.duration(seen.seconds)}, {rate}"
+    )
+
+
+def _gates(view: ReportView) -> Iterator[Text | Table]:
+    yield Text("Release gate TSSE-6", style="bold")
+    yield _rows(
+        ((words.GATE_WORDS[gate.outcome], gate.title) for gate in view.document.verdict.gates),
+        styles=[_STYLES[gate.outcome] for gate in view.document.verdict.gates],
+    )
+
+
+def _not_checked(view: ReportView) -> Iterator[Text | Table]:
+    yield Text(f"Not checked: {words.not_checked(view.blocking, view.tolerated)}", style="bold")
+    if view.missing:
+        yield _rows(("-", _missing(missing)) for missing in view.missing[:MAX_MISSING])
+    yield from _more(len(view.missing) - MAX_MISSING, "line")
+
+
+def _missing(missing: MissingLine) -> str:
+    checks = missing.titles[0] if len(missing.checks) == 1 else words.plural(len(missing.checks), "check")
+    mark = f" ({words.TOLERATED})" if missing.tolerated else ""
+    return f"step {words.step(missing.step)}, {checks}: {missing.reason}{mark}"
+
+
+def _conformance(view: ReportView) -> Iterator[Text | Table]:
+    for step in view.steps:
+        if step.number == CONFORMANCE_STEP:
+            yield Text(f"Conformance to the contract: {step.tally}", style="bold")
+
+
+def _services_ended(view: ReportView) -> Iterator[Text | Table]:
+    for ended in view.document.result.services_ended:
+        name, how = text.one_line(ended.name), text.one_line(ended.how)
+        yield Text(f"{name} ended in the middle of the run ({how}). {words.LAST_LINES}", style="bold")
+        yield _rows(("|", line) for line in ended.log_tail[-MAX_LOG_LINES:])
+
+
+def _reports(paths: tuple[Path, ...]) -> Iterator[Text | Table]:
+    if paths:
+        yield Text("Reports", style="bold")
+        yield _rows(("-", str(path)) for path in paths)
+
+
+def _more(hidden: int, one: str) -> Iterator[Text]:
+    if hidden > 0:
+        yield Text(f"  and {words.plural(hidden, f'more {one}')}, all in the reports")
+
+
+def _rows(rows: Iterable[tuple[str, str]], styles: Sequence[str] = ()) -> Table:
+    """Lay lines out so that what is wrapped stays under its own text and not under its mark."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for place, (mark, line) in enumerate(rows):
+        table.add_row(Text(mark, style=styles[place] if styles else ""), Text(text.one_line(line, _LINE)))
+    return table

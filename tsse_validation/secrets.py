@@ -1,0 +1,53 @@
+"""Keeps tokens and passwords out of every log, report and traceback."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+MASK = "[redacted]"
+_SHORTEST = 4
+_SHORTEST_WORD = 12
+
+
+def is_distinctive(secret: str) -> bool:
+    """Whether a secret can be told from ordinary text: a short word or number, as `postgres`, cannot.
+
+    To mask it would eat keys and numbers of the log, and to scan for it would find it in every report. That such
+    a secret reaches neither is left to the code that never writes one.
+    """
+    plain_word = secret.isalpha() or secret.isdigit()
+    return len(secret) >= (_SHORTEST_WORD if plain_word else _SHORTEST)
+
+
+class Redactor:
+    """Replaces every known secret, in the spellings it could leak in, by a mask.
+
+    A secret that is not distinctive stays unknown.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._spellings: set[str] = set()
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: str) -> None:
+        """Make a secret known, from now on."""
+        if is_distinctive(secret):
+            as_json = {json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+            spellings = {secret, quote(secret, safe=""), unquote(secret)} | as_json
+            self._spellings |= {spelling for spelling in spellings if is_distinctive(spelling)}
+
+    def redact(self, text: str) -> str:
+        """Return the text with every known secret masked, the longest spelling first."""
+        for spelling in sorted(self._spellings, key=len, reverse=True):
+            text = text.replace(spelling, MASK)
+        return text
+
+    def leaks_in(self, paths: Iterable[Path]) -> Iterator[Path]:
+        """Yield the files that hold a known secret."""
+        needles = [spelling.encode() for spelling in self._spellings]
+        for path in paths:
+            content = path.read_bytes()
+            if any(needle in content for needle in needles):
+                yield path
