@@ -1,0 +1,45 @@
+"""Runbook step 2: one command backfills 90 days, and does what it promises (contract section 3)."""
+
+import pytest
+
+from fixtures.backfill import completed_backfill, run_backfill
+from fixtures.evidence import Check
+from fixtures.lake_seen import LakeSeen
+from fixtures.run import Facts, ValidationRun, require
+from tsse_validation.clients.jobs import JobRunner
+from tsse_validation.errors import NotCheckedError
+from tsse_validation.inspecting import settled_inspection
+from tsse_validation.progress import ProgressReporter
+from tsse_validation.promises import BACKFILL_PROMISES, BackfillEvidence
+from tsse_validation.settings import Settings
+
+pytestmark = [pytest.mark.tier_a, pytest.mark.step(4, needs=[3])]
+
+
+def test_backfill_job_completes(
+    run: ValidationRun,
+    jobs: JobRunner,
+    settings: Settings,
+    facts: Facts,
+    lake_seen: LakeSeen,
+    progress: ProgressReporter,
+    check: Check,
+) -> None:
+    if settings.skip_backfill:
+        facts.inspection_after = facts.inspection_before
+        raise NotCheckedError("left out by --skip-backfill: the lake is checked as earlier backfills left it")
+    facts.backfill = run_backfill(run, jobs, progress)
+    facts.inspection_after = settled_inspection(jobs, settings)
+    lake_seen.inspection(facts.inspection_after, "after the backfill")
+    check.fact("job", facts.backfill.job.id)
+    check.fact("duration", f"{facts.backfill.seconds:.1f} s")
+
+
+@pytest.mark.parametrize("promise", BACKFILL_PROMISES)
+def test_backfill_keeps_its_promises(promise: str, run: ValidationRun, facts: Facts, check: Check) -> None:
+    evidence = BackfillEvidence(
+        run.settings.backfill_days,
+        completed_backfill(run),
+        require(facts.inspection_after, "the lake's inspection after the backfill"),
+    )
+    check.fact(promise, BACKFILL_PROMISES[promise](evidence))
