@@ -1,0 +1,470 @@
+"""Synthetic results of runs, as the run log would give them."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from tsse_validation.contract import BACKFILL_GATE_DAYS, Replication
+from tsse_validation.results import (
+    BackfillSeen,
+    CheckFinished,
+    CheckPlanned,
+    CheckStarted,
+    CheckStatus,
+    CountRow,
+    CountsTaken,
+    Finding,
+    Note,
+    PartitionFiles,
+    PartitionsSeen,
+    PostsSpent,
+    Record,
+    ReplicationSeen,
+    RowDifference,
+    RowsCompared,
+    RowVersion,
+    RunFinished,
+    RunResult,
+    RunStarted,
+    ServiceEnded,
+    SettingValue,
+    StackComponent,
+    StackDescribed,
+    WindowChecked,
+    WindowSpan,
+)
+from tsse_validation.runbook import CHECKS, CheckSpec
+from tsse_validation.stack import Capability
+
+START = datetime(2026, 1, 24, 16, 35, 5, 10617, tzinfo=UTC)
+WATERMARK = datetime(2026, 1, 24, 16, 29, 48, 358904, tzinfo=UTC)
+WINDOW = WindowSpan(start=WATERMARK - timedelta(days=90), end=WATERMARK)
+SENSORS = ("006298880cd2dbb66247fdc3", "00ca2cd37fd567ab0016992d", "forecast_soil|0", "0137f2f857d4dd34c390573c")
+PER_DAY = (2_808, 283, 96, 0)
+DAYS = tuple(WINDOW.start.date() + timedelta(days=offset) for offset in range(91))
+BAD_SENSOR, BAD_DAY, LOST = SENSORS[0], date(2026, 1, 5), 7
+EXPECTED_ROWS = sum(PER_DAY) * len(DAYS)
+
+
+def check_id(key: str) -> str:
+    return key.removeprefix("test_")
+
+
+def finished(spec: CheckSpec, status: CheckStatus = CheckStatus.PASSED, **more: object) -> CheckFinished:
+    fields: dict[str, object] = {
+        "check_id": check_id(spec.key),
+        "key": spec.key,
+        "step": spec.step,
+        "title": spec.title,
+        "status": status,
+        "at": START + timedelta(seconds=spec.step * 10),
+        "duration_seconds": 0.4 * spec.step,
+        "facts": {"answered in": "3 ms", "status": "200"},
+    }
+    return CheckFinished.model_validate(fields | more)
+
+
+def run_started(**more: object) -> RunStarted:
+    fields: dict[str, object] = {
+        "run_id": "20260124T163505Z-1f9c",
+        "at": START,
+        "suite_version": "0.1.0",
+        "settings": (
+            SettingValue(name="base_url", value="http://127.0.0.1:8000", source="environment"),
+            SettingValue(name="days", value="90", source="default"),
+        ),
+        "environment": {"python": "3.11.7", "platform": "Linux"},
+    }
+    return RunStarted.model_validate(fields | more)
+
+
+def stack(*, live: bool = False) -> StackDescribed:
+    return StackDescribed(
+        kind="live" if live else "embedded",
+        base_url="http://127.0.0.1:8000",
+        owned=not live,
+        strict=not live,
+        components=(
+            StackComponent(name="core-server", description="the controller's own binary", version="0.1.9.211"),
+            StackComponent(name="Qdrant", description="a stand-in that answers /healthz only"),
+        ),
+        absent={
+            Capability.POSTGRES: "no database_url was given",
+            Capability.LAKE: "the lake's files belong to the service user",
+        }
+        if live
+        else {},
+    )
+
+
+def counts(*, lost: int = 0) -> Iterator[CountsTaken]:
+    totals = [
+        CountRow(sensor, None, per_day * len(DAYS), per_day * len(DAYS) - short, 12, 1, short == 0)
+        for sensor, per_day in zip(SENSORS, PER_DAY, strict=True)
+        for short in [lost if sensor == BAD_SENSOR else 0]
+    ]
+    yield CountsTaken(source="direct", window=WINDOW, watermark=WATERMARK, rows=tuple(totals))
+    yield job_counts(lost=lost)
+    yield CountsTaken(source="direct", window=WINDOW, watermark=WATERMARK, rows=tuple(_by_day(lost)))
+
+
+def job_counts(*, lost: int = 0) -> CountsTaken:
+    rows = [
+        CountRow(sensor, None, per_day * len(DAYS), per_day * len(DAYS) - short, 0, 0, short == 0)
+        for sensor, per_day in zip(SENSORS[:2], PER_DAY[:2], strict=True)
+        for short in [lost if sensor == BAD_SENSOR else 0]
+    ]
+    return CountsTaken(source="job", window=WINDOW, watermark=WATERMARK, rows=tuple(rows))
+
+
+def _by_day(lost: int) -> Iterator[CountRow]:
+    for day in DAYS:
+        for sensor, per_day in zip(SENSORS, PER_DAY, strict=True):
+            short = lost if (sensor, day) == (BAD_SENSOR, BAD_DAY) else 0
+            yield CountRow(sensor, day, per_day, per_day - short, 0, 0, short == 0)
+
+
+def rows_compared(*, differing: int = 0) -> RowsCompared:
+    return RowsCompared(
+        level="digest",
+        window=WINDOW,
+        days=len(DAYS),
+        rows=EXPECTED_ROWS,
+        sensors=len(SENSORS),
+        differing=differing,
+        not_due=48,
+        pending=4,
+    )
+
+
+def backfill(days: int = BACKFILL_GATE_DAYS) -> BackfillSeen:
+    return BackfillSeen(
+        job_id="a66ef24e-66fe-4c93-a1c2-755b7f140b40",
+        status="completed",
+        days=days,
+        rows_exported=EXPECTED_ROWS,
+        seconds=83.2,
+        backfill_from=WINDOW.start,
+        backfill_to=WINDOW.end,
+        touched_dates=91,
+        events=("created", "started", *(f"progress {day.isoformat()}" for day in DAYS), "completed"),
+    )
+
+
+def windows(*, lost: int = 0) -> Iterator[WindowChecked]:
+    for edge in ("UTC midnight", "at the watermark", "one microsecond"):
+        for number in range(4):
+            short = lost if (edge, number) == ("UTC midnight", 2) else 0
+            yield WindowChecked(
+                edge=edge,
+                source="direct",
+                start=WINDOW.start + timedelta(days=number),
+                end=WINDOW.start + timedelta(days=number, hours=1),
+                postgres=133,
+                lake=133 - short,
+                sensors=3,
+                mismatching=(BAD_SENSOR,) if short else (),
+            )
+    yield WindowChecked(
+        edge="UTC midnight",
+        source="job",
+        start=WINDOW.start,
+        end=WINDOW.end,
+        postgres=133,
+        lake=133,
+        sensors=2,
+    )
+
+
+def differences() -> Iterator[RowDifference]:
+    ts = datetime(2026, 1, 5, 3, 0, 0, 250, tzinfo=UTC)
+    here = RowVersion("21.5", 0, "2026-01-05T03:00:01.000000+00:00")
+    yield RowDifference(kind="missing", sensor_id=BAD_SENSOR, ts=ts, postgres=here)
+    yield RowDifference(kind="extra", sensor_id=BAD_SENSOR, ts=ts, lake=RowVersion("nan", None, None))
+    yield RowDifference(
+        kind="changed_value",
+        sensor_id=SENSORS[2],
+        ts=ts,
+        postgres=here,
+        lake=here._replace(value="21.500000000000004"),
+    )
+
+
+def findings() -> Iterator[Finding]:
+    yield Finding(
+        diagnosis="partition lost rows",
+        flagged=True,
+        summary=f"{LOST} rows of 2026-01-05 are in Postgres and not in the lake.",
+        evidence="They were inserted before the watermark, and no file of the shard holds them.",
+        sensors=(BAD_SENSOR,),
+        days=(BAD_DAY,),
+        rows=LOST,
+        next_step="Re-run backfill with replace_existing=true for 2026-01-05.",
+        heals_by_backfill=True,
+    )
+    yield Finding(
+        diagnosis="late arrivals",
+        flagged=False,
+        summary="12 rows were inserted after the watermark; they are not due yet.",
+        sensors=SENSORS[1:3],
+        rows=12,
+    )
+
+
+def partitions() -> Iterator[PartitionsSeen]:
+    """Yield the lake before and after a backfill, its first week cold, and the parity job's two dates."""
+    for moment, days in (("before the backfill", DAYS[-20:]), ("after the backfill", DAYS)):
+        yield PartitionsSeen(
+            at=START + timedelta(seconds=30),
+            source="inspection",
+            moment=moment,
+            dates=tuple(
+                PartitionFiles(
+                    day, "cold" if day in DAYS[:7] else "hot", 16 + (day == DAYS[-1]), 45_000, 16, 2, None, None
+                )
+                for day in days
+            ),
+        )
+    yield PartitionsSeen(
+        at=START + timedelta(seconds=60),
+        source="parity",
+        moment="by the parity job, for its window",
+        dates=tuple(
+            PartitionFiles(day, "hot", None, None, None, most, files, None)
+            for day, files, most in ((DAYS[-2], 16, 1), (DAYS[-1], 156, 10))
+        ),
+    )
+
+
+def replication(
+    *ages: float | None, backlog: float | None = 60, source: str = "inspection"
+) -> Iterator[ReplicationSeen]:
+    """Yield a look at replication for each age of the watermark, half a minute apart."""
+    for number, age in enumerate(ages):
+        at = START + timedelta(seconds=30 * number)
+        yield ReplicationSeen.model_validate(
+            {
+                "at": at,
+                "source": source,
+                "age_seconds": age,
+                "age_limit_seconds": 420,
+                "state": Replication(
+                    computed_through_ts=None if age is None else at - timedelta(seconds=age),
+                    last_run_at=at,
+                    last_run_backlog_seconds=backlog,
+                    last_run_row_count=554,
+                    last_run_duration_ms=105,
+                    last_run_status="ok",
+                ),
+            }
+        )
+
+
+def planned() -> Iterator[CheckPlanned]:
+    for spec in CHECKS.values():
+        yield CheckPlanned(check_id=check_id(spec.key), key=spec.key, step=spec.step)
+
+
+def ended(seconds: float = 214.5) -> RunFinished:
+    return RunFinished(at=START + timedelta(seconds=seconds), reason="completed")
+
+
+def posts() -> PostsSpent:
+    return PostsSpent(
+        spent=14, refused=1, waited_seconds=7.0, by_purpose={"inspect": 3, "backfill": 1, "parity": 10}
+    )
+
+
+def go() -> RunResult:
+    """Return a run that proved everything on a stack of our own."""
+    checks = [finished(spec) for spec in CHECKS.values()]
+    checks[0] = finished(
+        CHECKS["test_core_server_answers_healthz"],
+        CheckStatus.WARNED,
+        warnings=("The answer took 2.1 s; a healthy controller answers within 1 s.",),
+    )
+    return result(
+        run_started(),
+        stack(),
+        *planned(),
+        *checks,
+        *counts(),
+        rows_compared(),
+        *windows(),
+        backfill(),
+        *partitions(),
+        *replication(61.5, 118.0, 7.25),
+        *list(findings())[1:],
+        posts(),
+        Note(text="The stack was provisioned by this run."),
+        ended(),
+    )
+
+
+def no_go() -> RunResult:
+    """Return a run that found lost rows: counts, rows, windows and triage all say so."""
+    failing = {
+        "test_counts_agree_for_every_sensor": f"1 of 4 sensors mismatches: {BAD_SENSOR}, lake short of {LOST}",
+        "test_every_due_row_is_in_the_lake_unchanged": "3 rows differ:\n  2026-01-05 missing\n  2026-01-05 extra",
+    }
+    blocked = {"test_random_windows_agree_by_the_parity_job": "step 6 (parity) failed"}
+    checks = []
+    for key, spec in CHECKS.items():
+        if key in failing:
+            advice = "Read the triage findings, then re-run the backfill."
+            checks.append(finished(spec, CheckStatus.FAILED, message=failing[key], advice=advice))
+        elif key in blocked:
+            checks.append(finished(spec, CheckStatus.BLOCKED, message=blocked[key]))
+        else:
+            checks.append(finished(spec))
+    return result(
+        run_started(),
+        stack(),
+        *planned(),
+        *checks,
+        *counts(lost=LOST),
+        rows_compared(differing=3),
+        *windows(lost=LOST),
+        *differences(),
+        *findings(),
+        backfill(),
+        *partitions(),
+        *replication(61.5, 118.0, 7.25),
+        posts(),
+        ended(),
+    )
+
+
+def crashed() -> RunResult:
+    """Return what the log of a run holds that died in its backfill."""
+    specs = list(CHECKS.values())
+    backfill_check = CHECKS["test_backfill_job_completes"]
+    done = [finished(spec) for spec in specs if spec.step < backfill_check.step]
+    done[1] = finished(specs[1], CheckStatus.UNPROVEN, message="Qdrant did not answer within 5 s.")
+    under_way = CheckStarted(check_id=check_id(backfill_check.key), at=START + timedelta(seconds=40))
+    return result(run_started(), stack(), *planned(), *done, under_way)
+
+
+def live_api_only() -> RunResult:
+    """Return a run on a live controller of which only the API can be read: GO, on the controller's own counts."""
+    absent = set(stack(live=True).absent)
+    checks = [
+        finished(spec, CheckStatus.NOT_CHECKED, message="Postgres and the lake are not readable to us")
+        if spec.requires & absent
+        else finished(spec)
+        for spec in CHECKS.values()
+    ]
+    return result(
+        run_started(),
+        stack(live=True),
+        *planned(),
+        *checks,
+        job_counts(),
+        backfill(),
+        *replication(61.5),
+        posts(),
+        ended(),
+    )
+
+
+def empty() -> RunResult:
+    """Return a run of which nothing but its start is known."""
+    return result(run_started())
+
+
+def hostile(text: str) -> RunResult:
+    """Return a result that carries one text wherever a text can stand."""
+    spec = CHECKS["test_counts_agree_for_every_sensor"]
+    check = finished(
+        spec,
+        CheckStatus.FAILED,
+        check_id=text,
+        title=text,
+        message=text,
+        advice=text,
+        facts={text: text},
+        warnings=(text,),
+    )
+    version = RowVersion(text, 0, text)
+    row = CountRow(text, None, 5, 3, 1, 1, False)
+    return result(
+        run_started(
+            run_id=text,
+            suite_version=text,
+            environment={text: text},
+            settings=(SettingValue(name=text, value=text, source=text),),
+        ),
+        StackDescribed(
+            kind=text,
+            base_url=text,
+            owned=False,
+            strict=False,
+            components=(StackComponent(name=text, description=text, version=text),),
+            absent={Capability.LAKE: text},
+        ),
+        CheckPlanned(check_id=text, key=spec.key, step=spec.step),
+        check,
+        CountsTaken(source="direct", window=WINDOW, watermark=WATERMARK, rows=(row,)),
+        CountsTaken(source="job", window=WINDOW, rows=(row._replace(day=BAD_DAY),)),
+        rows_compared(differing=1),
+        RowDifference(kind="changed_value", sensor_id=text, ts=START, postgres=version, lake=version),
+        WindowChecked(
+            edge=text,
+            source="direct",
+            start=START,
+            end=START + timedelta(hours=1),
+            postgres=5,
+            lake=3,
+            sensors=1,
+            mismatching=(text,),
+        ),
+        PartitionsSeen(
+            at=START,
+            source="inspection",
+            moment=text,
+            dates=(
+                PartitionFiles(date.min, text, -(10**30), 10**400, None, 10**400, None, None),
+                PartitionFiles(date.max, None, 10**400, -1, 0, -5, 10**400, START),
+            ),
+        ),
+        PartitionsSeen(
+            at=START,
+            source="parity",
+            moment=text,
+            dates=(PartitionFiles(BAD_DAY, text, None, None, None, 10**400, 10**400, None),),
+        ),
+        *(
+            ReplicationSeen(
+                at=START,
+                source="parity",
+                age_seconds=age,
+                age_limit_seconds=0.0,
+                state=Replication(
+                    last_run_status=text,
+                    last_run_error=text,
+                    last_run_backlog_seconds=-1e308,
+                    last_run_row_count=10**400,
+                    last_run_duration_ms=-(10**400),
+                ),
+            )
+            for age in (1e308, -1e308, None)
+        ),
+        BackfillSeen(job_id=text, status=text, days=90, seconds=1.0, events=(text,)),
+        Finding(diagnosis=text, flagged=True, summary=text, evidence=text, sensors=(text,), next_step=text),
+        PostsSpent(spent=1, refused=0, waited_seconds=0.0, by_purpose={text: 1}),
+        Note(text=text),
+        ServiceEnded(name=text, at=START, how=text, log_tail=(text, text)),
+        RunFinished(at=START, reason="internal_error", message=text),
+    )
+
+
+def result(*records: Record) -> RunResult:
+    return RunResult.from_records(records)
+
+
+SCENARIOS: Sequence[tuple[str, RunResult]] = (
+    ("go", go()),
+    ("no-go", no_go()),
+    ("crashed", crashed()),
+    ("live api only", live_api_only()),
+    ("empty", empty()),
+)

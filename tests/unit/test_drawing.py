@@ -1,0 +1,129 @@
+"""Step 7 on a lake of plain numbers: a window that differs is narrowed down to what differs, and no further."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from fixtures.evidence import Check
+from fixtures.run import ValidationRun, begin_run
+from fixtures.windows import Drawing, draw_and_check, narrowed
+from tsse_validation.errors import PromiseBrokenError, UnreachableError
+from tsse_validation.results import RunResult, WindowChecked
+from tsse_validation.settings import load_settings
+from tsse_validation.strategies import Landmarks
+from tsse_validation.timestamps import MICROSECOND, format_rfc3339
+from tsse_validation.windows import Window
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+COVERED = Window(BEGIN, BEGIN + timedelta(days=10))
+LOST = BEGIN + timedelta(days=4, hours=3, microseconds=777)
+HELD = [BEGIN + hours * timedelta(hours=1) for hours in range(240)]
+
+
+class Sides:
+    """Counts of a Postgres and of a lake that has lost rows."""
+
+    def __init__(self, *lost: datetime) -> None:
+        self.lost: Sequence[datetime] = lost
+        self.counted = 0
+
+    def __call__(self, edge: str, window: Window) -> WindowChecked:
+        self.counted += 1
+        lake, lost = (sum(row in window for row in rows) for rows in (HELD, self.lost))
+        return WindowChecked(
+            edge=edge,
+            source="direct",
+            start=window.start,
+            end=window.end,
+            postgres=lake + lost,
+            lake=lake,
+            sensors=1,
+            mismatching=("a-sensor",) if lost else (),
+        )
+
+
+@pytest.fixture
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValidationRun]:
+    directory = tmp_path_factory.mktemp("run")
+    run = begin_run(load_settings({"report_dir": directory}, directory, for_run=False), {})
+    yield run
+    run.log.close()
+
+
+def drawing(sides: Sides, *, narrows: bool = True) -> Drawing:
+    return Drawing(
+        200, 7, sides, lambda window: shlex.join(["again", str(window.start), str(window.end)]), narrows
+    )
+
+
+@pytest.mark.parametrize("edge", ["random", "day-boundary", "backfill-start"])
+def test_a_lost_row_is_narrowed_down_to_its_microsecond(edge: str, run: ValidationRun) -> None:
+    lost = LOST if edge != "backfill-start" else BEGIN + timedelta(hours=1, microseconds=1)
+    sides, check = Sides(lost), Check(run)
+    with pytest.raises(PromiseBrokenError) as caught:
+        draw_and_check(edge, Landmarks(COVERED, ()), drawing(sides), check)
+    only = f"Window {format_rfc3339(lost)} → {format_rfc3339(lost)}: Postgres 1, lake 0, 1 sensors differ"
+    assert caught.value.message.startswith(only)
+    assert "the smallest that differs within" in caught.value.message
+    assert caught.value.message.endswith("drawn with --window-seed 7.")
+    assert f"again '{lost}' '{lost}'" in caught.value.advice
+    assert "replace_existing=true" in caught.value.advice
+    recorded = RunResult.from_log(run.log.path).windows
+    assert (recorded[-1].start, recorded[-1].end) == (lost, lost)
+    assert check.facts == {"seed": "7", "to repeat": f"again '{lost}' '{lost}'"}
+
+
+def test_a_server_that_was_away_and_is_back_is_told_and_no_window_that_differed(run: ValidationRun) -> None:
+    sides = Sides()
+
+    def count(edge: str, window: Window) -> WindowChecked:
+        counted = sides(edge, window)
+        if sides.counted == 3:
+            raise UnreachableError("Postgres cannot be reached.")
+        return counted
+
+    with pytest.raises(UnreachableError, match="Postgres cannot be reached"):
+        draw_and_check("random", Landmarks(COVERED, ()), replace(drawing(sides), count=count), Check(run))
+    assert sides.counted == 4, "it was tried once more"
+
+
+def test_the_first_window_that_differs_ends_the_drawing(run: ValidationRun) -> None:
+    sides = Sides(LOST)
+    with pytest.raises(PromiseBrokenError):
+        draw_and_check("random", Landmarks(COVERED, ()), drawing(sides), Check(run))
+    drawn = [window for window in RunResult.from_log(run.log.path).windows if window.start < window.end]
+    # the window is drawn, told by hypothesis once more, and halved: three days are 38 bits of microseconds
+    assert [bool(window.mismatching) for window in drawn] == [False] * (len(drawn) - 2) + [True, True]
+    assert sides.counted <= len(drawn) + 2 * 38 + 1
+
+
+def test_what_cannot_be_narrowed_is_told_as_it_was_drawn(run: ValidationRun) -> None:
+    sides = Sides(LOST)
+    with pytest.raises(PromiseBrokenError) as caught:
+        draw_and_check("random", Landmarks(COVERED, ()), drawing(sides, narrows=False), Check(run))
+    assert "smallest" not in caught.value.message
+    last = RunResult.from_log(run.log.path).windows[-1]
+    assert f"again '{last.start}' '{last.end}'" in caught.value.advice
+
+
+def test_of_two_lost_rows_the_smallest_window_has_one() -> None:
+    sides = Sides(LOST, LOST + timedelta(hours=1))
+    smallest = narrowed(sides("random", COVERED), sides)
+    assert (smallest.start, smallest.end) == (LOST, LOST)
+
+
+def test_neighbouring_microseconds_are_told_apart() -> None:
+    sides = Sides(LOST)
+    smallest = narrowed(sides("random", Window(LOST - MICROSECOND, LOST)), sides)
+    assert (smallest.start, smallest.end) == (LOST, LOST)
+    assert sides.counted == 3
+
+
+def test_where_neither_half_differs_any_more_the_last_window_that_did_stands() -> None:
+    sides = Sides(LOST)
+    drawn = sides("random", COVERED)
+    sides.lost = ()
+    assert narrowed(drawn, sides) == drawn

@@ -1,0 +1,181 @@
+"""The suite's own evidence, with a Postgres of a few rows in memory and a lake on disk."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.unit.builders import Row, keys_table, rows_table
+from tsse_validation.clients.lake import LakeReader
+from tsse_validation.clients.postgres import DueCount, PostgresClient
+from tsse_validation.contract import DATASET
+from tsse_validation.digest import digest_days
+from tsse_validation.proof import DirectProof
+from tsse_validation.shards import shard_of
+from tsse_validation.stack import LakePaths
+from tsse_validation.timestamps import DAY, MICROSECOND
+from tsse_validation.windows import Coverage, Window
+
+MARK = datetime(2026, 1, 24, 12, tzinfo=UTC)
+BEGIN = datetime(2026, 1, 22, 6, tzinfo=UTC)
+COVERAGE = Coverage(BEGIN, MARK, MARK)
+COVERED = Window(BEGIN, MARK)
+LATE = MARK + timedelta(minutes=1)
+
+
+class FakePostgres:
+    """Answers like the client, from rows in a list."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+        self.snapshots = 0
+
+    @contextmanager
+    def snapshot(self) -> Iterator["FakePostgres"]:
+        self.snapshots += 1
+        yield self
+
+    def _within(self, window: Window, coverage: Coverage, *, due: bool) -> list[Row]:
+        return [row for row in self.rows if row[1] in window and coverage.due(row[1], row[4]) == due]
+
+    def counts(self, window: Window, coverage: Coverage) -> dict[str, DueCount]:
+        due = [row[0] for row in self._within(window, coverage, due=True)]
+        not_due = [row[0] for row in self._within(window, coverage, due=False)]
+        return {sensor: DueCount(due.count(sensor), not_due.count(sensor)) for sensor in {*due, *not_due}}
+
+    def not_due_keys(self, window: Window, coverage: Coverage) -> pa.Table:
+        return keys_table((row[0], row[1]) for row in self._within(window, coverage, due=False))
+
+    def due_rows(self, window: Window, coverage: Coverage, sensor_ids: Sequence[str] | None = None) -> pa.Table:
+        due = self._within(window, coverage, due=True)
+        return rows_table(row for row in due if sensor_ids is None or row[0] in sensor_ids)
+
+    def digests(
+        self, window: Window, coverage: Coverage, *, sensor_ids: Sequence[str] | None = None, hashed: bool = True
+    ) -> pa.Table:
+        return digest_days(self.due_rows(window, coverage, sensor_ids), hashed=hashed)
+
+    def cancel(self) -> None:
+        raise AssertionError("nothing goes wrong here")
+
+
+def row(sensor: str, ts: datetime, value: float = 1.0, inserted_at: datetime | None = None) -> Row:
+    return (sensor, ts, value, 0, inserted_at or ts)
+
+
+HELD = [row(sensor, BEGIN + n * timedelta(hours=6)) for sensor in ("a", "b") for n in range(9)]
+UPSERT_OLD = row("c", BEGIN + DAY, 1.0)
+UPSERT_NEW = row("c", BEGIN + DAY, 2.0, LATE)
+LATE_ROW = row("a", BEGIN + timedelta(minutes=5), 1.0, LATE)
+
+
+def write_lake(root: Path, rows: list[Row]) -> LakeReader:
+    state = root / "hot" / "_state"
+    state.mkdir(parents=True)
+    (state / "manifest.json").write_text("{}", encoding="utf-8")
+    for place in {(row[1].date(), shard_of(row[0], 16)) for row in rows}:
+        folder = root / "hot" / DATASET / f"date={place[0]}" / f"shard={place[1]}"
+        folder.mkdir(parents=True)
+        own = [row for row in rows if (row[1].date(), shard_of(row[0], 16)) == place]
+        pq.write_table(rows_table(own), folder / "part-1-0.parquet")
+    return LakeReader(LakePaths(root / "hot"))
+
+
+@pytest.fixture
+def postgres() -> FakePostgres:
+    return FakePostgres([*HELD, UPSERT_NEW, LATE_ROW])
+
+
+def proof(postgres: FakePostgres, lake: LakeReader) -> DirectProof:
+    return DirectProof(cast("PostgresClient", postgres), lake)
+
+
+def test_a_right_lake_agrees_in_every_count_and_every_row(postgres: FakePostgres, tmp_path: Path) -> None:
+    ours = proof(postgres, write_lake(tmp_path, [*HELD, UPSERT_OLD]))
+    days = ours.digest_days(COVERED, COVERAGE)
+    assert all(found.matches for found in days)
+    assert sum(found.postgres for found in days) == len(HELD)
+    assert (sum(found.not_due for found in days), sum(found.pending for found in days)) == (2, 1)
+    comparisons = list(ours.compare_rows(COVERED, COVERAGE, days))
+    assert [found.day for found in comparisons] == list(COVERED.days())
+    assert sum(found.rows for found in comparisons) == len(HELD)
+    assert sum(found.differences.num_rows for found in comparisons) == 0
+
+
+def test_each_lost_row_is_found_by_every_way_of_looking(postgres: FakePostgres, tmp_path: Path) -> None:
+    lost = HELD[4]
+    ours = proof(postgres, write_lake(tmp_path, [held for held in HELD if held != lost]))
+    assert [
+        (found.sensor_id, found.day) for found in ours.digest_days(COVERED, COVERAGE) if not found.matches
+    ] == [("a", lost[1].date())]
+    window = ours.count_window(COVERED, COVERAGE)
+    assert (window.postgres, window.lake, window.mismatching) == (len(HELD), len(HELD) - 1, ("a",))
+    all_days = ours.digest_days(COVERED, COVERAGE)
+    (differing,) = [
+        found for found in ours.compare_rows(COVERED, COVERAGE, all_days) if found.differences.num_rows
+    ]
+    assert differing.differences["kind"].to_pylist() == ["missing"]
+    assert differing.day == lost[1].date()
+
+
+def test_a_window_between_two_rows_is_empty_on_both_sides(postgres: FakePostgres, tmp_path: Path) -> None:
+    ours = proof(postgres, write_lake(tmp_path, [*HELD, UPSERT_OLD]))
+    between = Window(BEGIN + MICROSECOND, BEGIN + 2 * MICROSECOND)
+    assert ours.count_window(between, COVERAGE).rows == []
+
+
+def test_each_day_is_told_once_it_is_done(postgres: FakePostgres, tmp_path: Path) -> None:
+    ours = proof(postgres, write_lake(tmp_path, HELD))
+    told: list[tuple[int, int | None]] = []
+
+    def tell(done: int, total: int | None, message: str, *, rows: int = 0) -> None:
+        assert message
+        assert rows
+        told.append((done, total))
+
+    days = ours.digest_days(COVERED, COVERAGE, on_day=tell)
+    assert told[-1] == (3, 3)
+    told.clear()
+    assert list(ours.compare_rows(COVERED, COVERAGE, days, on_day=tell))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_lake_that_agrees_costs_one_snapshot_and_rows_one_a_day(postgres: FakePostgres, tmp_path: Path) -> None:
+    ours = proof(postgres, write_lake(tmp_path, [*HELD, UPSERT_OLD]))
+    days = ours.digest_days(COVERED, COVERAGE)
+    ours.count_window(COVERED, COVERAGE)
+    assert postgres.snapshots == 2
+    assert len(list(ours.compare_rows(COVERED, COVERAGE, days))) == postgres.snapshots - 2
+
+
+def test_what_differs_is_looked_at_again_before_it_is_told(postgres: FakePostgres, tmp_path: Path) -> None:
+    ours = proof(postgres, write_lake(tmp_path, HELD[1:]))
+    assert [found.day for found in ours.digest_days(COVERED, COVERAGE) if not found.matches] == [BEGIN.date()]
+    assert postgres.snapshots == 2
+
+
+def test_the_files_of_each_shard_are_counted_for_triage(postgres: FakePostgres, tmp_path: Path) -> None:
+    ours = proof(postgres, write_lake(tmp_path, HELD))
+    for found in ours.compare_rows(COVERED, COVERAGE, ours.digest_days(COVERED, COVERAGE)):
+        assert dict(found.files.shards) == {shard_of("a", 16): 1, shard_of("b", 16): 1}
+
+
+@pytest.mark.parametrize("change", ["value", "quality"])
+def test_a_row_that_was_changed_is_found_by_its_digest_and_then_by_its_row(
+    change: str, postgres: FakePostgres, tmp_path: Path
+) -> None:
+    sensor, ts, value, quality, at = HELD[4]
+    altered: Row = (sensor, ts, -1.0, quality, at) if change == "value" else (sensor, ts, value, None, at)
+    ours = proof(postgres, write_lake(tmp_path, [altered if held == HELD[4] else held for held in HELD]))
+    differing = [found for found in ours.digest_days(COVERED, COVERAGE) if not found.matches]
+    assert [(found.sensor_id, found.day, found.postgres == found.lake) for found in differing] == [
+        (sensor, ts.date(), True)
+    ]
+    (compared,) = ours.compare_rows(COVERED, COVERAGE, differing)
+    assert compared.differences["kind"].to_pylist() == [f"changed_{change}"]
+    assert set(compared.due) == {sensor}

@@ -1,0 +1,86 @@
+"""The catalogue against the tests that perform it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tsse_validation.clients.lake_files import ASPECTS as FILE_ASPECTS
+from tsse_validation.inspecting import ASPECTS as INSPECTION_ASPECTS
+from tsse_validation.promises import BACKFILL_PROMISES, REPLICATION_PROMISES
+from tsse_validation.runbook import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, STEP_NAMES, Gate, step_label
+from tsse_validation.strategies import EDGES
+
+ROOT = Path(__file__).parents[2]
+RUNBOOK = ROOT / "tests_validation"
+
+
+@pytest.fixture(scope="module")
+def collected() -> list[str]:
+    """Collect the runbook's tests as pytest does, in their order, without a run."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TSSE_", "PYTEST_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", str(RUNBOOK)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return re.findall(r"^tests_validation/\S+::(\S+)$", done.stdout, re.MULTILINE)
+
+
+def functions(collected: list[str]) -> list[str]:
+    return list(dict.fromkeys(name.split("[")[0] for name in collected))
+
+
+def test_the_catalogue_and_the_runbooks_tests_are_the_same_in_the_same_order(collected: list[str]) -> None:
+    assert functions(collected) == list(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("key", "cases"),
+    [
+        ("test_replication_is_healthy", REPLICATION_PROMISES),
+        ("test_direct_inspection_agrees_with_the_api", INSPECTION_ASPECTS),
+        ("test_backfill_keeps_its_promises", BACKFILL_PROMISES),
+        ("test_lake_files_are_well_formed", FILE_ASPECTS),
+        ("test_random_windows_agree_by_direct_count", EDGES),
+    ],
+)
+def test_a_check_of_many_cases_has_each_of_them(key: str, cases: object, collected: list[str]) -> None:
+    found = [name.removeprefix(f"{key}[").removesuffix("]") for name in collected if name.startswith(f"{key}[")]
+    assert isinstance(cases, dict | tuple)
+    assert found == list(cases)
+
+
+@pytest.mark.parametrize("file", sorted(RUNBOOK.glob("test_*.py")), ids=lambda file: file.stem)
+def test_each_file_holds_the_checks_of_its_step(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    (step,) = re.findall(r"pytest\.mark\.step\((\d+)", text)
+    assert file.name.startswith(f"test_{step}_")
+    assert re.findall(r"^def (test_\w+)", text, re.MULTILINE) == [
+        key for key, spec in {**CHECKS, **CONFORMANCE_CHECKS}.items() if spec.step == int(step)
+    ]
+    assert "pytest.mark.tier_a" in text
+
+
+def test_every_line_of_the_gate_has_a_check_that_needs_nothing_but_the_api() -> None:
+    assert GATE_TITLES.keys() == set(Gate)
+    for gate in Gate:
+        assert any(spec.gate is gate and not spec.requires for spec in CHECKS.values())
+
+
+def test_titles_tell_checks_apart_and_their_steps_have_names() -> None:
+    titles = [spec.title for spec in CHECKS.values()]
+    assert len(set(titles)) == len(titles)
+    assert {spec.step for spec in CHECKS.values()} == set(STEP_NAMES)
+    assert [spec.step for spec in CHECKS.values()] == sorted(spec.step for spec in CHECKS.values())
+
+
+def test_a_step_is_named_in_messages_and_a_strange_one_too() -> None:
+    assert step_label(2) == "step 2 (token)"
+    assert step_label(99).startswith("step 99")

@@ -1,0 +1,562 @@
+"""The verdict over runs of every kind: it must never be GO when something was not proven."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.builders import (
+    WATERMARK,
+    count_row,
+    counts_taken,
+    evidence_records,
+    finished,
+    good_run,
+    planned,
+    rows_compared,
+    run_started,
+    stack_described,
+)
+from tsse_validation.contract import BACKFILL_GATE_DAYS
+from tsse_validation.results import (
+    BackfillSeen,
+    CheckFinished,
+    CheckPlanned,
+    CheckStarted,
+    CheckStatus,
+    CountsTaken,
+    Finding,
+    Record,
+    RowsCompared,
+    RunFinished,
+    RunResult,
+    ServiceEnded,
+    StackDescribed,
+)
+from tsse_validation.runbook import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, Gate
+from tsse_validation.stack import Capability
+from tsse_validation.verdict import EXCUSABLE, EXIT_CODES, EXIT_LEAK, Outcome, Verdict, decide
+
+PROVEN = (CheckStatus.PASSED, CheckStatus.WARNED)
+STATUSES = st.sampled_from(CheckStatus)
+KEYS = st.sampled_from(sorted(CHECKS))
+
+
+def verdict(records: Sequence[Record]) -> Verdict:
+    return decide(RunResult.from_records(records))
+
+
+def without(records: Sequence[Record], *kinds: type[Record]) -> list[Record]:
+    return [record for record in records if not isinstance(record, kinds)]
+
+
+def test_a_run_that_proves_everything_is_go() -> None:
+    found = verdict(good_run())
+    assert found.outcome is Outcome.GO
+    assert found.exit_code == 0
+    assert found.not_checked == ()
+    assert all(line.outcome is Outcome.GO and not line.gaps and line.evidence for line in found.gates)
+    assert (found.sensors_compared, found.rows_compared) == (1, 300)
+
+
+# ---- every way to fall short -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", CHECKS)
+def test_any_failed_check_is_no_go_and_gives_its_reason(key: str) -> None:
+    found = verdict(good_run({key: CheckStatus.FAILED}))
+    assert found.outcome is Outcome.NO_GO
+    assert found.exit_code == 1
+    assert f"as {key}" in found.reasons[0]
+    for line in found.gates:
+        assert (line.outcome is Outcome.NO_GO) == (line.gate is CHECKS[key].gate)
+
+
+@pytest.mark.parametrize("status", [CheckStatus.UNPROVEN, CheckStatus.BLOCKED, CheckStatus.NOT_CHECKED])
+@pytest.mark.parametrize("key", CHECKS)
+def test_any_check_that_was_not_proven_is_incomplete(key: str, status: CheckStatus) -> None:
+    found = verdict(good_run({key: status}))
+    assert found.outcome is Outcome.INCOMPLETE
+    assert found.exit_code == 6
+    assert [(missing.key, missing.tolerated) for missing in found.not_checked] == [(key, False)]
+    for line in found.gates:
+        assert (line.outcome is Outcome.INCOMPLETE) == (line.gate is CHECKS[key].gate)
+
+
+@pytest.mark.parametrize("key", CHECKS)
+def test_a_check_that_was_not_part_of_the_selection_is_incomplete(key: str) -> None:
+    records = [record for record in good_run() if getattr(record, "key", None) != key]
+    found = verdict(records)
+    assert found.outcome is Outcome.INCOMPLETE
+    assert [missing.reason for missing in found.not_checked] == ["not part of this run's selection"]
+
+
+@pytest.mark.parametrize("key", CHECKS)
+def test_a_deselected_check_is_incomplete(key: str) -> None:
+    records = [record for record in good_run() if getattr(record, "key", None) != key]
+    found = verdict([*records, planned(key, selected=False)])
+    assert found.outcome is Outcome.INCOMPLETE
+    assert [missing.reason for missing in found.not_checked] == ["deselected"]
+
+
+def test_one_deselected_case_of_a_check_is_incomplete() -> None:
+    key = "test_random_windows_agree_by_direct_count"
+    case = CheckPlanned(check_id="random_windows[empty]", key=key, step=7, selected=False)
+    assert verdict([*good_run(), case]).outcome is Outcome.INCOMPLETE
+
+
+def test_a_check_that_was_planned_and_never_ran_is_incomplete() -> None:
+    key = "test_watermark_is_recent"
+    records = [r for r in good_run() if not (isinstance(r, CheckFinished) and r.key == key)]
+    assert verdict(records).outcome is Outcome.INCOMPLETE
+
+
+def test_a_check_that_was_interrupted_is_incomplete_and_named() -> None:
+    key = "test_watermark_is_recent"
+    records = [r for r in good_run() if not (isinstance(r, CheckFinished) and r.key == key)]
+    found = verdict([*records, CheckStarted(check_id="watermark_is_recent", at=WATERMARK)])
+    assert found.outcome is Outcome.INCOMPLETE
+    assert [missing.key for missing in found.not_checked] == [key]
+
+
+def test_a_run_that_crashed_is_incomplete() -> None:
+    found = verdict(without(good_run(), RunFinished))
+    assert found.outcome is Outcome.INCOMPLETE
+    assert "did not end" in found.reasons[0]
+
+
+@pytest.mark.parametrize("reason", ["interrupted", "internal_error"])
+def test_a_run_that_was_stopped_is_incomplete(reason: str) -> None:
+    end = RunFinished.model_validate({"at": WATERMARK, "reason": reason, "message": "why"})
+    found = verdict([*without(good_run(), RunFinished), end])
+    assert found.outcome is Outcome.INCOMPLETE
+    assert "why" in found.reasons[0]
+
+
+def test_a_run_that_did_nothing_is_incomplete_in_every_line() -> None:
+    found = verdict([run_started()])
+    assert found.outcome is Outcome.INCOMPLETE
+    assert {line.outcome for line in found.gates} == {Outcome.INCOMPLETE}
+    assert len(found.not_checked) == len(CHECKS)
+    assert "no stack was reached" in found.basis
+
+
+def test_a_run_that_compared_no_row_is_incomplete() -> None:
+    records = without(good_run(), CountsTaken, RowsCompared)
+    found = verdict([*records, counts_taken(count_row("a", 0, 0), count_row("b", 0, 0))])
+    assert found.outcome is Outcome.INCOMPLETE
+    assert {"no sensor was compared", "no row was compared"} <= set(found.reasons)
+
+
+def test_counts_alone_do_not_stand_for_rows_that_were_to_be_compared() -> None:
+    found = verdict([*without(good_run(), RowsCompared), rows_compared(0)])
+    assert "no row was compared" in found.reasons
+
+
+def test_a_run_without_any_count_is_incomplete() -> None:
+    found = verdict(without(good_run(), CountsTaken))
+    assert found.outcome is Outcome.INCOMPLETE
+    assert "no sensor was compared" in found.reasons
+
+
+@pytest.mark.parametrize("days", [0, 1, BACKFILL_GATE_DAYS - 1])
+def test_a_backfill_of_fewer_days_than_the_gate_asks_for_is_incomplete(days: int) -> None:
+    seen = BackfillSeen(job_id="a-job", status="completed", days=days, seconds=1.0)
+    found = verdict([*without(good_run(), BackfillSeen), seen])
+    assert found.outcome is Outcome.INCOMPLETE
+    (line,) = [line for line in found.gates if line.gate is Gate.BACKFILL]
+    assert line.gaps == (f"{days} of 90 days were backfilled",)
+
+
+@pytest.mark.parametrize("days", [BACKFILL_GATE_DAYS, 365])
+def test_a_backfill_of_more_days_than_the_gate_asks_for_is_enough(days: int) -> None:
+    seen = BackfillSeen(job_id="a-job", status="completed", days=days, seconds=1.0)
+    assert verdict([*without(good_run(), BackfillSeen), seen]).outcome is Outcome.GO
+
+
+@pytest.mark.parametrize("status", ["failed", "canceled", "running"])
+def test_a_backfill_that_did_not_complete_backfilled_nothing(status: str) -> None:
+    seen = BackfillSeen(job_id="a-job", status=status, days=90, seconds=1.0)
+    assert verdict([*without(good_run(), BackfillSeen), seen]).outcome is Outcome.INCOMPLETE
+
+
+def test_a_run_that_skips_the_backfill_is_incomplete() -> None:
+    skipped = ("test_backfill_job_completes", "test_backfill_keeps_its_promises")
+    left_out = dict.fromkeys(skipped, CheckStatus.NOT_CHECKED)
+    found = verdict(without(good_run(left_out), BackfillSeen))
+    assert found.outcome is Outcome.INCOMPLETE
+
+
+def test_a_flagged_finding_is_no_go_though_every_check_passed() -> None:
+    flagged = Finding(diagnosis="rows missing", flagged=True, summary="7 rows")
+    found = verdict([*good_run(), flagged])
+    assert found.outcome is Outcome.NO_GO
+    assert "triage: rows missing: 7 rows" in found.reasons
+
+
+def test_an_explained_finding_changes_nothing() -> None:
+    late = Finding(diagnosis="late arrival pending", flagged=False, summary="7 rows")
+    assert verdict([*good_run(), late]).outcome is Outcome.GO
+
+
+def uncatalogued(status: CheckStatus) -> list[Record]:
+    key = "test_something_new"
+    return [*good_run(), planned(key), finished(key, status, "the reason")]
+
+
+def test_a_check_that_the_catalogue_does_not_know_cannot_be_skipped_in_silence() -> None:
+    found = verdict(uncatalogued(CheckStatus.NOT_CHECKED))
+    assert found.outcome is Outcome.INCOMPLETE
+    assert any("the reason" in reason for reason in found.reasons)
+
+
+def test_a_check_that_the_catalogue_does_not_know_counts_when_it_fails() -> None:
+    assert verdict(uncatalogued(CheckStatus.FAILED)).outcome is Outcome.NO_GO
+    assert verdict(uncatalogued(CheckStatus.PASSED)).outcome is Outcome.GO
+
+
+def test_a_check_that_failed_once_and_passed_when_it_was_run_again_has_failed() -> None:
+    key = "test_watermark_is_recent"
+    assert verdict([*good_run(), finished(key, CheckStatus.FAILED, "once")]).outcome is Outcome.NO_GO
+
+
+def test_a_failure_outweighs_what_was_not_checked() -> None:
+    keys = iter(CHECKS)
+    statuses = {next(keys): CheckStatus.BLOCKED, next(keys): CheckStatus.FAILED}
+    found = verdict(good_run(statuses))
+    assert found.outcome is Outcome.NO_GO
+    assert len(found.reasons) >= 2
+
+
+def test_a_blocked_step_is_one_reason_and_not_ten() -> None:
+    blocked = dict.fromkeys((key for key, spec in CHECKS.items() if spec.step == 6), CheckStatus.BLOCKED)
+    records = [
+        record.model_copy(update={"message": "blocked by step 4"}) if isinstance(record, CheckFinished) else record
+        for record in good_run(blocked)
+    ]
+    reasons = [reason for reason in verdict(records).reasons if reason.startswith("step 6")]
+    assert reasons == [f"step 6 (parity): {len(blocked)} checks: blocked by step 4"]
+
+
+# ---- what is excused on a live controller ----------------------------------------------------------------------
+
+
+def live_run(
+    *absent: Capability, strict: bool = False, status: CheckStatus = CheckStatus.NOT_CHECKED
+) -> list[Record]:
+    missing = {key: status for key, spec in CHECKS.items() if spec.requires & set(absent)}
+    records = without(good_run(missing), StackDescribed)
+    return [*records, stack_described(*absent, strict=strict)]
+
+
+@pytest.mark.parametrize("capability", sorted(EXCUSABLE))
+def test_what_the_operator_of_a_live_controller_could_not_give_is_excused_and_said(capability: Capability) -> None:
+    found = verdict(live_run(capability))
+    assert found.outcome is Outcome.GO
+    assert found.not_checked
+    assert all(missing.tolerated for missing in found.not_checked)
+
+
+@pytest.mark.parametrize("capability", sorted(Capability))
+def test_nothing_is_excused_where_the_run_is_strict(capability: Capability) -> None:
+    assert verdict(live_run(capability, strict=True)).outcome is Outcome.INCOMPLETE
+
+
+def test_qdrant_is_never_excused() -> None:
+    assert verdict(live_run(Capability.QDRANT)).outcome is Outcome.INCOMPLETE
+
+
+@pytest.mark.parametrize("status", [CheckStatus.UNPROVEN, CheckStatus.BLOCKED])
+def test_a_check_that_was_tried_or_blocked_is_not_excused(status: CheckStatus) -> None:
+    assert verdict(live_run(Capability.POSTGRES, status=status)).outcome is Outcome.INCOMPLETE
+
+
+def test_a_check_that_needs_nothing_absent_is_not_excused() -> None:
+    key = "test_parity_job_finds_no_mismatch"
+    records = [r for r in live_run(Capability.POSTGRES) if not (isinstance(r, CheckFinished) and r.key == key)]
+    found = verdict([*records, finished(key, CheckStatus.NOT_CHECKED, "no sensor has a row")])
+    assert found.outcome is Outcome.INCOMPLETE
+
+
+def test_the_verdict_says_what_it_rests_on() -> None:
+    assert "our own reading" in verdict(good_run()).basis
+    for capability in (Capability.POSTGRES, Capability.LAKE):
+        assert "the controller's own counts" in verdict(live_run(capability)).basis
+
+
+# ---- any run ---------------------------------------------------------------------------------------------------
+
+FINISHES = st.sampled_from(["completed", "completed", "interrupted", "internal_error", None])
+
+
+@st.composite
+def any_run(draw: st.DrawFn) -> list[Record]:
+    """Draw a run in which a few things are not as they should be, or nothing is."""
+    changed = draw(st.dictionaries(KEYS, STATUSES | st.none(), max_size=4))
+    deselected = draw(st.sets(KEYS, max_size=2))
+    absent = draw(st.sets(st.sampled_from(Capability), max_size=3))
+    records: list[Record] = [run_started()]
+    if draw(st.integers(0, 9)):
+        records.append(stack_described(*absent, strict=draw(st.booleans())))
+    records += [planned(key, selected=key not in deselected) for key in CHECKS if draw(st.integers(0, 99))]
+    for key in CHECKS:
+        status = changed.get(key, CheckStatus.PASSED)
+        if status is not None and key not in deselected:
+            records.append(finished(key, status, "a reason"))
+    records += evidence_records(
+        days=draw(st.sampled_from([89, 90, 90, 90])), rows=draw(st.sampled_from([0, 1, 9]))
+    )
+    if draw(st.integers(0, 9)) == 0:
+        records.append(Finding(diagnosis="x", flagged=draw(st.booleans()), summary="y"))
+    reason = draw(FINISHES)
+    if reason is not None:
+        records.append(RunFinished.model_validate({"at": WATERMARK, "reason": reason}))
+    return records
+
+
+def excused(key: str, result: RunResult) -> bool:
+    stack = result.stack
+    return stack is not None and not stack.strict and bool(CHECKS[key].requires & EXCUSABLE & set(stack.absent))
+
+
+def everything_is_proven_or_excused(result: RunResult) -> bool:
+    for key in CHECKS:
+        statuses = [check.status for check in result.checks if check.key == key]
+        plans = [plan for plan in result.planned if plan.key == key]
+        if not statuses or not plans:
+            return False
+        for status in statuses:
+            if status not in PROVEN and not (status is CheckStatus.NOT_CHECKED and excused(key, result)):
+                return False
+    return True
+
+
+@given(any_run())
+def test_a_run_is_go_only_when_every_check_is_proven_or_excused(records: list[Record]) -> None:
+    result = RunResult.from_records(records)
+    if decide(result).outcome is Outcome.GO:
+        assert everything_is_proven_or_excused(result)
+        assert result.finished is not None
+        assert result.finished.reason == "completed"
+        assert not any(finding.flagged for finding in result.findings)
+        assert any(backfill.days >= BACKFILL_GATE_DAYS for backfill in result.backfills)
+        assert sum(row.postgres for counts in result.counts for row in counts.rows) > 0
+
+
+@given(any_run())
+def test_a_run_is_no_go_exactly_when_something_speaks_against_the_release(records: list[Record]) -> None:
+    result = RunResult.from_records(records)
+    against = any(check.status is CheckStatus.FAILED for check in result.checks)
+    against = against or any(finding.flagged for finding in result.findings)
+    assert (decide(result).outcome is Outcome.NO_GO) == against
+
+
+@given(any_run())
+def test_gate_lines_and_outcome_never_contradict_each_other(records: list[Record]) -> None:
+    found = decide(RunResult.from_records(records))
+    outcomes = {line.outcome for line in found.gates}
+    assert [line.gate for line in found.gates] == list(Gate)
+    if found.outcome is Outcome.GO:
+        assert outcomes == {Outcome.GO}
+    if Outcome.NO_GO in outcomes:
+        assert found.outcome is Outcome.NO_GO
+    if Outcome.INCOMPLETE in outcomes:
+        assert found.outcome is not Outcome.GO
+    for line in found.gates:
+        assert bool(line.gaps) or line.outcome is not Outcome.INCOMPLETE
+
+
+@given(any_run())
+def test_every_verdict_has_a_reason_and_an_exit_code_of_its_own(records: list[Record]) -> None:
+    found = decide(RunResult.from_records(records))
+    assert found.reasons
+    assert found.exit_code == EXIT_CODES[found.outcome]
+
+
+@given(any_run(), st.randoms(use_true_random=False))
+def test_the_order_of_the_records_does_not_change_the_outcome(records: list[Record], random: object) -> None:
+    shuffled = records[:]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert verdict(shuffled).outcome is verdict(records).outcome
+
+
+def test_exit_codes_are_not_those_of_pytest() -> None:
+    assert len({*EXIT_CODES.values(), EXIT_LEAK}) == 4
+    assert not {*EXIT_CODES.values(), EXIT_LEAK} & {2, 3, 4, 5}
+
+
+CONFORMANCE_KEY = next(iter(CONFORMANCE_CHECKS))
+
+
+@pytest.mark.parametrize("beside", [(), (planned(CONFORMANCE_KEY, selected=False),)])
+def test_conformance_that_was_not_asked_for_does_not_matter(beside: tuple[Record, ...]) -> None:
+    found = verdict([*good_run(), *beside])
+    assert (found.outcome, found.not_checked) == (Outcome.GO, ())
+
+
+@pytest.mark.parametrize("status", CheckStatus)
+def test_conformance_that_was_asked_for_counts(status: CheckStatus) -> None:
+    found = verdict([*good_run(), planned(CONFORMANCE_KEY), finished(CONFORMANCE_KEY, status, "contract 3: no")])
+    wanted = (
+        Outcome.NO_GO if status is CheckStatus.FAILED else Outcome.GO if status in PROVEN else Outcome.INCOMPLETE
+    )
+    assert found.outcome is wanted
+
+
+def test_conformance_that_was_asked_for_and_did_not_end_is_missed() -> None:
+    found = verdict([*good_run(), planned(CONFORMANCE_KEY)])
+    assert found.outcome is Outcome.INCOMPLETE
+    assert [(missing.key, missing.reason) for missing in found.not_checked] == [(CONFORMANCE_KEY, "not run")]
+
+
+def test_conformance_alone_is_never_go() -> None:
+    records = [
+        *without(good_run(), CheckFinished, CheckPlanned),
+        planned(CONFORMANCE_KEY),
+        finished(CONFORMANCE_KEY),
+    ]
+    assert verdict(records).outcome is Outcome.INCOMPLETE
+
+
+def test_a_service_that_ended_in_the_middle_of_the_run_forbids_go() -> None:
+    ended = ServiceEnded(name="controller", at=WATERMARK, how="signal SIGKILL", log_tail=("panicked",))
+    found = verdict([*good_run(), ended])
+    assert found.outcome is Outcome.INCOMPLETE
+    assert "controller ended in the middle of the run, with signal SIGKILL" in found.reasons
+
+
+# ---- what each line and each reason rests on -------------------------------------------------------------------
+
+
+def line_of(gate: Gate, found: Verdict) -> tuple[Outcome, tuple[str, ...]]:
+    (line,) = [line for line in found.gates if line.gate is gate]
+    return line.outcome, line.gaps
+
+
+@pytest.mark.parametrize("gate", Gate)
+def test_a_gate_line_is_proven_by_its_own_checks_and_by_no_other(gate: Gate) -> None:
+    """Excused or not: where none of a line's checks has proven anything, the line is open."""
+    unproven = {key: CheckStatus.NOT_CHECKED for key, spec in CHECKS.items() if spec.gate is gate}
+    found = verdict(good_run(unproven))
+    assert found.outcome is Outcome.INCOMPLETE
+    outcome, gaps = line_of(gate, found)
+    assert outcome is Outcome.INCOMPLETE
+    assert "nothing is proven" in gaps
+    assert f"gate “{GATE_TITLES[gate]}”: nothing is proven" in found.reasons
+    assert [line.outcome for line in found.gates if line.gate is not gate] == [Outcome.GO] * 3
+
+
+@pytest.mark.parametrize("gate", Gate)
+def test_a_flagged_finding_speaks_against_parity_and_against_no_other_line(gate: Gate) -> None:
+    flagged = Finding(diagnosis="rows missing", flagged=True, summary="7 rows")
+    outcome, _ = line_of(gate, verdict([*good_run(), flagged]))
+    assert outcome is (Outcome.NO_GO if gate is Gate.PARITY else Outcome.GO)
+
+
+def test_a_run_that_saw_neither_a_count_nor_a_row_compared_none() -> None:
+    found = verdict(without(good_run(), CountsTaken, RowsCompared))
+    assert found.outcome is Outcome.INCOMPLETE
+    assert (found.sensors_compared, found.rows_compared) == (0, 0)
+    assert {"no sensor was compared", "no row was compared"} <= set(found.reasons)
+
+
+def test_rows_are_those_that_were_compared_or_else_those_of_the_largest_count() -> None:
+    counts = [counts_taken(count_row("a", 3, 3), count_row("b", 4, 4)), counts_taken(count_row("a", 5, 5))]
+    records = [*without(good_run(), CountsTaken, RowsCompared), *counts]
+    assert verdict(records).rows_compared == 7
+    assert verdict([*records, rows_compared(2), rows_compared(6)]).rows_compared == 6
+
+
+def test_a_sensor_with_a_row_on_either_side_was_compared() -> None:
+    counts = counts_taken(count_row("ours", 1, 0), count_row("theirs", 0, 1), count_row("neither", 0, 0))
+    assert verdict([*without(good_run(), CountsTaken), counts]).sensors_compared == 2
+
+
+def test_a_run_without_a_backfill_backfilled_no_day() -> None:
+    found = verdict(without(good_run(), BackfillSeen))
+    assert line_of(Gate.BACKFILL, found) == (Outcome.INCOMPLETE, ("0 of 90 days were backfilled",))
+
+
+def test_a_gate_line_names_what_was_not_checked_and_what_was() -> None:
+    key = "test_watermark_is_recent"
+    found = verdict(good_run({key: CheckStatus.NOT_CHECKED}))
+    outcome, gaps = line_of(Gate.INCREMENTAL, found)
+    assert (outcome, gaps) == (Outcome.INCOMPLETE, (f"not checked: The watermark is recent (as {key})",))
+    (line,) = [line for line in found.gates if line.gate is Gate.INCREMENTAL]
+    assert set(line.evidence) == {
+        "passed: replication_is_healthy",
+        "not checked: watermark_is_recent",
+        "passed: watermark_never_retreats",
+    }
+    assert line.title == GATE_TITLES[Gate.INCREMENTAL]
+
+
+def test_an_interrupted_check_and_one_that_never_began_are_told_apart() -> None:
+    keys = ("test_watermark_is_recent", "test_watermark_never_retreats")
+    records = [r for r in good_run() if not (isinstance(r, CheckFinished) and r.key in keys)]
+    found = verdict([*records, CheckStarted(check_id="watermark_is_recent", at=WATERMARK)])
+    assert {missing.check_id: missing.reason for missing in found.not_checked} == {
+        "watermark_is_recent": "interrupted",
+        "watermark_never_retreats": "not run",
+    }
+
+
+def test_a_case_of_conformance_that_was_deselected_is_not_missed_beside_one_that_was_asked_for() -> None:
+    other = CheckPlanned(check_id="another case", key=CONFORMANCE_KEY, step=8, selected=False)
+    found = verdict([*good_run(), planned(CONFORMANCE_KEY), finished(CONFORMANCE_KEY), other])
+    assert (found.outcome, found.not_checked) == (Outcome.GO, ())
+
+
+def test_nothing_is_excused_where_no_stack_was_reached() -> None:
+    key = "test_counts_agree_for_every_sensor"
+    found = verdict(without(good_run({key: CheckStatus.NOT_CHECKED}), StackDescribed))
+    assert found.outcome is Outcome.INCOMPLETE
+    assert [(missing.key, missing.tolerated) for missing in found.not_checked] == [(key, False)]
+
+
+def test_a_check_that_the_catalogue_does_not_know_is_not_excused_on_a_live_controller() -> None:
+    key = "test_something_new"
+    found = verdict([*live_run(Capability.POSTGRES), planned(key), finished(key, CheckStatus.NOT_CHECKED, "why")])
+    assert found.outcome is Outcome.INCOMPLETE
+    assert [missing.key for missing in found.not_checked if not missing.tolerated] == [key]
+
+
+# ---- the words -------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_proves_everything_gives_its_reason_and_its_basis_in_these_words() -> None:
+    found = verdict(good_run())
+    assert found.reasons == ("every check of the runbook that this stack allows is proven",)
+    assert found.basis == "our own reading of Postgres and of the lake's files, and the controller's API"
+
+
+def test_a_basis_that_is_not_independent_is_told_in_these_words() -> None:
+    assert verdict(live_run(Capability.LAKE)).basis == (
+        "the controller's own counts: Postgres and the lake were not both readable to us, so no count here is "
+        "independent of the software under validation"
+    )
+    assert verdict([run_started()]).basis == "nothing: no stack was reached"
+
+
+def test_a_failed_check_and_a_run_that_did_not_end_are_told_in_these_words() -> None:
+    failed = verdict(good_run({"test_watermark_is_recent": CheckStatus.FAILED}))
+    assert failed.reasons == (
+        "step 5 (watermark and partitions): The watermark is recent: as test_watermark_is_recent",
+    )
+    crashed = verdict(without(good_run(), RunFinished))
+    assert crashed.reasons == ("the run did not end: its log stops in the middle",)
+    end = RunFinished.model_validate({"at": WATERMARK, "reason": "internal_error", "message": "why"})
+    stopped = verdict([*without(good_run(), RunFinished), end])
+    assert stopped.reasons == ("the run did not come to its end (internal error): why",)
+
+
+def test_a_step_that_is_open_for_one_check_names_it_and_for_more_counts_them() -> None:
+    keys = ("test_watermark_is_recent", "test_watermark_never_retreats")
+    one, *_ = verdict(good_run({keys[0]: CheckStatus.UNPROVEN})).reasons
+    assert one == f"step 5 (watermark and partitions): The watermark is recent: as {keys[0]}"
+    records = [
+        record.model_copy(update={"message": "no tick"}) if isinstance(record, CheckFinished) else record
+        for record in good_run(dict.fromkeys(keys, CheckStatus.UNPROVEN))
+    ]
+    assert verdict(records).reasons[0] == "step 5 (watermark and partitions): 2 checks: no tick"
