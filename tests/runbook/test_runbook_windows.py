@@ -35,8 +35,9 @@ def repeated(command: str, controller: Controller) -> subprocess.CompletedProces
 
 @pytest.fixture
 def lost(controller: Controller) -> str:
-    """Take one row out of the lake, in the middle of the covered range; return its instant."""
-    sensor, day = controller.sensor(), days_ago(5)
+    """Take a row out of the lake, amid a covered range that drawn windows fill at any hour; return its instant."""
+    controller.backfill(2)
+    sensor, day = controller.sensor(), days_ago(1)
     instant = first_instant(controller, sensor, day)
     rewrite(lake_file(controller, sensor, day), without_row(sensor))
     return format_rfc3339(instant)
