@@ -157,6 +157,7 @@ def _logic(
     sometimes: tuple[str, ...] = (),
     perhaps: tuple[str, ...] = (),
     arguments: tuple[str, ...] = WITH_BACKFILL,
+    by_the_hour: bool = False,
 ) -> Fault:
     name = mutant.replace("-", " ")
     return Fault(
@@ -171,6 +172,7 @@ def _logic(
         perhaps,
         arguments=arguments,
         mutant=mutant,
+        by_the_hour=by_the_hour,
     )
 
 
@@ -189,7 +191,15 @@ _SPARSE = ("shard missing", "partition missing")
 FAULTS = (
     _passing("lag-ignored", "a pass reads up to now", LOST, _open_transaction, "rows missing"),
     _passing("pass-end-exclusive", "`<` where `≤` belongs", LOST, _every_second, "rows missing"),
-    _logic("day-start-exclusive", "`>` where `≥` belongs", LOST, nothing, "rows missing", sometimes=(SPOT,)),
+    _logic(
+        "day-start-exclusive",
+        "`>` where `≥` belongs",
+        LOST,
+        nothing,
+        "rows missing",
+        sometimes=(DATES,),
+        perhaps=_SPARSE,
+    ),
     _passing("watermark-by-ts", "ts taken for the time of insertion", LOST, _late_rows, "rows missing"),
     _passing("late-window-too-short", "a pause longer than the look back", LOST, _over_seconds, "rows missing"),
     _logic("old-rows-ignored", "SQL's NULL is not ≤", LOST, _without_inserted_at, "rows missing"),
@@ -201,8 +211,10 @@ FAULTS = (
         nothing,
         "day tail lost",
         "wrong date",
-        sometimes=(DATES, BARE),
-        perhaps=("shard missing", "partition missing"),
+        # the job reads a date's files whatever their rows' date, but no date after its window's
+        sometimes=(DATES, BARE, SPOT_AND_OURS),
+        perhaps=_SPARSE,
+        by_the_hour=True,
     ),
     _logic("day-head-lost", *_A_PART_OF_ITS_DAY, "day head lost", sometimes=(DATES,), perhaps=_SPARSE),
     _logic("day-tail-lost", *_A_PART_OF_ITS_DAY, "day tail lost", sometimes=(DATES,), perhaps=_SPARSE),

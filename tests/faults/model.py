@@ -61,7 +61,8 @@ class Fault:
     instant at which the run looks. `says` are words that a red check's message must have. `diagnosis` are the
     flagged findings, all of them; `perhaps` may be flagged too, by what the few sensors have at that hour (the
     only row of a shard, say). A `mutant` of the reference controller takes the controller's place before `plant`
-    is called, and `front` stands between it and the run.
+    is called, and `front` stands between it and the run. Where a count of the last day sees it is
+    `by_the_hour`, that is not held to what the matrix says.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Fault:
     arguments: tuple[str, ...] = LOOK_ONLY
     mutant: str | None = None
     front: Front = itself
+    by_the_hour: bool = False
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class OldCheck(StrEnum):
 
     SEEN = "seen"
     BLIND = "blind"
+    BY_THE_HOUR = "by the hour"
     NO_ANSWER = "no answer"
 
 
