@@ -171,13 +171,18 @@ def test_without_a_right_to_see_jobs_the_run_says_so_and_goes_on(runbook: Runboo
     controller.sql(f"REVOKE {rights} FROM {READER}")
     try:
         given = arguments(installed, controller.url, str(controller.running.stack.qdrant_url))
-        steps = [f"tests_validation/test_{name}.py" for name in ("1_health", "2_token", "3_inspect", "4_backfill")]
-        run = runbook(*given, *steps, "--backfill-days=1", env=installed.environment)
+        names = ("1_health", "2_token", "3_inspect", "4_backfill", "5_watermark")
+        steps = [f"tests_validation/test_{name}.py" for name in names]
+        old_at_once = ("--watermark-max-age=1", "--settle-timeout=2")
+        run = runbook(*given, *steps, "--backfill-days=1", *old_at_once, env=installed.environment)
     finally:
         controller.sql(f"GRANT {rights} TO {READER}")
     assert run.check("backfill_job_completes").status is CheckStatus.PASSED, run
     (said,) = [note.text for note in run.result.notes if "others may have started" in note.text]
     assert "permission denied for table analysis_jobs" in said
+    recent = run.check("watermark_is_recent")
+    assert recent.status is CheckStatus.NOT_CHECKED
+    assert "Another lake job may hold it up" in recent.message
 
 
 @pytest.mark.parametrize(
