@@ -44,7 +44,9 @@ def test_rows_lost_today_are_seen_by_the_job_and_by_us(runbook: Runbook, control
     assert sensor in job.message
     assert "watermark had passed the first count" in job.message
     assert "do not mark TSSE-6 Done" in job.advice
-    assert set(run.findings(flagged=True)) == {"counts differ", "shard missing"}
+    found = set(run.findings(flagged=True))
+    # soon after midnight no other shard may have a row of the day yet
+    assert found - {"partition missing"} == {"counts differ", "shard missing"}
 
 
 def test_by_the_api_alone_lost_rows_are_no_go_on_the_jobs_word(runbook: Runbook, controller: Controller) -> None:
