@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tests.faults.model import CHANGED, DATES, DIGESTS, LOST, ROWS, Fault, Place, Plant
+from tests.faults.model import CHANGED, DATES, DIGESTS, LOST, ROWS, SPOT, SPOT_AND_OURS, Fault, Place, Plant
 from tests.runbook.controller import Controller, dataset, days_ago
 from tests.runbook.damage import (
     Change,
@@ -209,17 +209,17 @@ FAULTS = (
         LOST,
         on_the_file(os.unlink, 1),
         "shard missing",
-        sometimes=("parity_job_finds_no_mismatch",),
+        sometimes=(SPOT,),
     ),
     _fault(
         "a shard is lost on every day",
         "a sensor's whole history",
-        (*LOST, "parity_job_finds_no_mismatch"),
+        (*LOST, SPOT),
         _lose_the_sensor,
         "counts differ",
         "shard missing",
         # soon after midnight nobody else may have a row of the day yet
-        sometimes=("parity_job_counts_as_we_do", DATES),
+        sometimes=(SPOT_AND_OURS, DATES),
         perhaps=("partition missing",),
     ),
     _fault(
