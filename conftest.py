@@ -1,11 +1,11 @@
 """Wires the runbook's parts into pytest; each part is in its own module."""
 
 pytest_plugins = [
-    "fixtures.options",
-    "fixtures.steps",
-    "fixtures.recording",
-    "fixtures.resources",
-    "fixtures.parity",
-    "fixtures.windows",
-    "fixtures.conformance.plugin",
+    "tsse_validation.pytest_plugin.options",
+    "tsse_validation.pytest_plugin.ordering",
+    "tsse_validation.pytest_plugin.recording",
+    "tsse_validation.pytest_plugin.resources",
+    "tsse_validation.pytest_plugin.parity_fixtures",
+    "tsse_validation.pytest_plugin.window_fixtures",
+    "tsse_validation.pytest_plugin.conformance_fixtures",
 ]

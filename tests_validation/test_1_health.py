@@ -2,13 +2,13 @@
 
 import pytest
 
-from fixtures.evidence import Check
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.qdrant import qdrant_health
-from tsse_validation.contract import HEALTHZ_BODY, is_healthy
-from tsse_validation.timestamps import milliseconds
+from tsse_validation.domain.contract import HEALTHZ_BODY, is_healthy
+from tsse_validation.domain.phrasing import milliseconds
+from tsse_validation.steps.check import Check
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(1)]
 

@@ -6,11 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from fixtures.evidence import Check
-from fixtures.run import require
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.contract import (
+from tsse_validation.domain.contract import (
     INSPECT_JOB,
     JOB_NOT_FOUND_TEXT,
     MISSING_CAPABILITY_TEXT,
@@ -18,10 +16,12 @@ from tsse_validation.contract import (
     UNAUTHORIZED_TEXT,
     InspectResult,
 )
-from tsse_validation.errors import AccessError
-from tsse_validation.settings import Settings
-from tsse_validation.stack import Stack
-from tsse_validation.tokens import others_can_read
+from tsse_validation.domain.errors import AccessError
+from tsse_validation.domain.holding import require
+from tsse_validation.domain.stack import Stack
+from tsse_validation.settings.credentials import others_can_read
+from tsse_validation.settings.model import Settings
+from tsse_validation.steps.check import Check
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(2, needs=[1])]
 

@@ -4,16 +4,17 @@ from collections.abc import Mapping
 
 import pytest
 
-from fixtures.evidence import Check
-from fixtures.lake_seen import LakeSeen
-from fixtures.run import Facts, require
 from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.clients.lake import LakeReader
-from tsse_validation.contract import DATASET
-from tsse_validation.inspecting import ASPECTS, Comparison, inspect_when_replicated
-from tsse_validation.promises import REPLICATION_PROMISES
-from tsse_validation.settings import Settings
-from tsse_validation.timestamps import format_rfc3339
+from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.holding import require
+from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.settings.model import Settings
+from tsse_validation.steps.check import Check
+from tsse_validation.steps.inspecting import ASPECTS, Comparison, inspect_when_replicated
+from tsse_validation.steps.lake_recorder import LakeSeen
+from tsse_validation.steps.promises import REPLICATION_PROMISES
+from tsse_validation.steps.run import Facts
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(3, needs=[2])]
 

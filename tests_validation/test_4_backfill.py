@@ -2,16 +2,17 @@
 
 import pytest
 
-from fixtures.backfill import completed_backfill, run_backfill
-from fixtures.evidence import Check
-from fixtures.lake_seen import LakeSeen
-from fixtures.run import Facts, ValidationRun, require
 from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.errors import NotCheckedError
-from tsse_validation.inspecting import settled_inspection
-from tsse_validation.progress import ProgressReporter
-from tsse_validation.promises import BACKFILL_PROMISES, BackfillEvidence
-from tsse_validation.settings import Settings
+from tsse_validation.domain.errors import NotCheckedError
+from tsse_validation.domain.holding import require
+from tsse_validation.settings.model import Settings
+from tsse_validation.steps.backfilling import completed_backfill, run_backfill
+from tsse_validation.steps.check import Check
+from tsse_validation.steps.inspecting import settled_inspection
+from tsse_validation.steps.lake_recorder import LakeSeen
+from tsse_validation.steps.progress import ProgressReporter
+from tsse_validation.steps.promises import BACKFILL_PROMISES, BackfillEvidence
+from tsse_validation.steps.run import Facts, ValidationRun
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(4, needs=[3])]
 

@@ -4,23 +4,24 @@ from collections.abc import Callable
 
 import pytest
 
-from fixtures.backfill import completed_backfill
-from fixtures.evidence import Check
-from fixtures.lake_seen import LakeSeen
-from fixtures.run import Facts, ValidationRun, require
 from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.clients.lake import LakeReader
-from tsse_validation.clients.lake_files import ASPECTS, FileFindings
 from tsse_validation.clients.postgres import ActiveJob, PostgresClient
-from tsse_validation.file_triage import leftover_files, malformed_files, manifest_findings
-from tsse_validation.inspecting import inspect_when_compacted, temporary_files_left
-from tsse_validation.promises import crowded_shards, partition_differences
-from tsse_validation.settings import Settings
-from tsse_validation.timestamps import format_rfc3339, utc_day
-from tsse_validation.triage import count_of
-from tsse_validation.watch import STANDS_STILL, ReplicationWatch
-from tsse_validation.windows import Coverage, Window
+from tsse_validation.clients.watch import STANDS_STILL, ReplicationWatch
+from tsse_validation.diagnosis.file_triage import leftover_files, malformed_files, manifest_findings
+from tsse_validation.domain.holding import require
+from tsse_validation.domain.instants import format_rfc3339, utc_day
+from tsse_validation.domain.phrasing import count_of
+from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.lake.file_checks import ASPECTS, FileFindings
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.settings.model import Settings
+from tsse_validation.steps.backfilling import completed_backfill
+from tsse_validation.steps.check import Check
+from tsse_validation.steps.inspecting import inspect_when_compacted, temporary_files_left
+from tsse_validation.steps.lake_recorder import LakeSeen
+from tsse_validation.steps.promises import crowded_shards, partition_differences
+from tsse_validation.steps.run import Facts, ValidationRun
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(5, needs=[4])]
 

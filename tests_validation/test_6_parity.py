@@ -7,17 +7,19 @@ from collections.abc import Callable
 
 import pytest
 
-from fixtures.evidence import Check
-from fixtures.lake_seen import LakeSeen
-from fixtures.parity import compare_every_row, record_spot_check
-from fixtures.run import Facts, ValidationRun, require
-from tsse_validation.parity import disagreements_with_job
-from tsse_validation.progress import ProgressReporter
-from tsse_validation.proof import DirectProof
-from tsse_validation.results import CountRow, Finding
-from tsse_validation.spotcheck import SpotChecker
-from tsse_validation.triage import REPEAT_BACKFILL, count_of
-from tsse_validation.windows import Coverage, Window
+from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
+from tsse_validation.domain.holding import require
+from tsse_validation.domain.phrasing import count_of
+from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.parity.by_job import SpotChecker
+from tsse_validation.parity.comparing import disagreements_with_job
+from tsse_validation.parity.direct import DirectProof
+from tsse_validation.pytest_plugin.parity_fixtures import compare_every_row, record_spot_check
+from tsse_validation.runlog.records import CountRow, Finding
+from tsse_validation.steps.check import Check
+from tsse_validation.steps.lake_recorder import LakeSeen
+from tsse_validation.steps.progress import ProgressReporter
+from tsse_validation.steps.run import Facts, ValidationRun
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(6, needs=[4])]
 

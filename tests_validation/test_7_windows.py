@@ -2,11 +2,11 @@
 
 import pytest
 
-from fixtures.evidence import Check
-from fixtures.windows import Drawing, draw_and_check
-from tsse_validation.errors import NotCheckedError
-from tsse_validation.results import WindowChecked
-from tsse_validation.strategies import EDGES, Landmarks
+from tsse_validation.domain.errors import NotCheckedError
+from tsse_validation.parity.strategies import EDGES, Landmarks
+from tsse_validation.pytest_plugin.window_fixtures import Drawing, draw_and_check
+from tsse_validation.runlog.records import WindowChecked
+from tsse_validation.steps.check import Check
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(7, needs=[4])]
 

@@ -5,10 +5,10 @@ import pytest
 from fixtures.conformance.faults import broken
 from fixtures.conformance.scenarios import READING_SCENARIOS, SCENARIOS, posts_are_limited
 from fixtures.conformance.subject import Subject
-from fixtures.evidence import Check
 from tsse_validation.conformance.exchanges import EXCHANGES
 from tsse_validation.conformance.jobs import JOB_CASES, Surroundings, end_rule
 from tsse_validation.conformance.rules import history_rule, judge, stamps_rule
+from tsse_validation.steps.check import Check
 
 pytestmark = [pytest.mark.conformance, pytest.mark.step(8)]
 

@@ -15,10 +15,11 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from tsse_validation.contract import BACKFILL_GATE_DAYS
-from tsse_validation.results import CheckFinished, CheckStatus, RunResult
-from tsse_validation.runbook import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, CheckSpec, Gate, step_label
-from tsse_validation.stack import Capability
+from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, CheckSpec, Gate, step_label
+from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
+from tsse_validation.domain.stack import Capability
+from tsse_validation.runlog.records import CheckFinished, CheckStatus
+from tsse_validation.runlog.result import RunResult
 
 
 class Outcome(StrEnum):

@@ -8,9 +8,9 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog,
 
 from tests.report.builders import SCENARIOS, no_go
 from tests.report.large import large
-from tsse_validation.report.document import ReportDocument
-from tsse_validation.report.html import render_page
-from tsse_validation.results import RunResult
+from tsse_validation.report.html.rendering import render_page
+from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.runlog.result import RunResult
 
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")

@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from tests.browser.shown import FARM, Show, rendered
 from tests.report.builders import crashed, go, hostile
-from tsse_validation.results import RunResult
+from tsse_validation.runlog.result import RunResult
 
 A4 = 717
 """The width of A4 in CSS pixels, without the margins that Chromium gives it."""

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.stacks.embedded import RunningStack
 from tests.cli.conftest import Helper, RunHelper
-from tsse_validation.contract import Inspection
+from tsse_validation.domain.contract import Inspection
 
 
 def test_health_says_how_each_service_is(helper: RunHelper, dsn: dict[str, str]) -> None:

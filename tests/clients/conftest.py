@@ -13,7 +13,7 @@ from tsse_validation.clients.allowed import CORE_CALLS, QDRANT_CALLS, Call
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
-from tsse_validation.errors import SuiteError
+from tsse_validation.domain.errors import SuiteError
 
 TOKEN = "t0ken-wZx3_9kQ-never-to-be-seen"
 TIMEOUT_SECONDS = 0.3

@@ -8,7 +8,7 @@ import pytest
 from tests.clients.conftest import Connect, Serve
 from tests.clients.hostile import answer, document
 from tsse_validation.clients.allowed import CORE_CALLS, QDRANT_CALLS
-from tsse_validation.errors import NotAllowedError, PromiseBrokenError
+from tsse_validation.domain.errors import NotAllowedError, PromiseBrokenError
 
 JOBS = "/api/analysis/jobs"
 ID = "a66ef24e-66fe-4c93-a1c2-755b7f140b40"

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from tests.clients.conftest import TOKEN, Bench, Told
 from tests.clients.hostile import Reply, answer, document, drop, text
 from tests.unit.builders import a_job, inspection
-from tsse_validation.contract import (
+from tsse_validation.domain.contract import (
     BACKFILL_JOB,
     INSPECT_JOB,
     PARITY_JOB,
@@ -17,7 +17,13 @@ from tsse_validation.contract import (
     InspectResult,
     TickResult,
 )
-from tsse_validation.errors import AccessError, BudgetError, NotAllowedError, PromiseBrokenError, UnreachableError
+from tsse_validation.domain.errors import (
+    AccessError,
+    BudgetError,
+    NotAllowedError,
+    PromiseBrokenError,
+    UnreachableError,
+)
 
 MakeBench = Callable[..., Bench]
 JOB_ID = a_job(INSPECT_JOB).id

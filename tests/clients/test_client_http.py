@@ -19,7 +19,13 @@ from tests.clients.hostile import (
 )
 from tsse_validation.clients import http as http_module
 from tsse_validation.clients.allowed import Call
-from tsse_validation.errors import DeadlineError, PromiseBrokenError, SettingsError, SuiteError, UnreachableError
+from tsse_validation.domain.errors import (
+    DeadlineError,
+    PromiseBrokenError,
+    SettingsError,
+    SuiteError,
+    UnreachableError,
+)
 
 GOOD = document({"status": "ok"})
 

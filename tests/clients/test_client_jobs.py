@@ -8,8 +8,8 @@ from tests.clients.conftest import Bench, Told
 from tests.clients.hostile import Exchange, Reply, document, drop, text
 from tests.unit.builders import a_job, inspection
 from tsse_validation.clients.jobs import JOB_ADVICE, FinishedJob, JobRunner
-from tsse_validation.contract import INSPECT_JOB, InspectResult, Job
-from tsse_validation.errors import (
+from tsse_validation.domain.contract import INSPECT_JOB, InspectResult, Job
+from tsse_validation.domain.errors import (
     AccessError,
     DeadlineError,
     JobFailedError,

@@ -9,10 +9,10 @@ import pytest
 
 from tests.clients.conftest import Told
 from tests.unit.builders import BEGIN, WATERMARK, replication
-from tsse_validation.clients.lake import LakeReader
-from tsse_validation.contract import DATASET
-from tsse_validation.errors import AccessError, NotCheckedError, PromiseBrokenError
-from tsse_validation.stack import LakePaths
+from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.errors import AccessError, NotCheckedError, PromiseBrokenError
+from tsse_validation.domain.stack import LakePaths
+from tsse_validation.lake.reader import LakeReader
 
 FIRST, SECOND = date(2026, 1, 23), date(2026, 1, 24)
 EMPTY_MANIFEST = b'{"schema_version":1,"datasets":{}}'

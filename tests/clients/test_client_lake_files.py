@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.builders import Row, rows_table
-from tsse_validation.clients.lake import LakeFile
-from tsse_validation.clients.lake_files import ASPECTS, FileFindings, examine
-from tsse_validation.clients.postgres import ROW_SCHEMA
-from tsse_validation.shards import shard_of
-from tsse_validation.timestamps import MICROSECOND, day_start
+from tsse_validation.domain.instants import MICROSECOND, day_start
+from tsse_validation.domain.schemas import ROW_SCHEMA
+from tsse_validation.lake.file_checks import ASPECTS, FileFindings, examine
+from tsse_validation.lake.reader import LakeFile
+from tsse_validation.lake.shards import shard_of
 
 DAY = date(2026, 1, 24)
 NOON = datetime(2026, 1, 24, 12, tzinfo=UTC)

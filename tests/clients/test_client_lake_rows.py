@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from tests.clients.conftest import Told
 from tests.unit.builders import Row, keys_table, rows_table
-from tsse_validation.clients.lake import LakeListing, LakeReader
-from tsse_validation.clients.lake_rows import LakeRows
-from tsse_validation.clients.postgres import KEY_SCHEMA, ROW_SCHEMA
-from tsse_validation.contract import DATASET
-from tsse_validation.errors import PromiseBrokenError
-from tsse_validation.stack import LakePaths
-from tsse_validation.timestamps import DAY, MICROSECOND, day_start
-from tsse_validation.windows import Coverage, Window
+from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.errors import PromiseBrokenError
+from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
+from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
+from tsse_validation.domain.stack import LakePaths
+from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.lake.reader import LakeListing, LakeReader
+from tsse_validation.lake.rows import LakeRows
 
 NOON = datetime(2026, 1, 24, 12, tzinfo=UTC)
 TODAY = NOON.date()

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from tests.clients.conftest import Serve, Told
 from tests.clients.hostile import HostileServer, dead_port, document
 from tsse_validation.clients.postgres import PostgresClient, ServerInfo
-from tsse_validation.errors import UnreachableError
+from tsse_validation.domain.errors import UnreachableError
 
 PASSWORD = "s3cr3t-pa55word"
 

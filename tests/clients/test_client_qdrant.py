@@ -3,7 +3,7 @@ import pytest
 from tests.clients.conftest import Connect, Serve, Told
 from tests.clients.hostile import Exchange, Reply, answer, dead_port, document, text
 from tsse_validation.clients.qdrant import HEALTHY_TEXTS, QdrantHealth, qdrant_health
-from tsse_validation.errors import PromiseBrokenError, UnreachableError
+from tsse_validation.domain.errors import PromiseBrokenError, UnreachableError
 
 TITLE = document({"title": "qdrant - vector search engine", "version": "1.15.4"})
 

@@ -13,8 +13,8 @@ from tests.clients.hostile import Reply, document, text
 from tests.unit.builders import a_job
 from tsse_validation.clients.postgres import ActiveJob, PostgresClient
 from tsse_validation.clients.turn import backfill_turn
-from tsse_validation.contract import BACKFILL_JOB, INSPECT_JOB, PARITY_JOB, Job
-from tsse_validation.errors import AccessError, NotCheckedError, PromiseBrokenError
+from tsse_validation.domain.contract import BACKFILL_JOB, INSPECT_JOB, PARITY_JOB, Job
+from tsse_validation.domain.errors import AccessError, NotCheckedError, PromiseBrokenError
 
 MakeBench = Callable[..., Bench]
 OURS = a_job(BACKFILL_JOB, status="running")

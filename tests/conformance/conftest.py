@@ -9,14 +9,14 @@ import pytest
 
 from fixtures.conformance.subject import Subject
 from fixtures.processes import http_ready
-from fixtures.run import begin_run
 from fixtures.stacks.embedded import RunningStack, running_stack
 from tests.runbook.command import Runbook
 from tests.runbook.controller import OPTIONS, Controller
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.settings import load_settings
+from tsse_validation.settings.loading import load_settings
+from tsse_validation.steps.run import begin_run
 
 REPOSITORY = Path(__file__).parents[2]
 

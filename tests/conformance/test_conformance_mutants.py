@@ -10,7 +10,7 @@ from fixtures.conformance.subject import Subject
 from tsse_validation.conformance.exchanges import EXCHANGES
 from tsse_validation.conformance.jobs import JOB_CASES, end_rule
 from tsse_validation.conformance.rules import judge
-from tsse_validation.errors import PromiseBrokenError
+from tsse_validation.domain.errors import PromiseBrokenError
 
 Case = tuple[str, str, str]
 

@@ -10,8 +10,8 @@ from tests.runbook.command import EXIT_INCOMPLETE, EXIT_NO_GO, Run, Runbook
 from tests.runbook.controller import Controller
 from tsse_validation.conformance.exchanges import EXCHANGES
 from tsse_validation.conformance.jobs import JOB_CASES
-from tsse_validation.results import CheckStatus
-from tsse_validation.runbook import CHECKS, CONFORMANCE_CHECKS
+from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 SMALL = ("--farm-rows=1500", "--farm-sensors=6", "--poll-interval=0.25")

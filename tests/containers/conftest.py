@@ -10,7 +10,7 @@ from docker import DockerClient
 from fixtures.stacks.engine import docker_engine
 from tests.containers.docker_side import NEEDED, DockerSide, everything, is_here
 from tests.runbook.command import Runbook
-from tsse_validation.errors import StackError
+from tsse_validation.domain.errors import StackError
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from fixtures.stacks.container_service import LOG_CAP_BYTES, ContainerRunner, Co
 from fixtures.stacks.engine import OWNER_LABEL, owner_labels, remove_stack, sweep_abandoned_stacks
 from fixtures.stacks.reaper import settle_on_ryuk
 from tests.containers.docker_side import DockerSide
-from tsse_validation.errors import StackError
-from tsse_validation.secrets import MASK, Redactor
+from tsse_validation.domain.errors import StackError
+from tsse_validation.runlog.redaction import MASK, Redactor
 
 STACK = "tsse-test-service"
 SECRET = "s3cret-of-the-service"

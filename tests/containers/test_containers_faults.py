@@ -14,7 +14,7 @@ from fixtures.images.building import CONTROLLER_TAG, Recipe, build
 from fixtures.stacks.containers import CORE, POSTGRES
 from tests.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL, DockerSide, in_mid_backfill
 from tests.runbook.command import EXIT_INCOMPLETE, EXIT_NO_GO, Run, Runbook, is_a_sentence
-from tsse_validation.results import CheckStatus
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 LONG_BACKFILL = (*SMALL, "--backfill-days=365")

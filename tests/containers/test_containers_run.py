@@ -12,7 +12,7 @@ from fixtures.stacks.engine import STACK_LABEL, sweep_abandoned_stacks
 from fixtures.stacks.workdir import sweep_abandoned
 from tests.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL, DockerSide, in_mid_backfill
 from tests.runbook.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, Run, Runbook
-from tsse_validation.results import CheckStatus
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 LOGS = {"core-server.log", "postgres.log", "qdrant.log"}

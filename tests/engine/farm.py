@@ -20,12 +20,12 @@ from fixtures.controller.replication import LakeService, tick
 from fixtures.controller.state import StateFiles
 from tests.controller.support import Clock, Control, patient
 from tests.engine import naive
-from tsse_validation.clients.lake import LakeReader
 from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.proof import DirectProof
-from tsse_validation.results import CountRow
-from tsse_validation.stack import LakePaths
-from tsse_validation.windows import Coverage, Window
+from tsse_validation.domain.stack import LakePaths
+from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.parity.direct import DirectProof
+from tsse_validation.runlog.records import CountRow
 
 Row = tuple[str, datetime, float, int | None, datetime | None]
 LAG = timedelta(seconds=60)

@@ -12,12 +12,12 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from tests.memory import peak_bytes
-from tsse_validation.clients.lake import LakeReader
 from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.proof import DirectProof
-from tsse_validation.stack import LakePaths
-from tsse_validation.triage import RowTriage
-from tsse_validation.windows import Window
+from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.stack import LakePaths
+from tsse_validation.domain.windows import Window
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.parity.direct import DirectProof
 
 
 def main() -> None:

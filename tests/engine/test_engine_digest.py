@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.engine.conftest import NOON
 from tests.engine.farm import Farm, Row
 from tests.unit.builders import rows_table
-from tsse_validation.digest import ROW_HASH_SQL, digest_days, row_hashes
-from tsse_validation.timestamps import EPOCH, MICROSECOND
-from tsse_validation.windows import Coverage, Window
+from tsse_validation.domain.digest import ROW_HASH_SQL, digest_days, row_hashes
+from tsse_validation.domain.instants import EPOCH, MICROSECOND
+from tsse_validation.domain.windows import Coverage, Window
 
 LAST = datetime(2200, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 ALL = Coverage(EPOCH, LAST, LAST)

@@ -12,8 +12,8 @@ from fixtures.controller.files import make_directories
 from tests.engine import naive
 from tests.engine.conftest import NOON
 from tests.engine.farm import Farm, Row, is_row, rewritten
-from tsse_validation.promises import covered_range
-from tsse_validation.timestamps import MICROSECOND
+from tsse_validation.domain.instants import MICROSECOND
+from tsse_validation.steps.promises import covered_range
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

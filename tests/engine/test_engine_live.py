@@ -12,10 +12,10 @@ from fixtures.controller import housekeeping
 from tests.engine import naive
 from tests.engine.conftest import NOON
 from tests.engine.farm import Farm, Row, told
-from tsse_validation.clients.lake import LakeReader
-from tsse_validation.clients.lake_rows import LakeRows
 from tsse_validation.clients.postgres import PostgresClient, Snapshot
-from tsse_validation.timestamps import MICROSECOND
+from tsse_validation.domain.instants import MICROSECOND
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.lake.rows import LakeRows
 
 SENSORS = ("0137f2f857d4dd34c390573c", "forecast_wind")
 HOUR = timedelta(hours=1)

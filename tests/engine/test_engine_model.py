@@ -32,11 +32,11 @@ from fixtures.controller import housekeeping
 from tests.engine import naive
 from tests.engine.conftest import empty
 from tests.engine.farm import LAG, Farm, Row, is_row, rewritten, told
-from tsse_validation.errors import NotCheckedError, PromiseBrokenError
-from tsse_validation.results import CountRow
-from tsse_validation.settings import Level
-from tsse_validation.timestamps import DAY, MICROSECOND, day_start
-from tsse_validation.windows import Coverage, Window
+from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
+from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
+from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.runlog.records import CountRow
+from tsse_validation.settings.fields import Level
 
 SENSORS = ("0137f2f857d4dd34c390573c", "006298880cd2dbb66247fdc3", "forecast_wind", 'odd, "id" ü', " s ")
 SHARDS = 3

@@ -13,7 +13,7 @@ import pytest
 from fixtures.postgres import EmbeddedPostgres
 from tests.schema import with_tables
 from tsse_validation.clients.postgres import Snapshot
-from tsse_validation.windows import Coverage, Window
+from tsse_validation.domain.windows import Coverage, Window
 
 SENSORS = 50
 DAYS = 20

@@ -12,10 +12,10 @@ import pytest
 
 from tests.engine import naive
 from tests.engine.farm import Farm, Row, rewritten
-from tsse_validation.results import Finding
-from tsse_validation.shards import shard_of
-from tsse_validation.timestamps import DAY, MICROSECOND, day_start
-from tsse_validation.triage import RowTriage
+from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
+from tsse_validation.lake.shards import shard_of
+from tsse_validation.runlog.records import Finding
 
 SHARDS = 16
 SENSOR = "0137f2f857d4dd34c390573c"

@@ -10,7 +10,7 @@ from tests.faults.beside import INSERT, after_the_backfill
 from tests.faults.logic import late_instants
 from tests.faults.model import Benign, Plant
 from tests.runbook.controller import Controller, days_ago, noon
-from tsse_validation.timestamps import utc_now
+from tsse_validation.domain.instants import utc_now
 
 ODD_ID = "a'b\"c, d%e\\f ü;--"
 LEAP_DAY = datetime(2024, 2, 29, tzinfo=UTC)

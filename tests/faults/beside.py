@@ -17,8 +17,14 @@ from tests.faults.retiring import STAYS
 from tests.runbook.controller import OPTIONS, Controller, dataset, days_ago, noon
 from tests.runbook.damage import lake_file
 from tests.runbook.test_runbook_no_false_alarm import traffic
-from tsse_validation.contract import COMPACTION_THRESHOLD_FILES, INSPECT_JOB, TICK_JOB, InspectResult, TickResult
-from tsse_validation.timestamps import utc_now
+from tsse_validation.domain.contract import (
+    COMPACTION_THRESHOLD_FILES,
+    INSPECT_JOB,
+    TICK_JOB,
+    InspectResult,
+    TickResult,
+)
+from tsse_validation.domain.instants import utc_now
 
 PATIENCE_SECONDS = 120.0
 INSERT = "INSERT INTO metrics (sensor_id, ts, value, quality, inserted_at) "

@@ -22,7 +22,7 @@ from tests.runbook.damage import (
     with_extra_row,
     without_row,
 )
-from tsse_validation.shards import shard_of
+from tsse_validation.lake.shards import shard_of
 
 AGO = 5
 """The day, so long ago, that is damaged: in the middle of the covered range."""

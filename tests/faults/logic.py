@@ -23,8 +23,8 @@ from tests.faults.model import (
     nothing,
 )
 from tests.runbook.controller import Controller, days_ago, noon
-from tsse_validation.contract import TICK_JOB, TickResult
-from tsse_validation.timestamps import utc_now
+from tsse_validation.domain.contract import TICK_JOB, TickResult
+from tsse_validation.domain.instants import utc_now
 
 PROMISED = "backfill_keeps_its_promises[{}]"
 PATIENCE_SECONDS = 60.0

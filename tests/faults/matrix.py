@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.faults.catalogue import BENIGN, FAULTS, UNSEEN
 from tests.faults.model import Benign, Fault, Place
 from tests.faults.trial import OldCheck, Trial
-from tsse_validation.runbook import CHECKS, CONFORMANCE_CHECKS
+from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS
 
 PATH = Path(__file__).parents[2] / "reports/kill-matrix.md"
 REMAKE = "python -m tests.faults"

@@ -29,7 +29,7 @@ from fixtures.controller import (
 )
 from fixtures.controller.lake_store import remove_hot_date
 from fixtures.controller.state import StateFiles
-from tsse_validation.timestamps import to_micros
+from tsse_validation.domain.instants import to_micros
 
 Mutation = Callable[[], None]
 Row = Callable[[pa.Table], pa.Table]

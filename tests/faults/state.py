@@ -9,8 +9,8 @@ from typing import Any
 from tests.faults.model import LOOK_ONLY, LOST, Fault, Place, Plant
 from tests.runbook.controller import Controller, dataset, days_ago
 from tests.runbook.damage import lake_file, move_watermark, rewrite, without_row
-from tsse_validation.contract import DATASET
-from tsse_validation.timestamps import format_rfc3339, utc_now
+from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.instants import format_rfc3339, utc_now
 
 FUTURE = "watermark_is_set_and_not_in_the_future"
 INSPECTED = "valid_token_runs_a_job"

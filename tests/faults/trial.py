@@ -18,9 +18,9 @@ from fixtures.stacks.embedded import running_stack
 from tests.faults.model import IN_FULL, SPOT, WINDOWS, Benign, Fault
 from tests.runbook.command import Run, Runbook
 from tests.runbook.controller import BACKFILLED_DAYS, OPTIONS, Controller
-from tsse_validation.contract import PARITY_JOB, TERMINAL
-from tsse_validation.results import CheckStatus
-from tsse_validation.timestamps import format_rfc3339, utc_now
+from tsse_validation.domain.contract import PARITY_JOB, TERMINAL
+from tsse_validation.domain.instants import format_rfc3339, utc_now
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 Answer = TypeVar("Answer")

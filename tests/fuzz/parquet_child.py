@@ -13,15 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.fuzz.mutating import mutated
-from tsse_validation.clients.lake import LakeFile, LakeReader
-from tsse_validation.clients.lake_files import FileFindings, examine
-from tsse_validation.clients.lake_rows import LakeRows
-from tsse_validation.clients.postgres import KEY_SCHEMA, ROW_SCHEMA
-from tsse_validation.errors import SuiteError
-from tsse_validation.shards import shard_of
-from tsse_validation.stack import LakePaths
-from tsse_validation.timestamps import day_start
-from tsse_validation.windows import Coverage, Window
+from tsse_validation.domain.errors import SuiteError
+from tsse_validation.domain.instants import day_start
+from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
+from tsse_validation.domain.stack import LakePaths
+from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.lake.file_checks import FileFindings, examine
+from tsse_validation.lake.reader import LakeFile, LakeReader
+from tsse_validation.lake.rows import LakeRows
+from tsse_validation.lake.shards import shard_of
 
 DAY = date(2026, 1, 24)
 SENSOR = "0137f2f857d4dd34c390573c"

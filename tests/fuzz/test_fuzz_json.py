@@ -14,11 +14,11 @@ from tests.memory import peak_bytes
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import Answer, HttpClient
-from tsse_validation.clients.lake import LakeReader
-from tsse_validation.contract import BackfillResult, InspectResult, ParityResult, TickResult
-from tsse_validation.errors import SettingsError, SuiteError
-from tsse_validation.settings import read_setup_config
-from tsse_validation.stack import LakePaths
+from tsse_validation.domain.contract import BackfillResult, InspectResult, ParityResult, TickResult
+from tsse_validation.domain.errors import SettingsError, SuiteError
+from tsse_validation.domain.stack import LakePaths
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.settings.credentials import read_setup_config
 
 MOST_MEMORY = 400 * 1024 * 1024
 """Above what is used before; none of the inputs is larger than a megabyte."""

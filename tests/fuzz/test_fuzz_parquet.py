@@ -30,9 +30,9 @@ def test_the_sample_itself_is_right(rows: int, tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
     from tests.fuzz.parquet_child import DAY, SENSOR, sample
-    from tsse_validation.clients.lake import LakeFile
-    from tsse_validation.clients.lake_files import FileFindings, examine
-    from tsse_validation.shards import shard_of
+    from tsse_validation.lake.file_checks import FileFindings, examine
+    from tsse_validation.lake.reader import LakeFile
+    from tsse_validation.lake.shards import shard_of
 
     path = tmp_path / "part-1-0.parquet"
     pq.write_table(sample().slice(0, rows), path)

@@ -16,7 +16,7 @@ from fixtures.stacks.embedded import EmbeddedOptions, RunningStack, running_stac
 from tests.harmless.server_log import SETTINGS, Line, read_log
 from tests.runbook.command import PATIENCE_SECONDS, REPOSITORY, Runbook
 from tests.runbook.controller import Controller
-from tsse_validation.clients.lake import STATE_DIR
+from tsse_validation.lake.reader import STATE_DIR
 
 OPTIONS = EmbeddedOptions(
     farm=FarmSpec(sensors=6, days=367, rows=8_000),

@@ -13,8 +13,8 @@ from tests.runbook.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, Run, Runboo
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
-from tsse_validation.contract import BACKFILL_JOB, Job
-from tsse_validation.results import CheckStatus
+from tsse_validation.domain.contract import BACKFILL_JOB, Job
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 STEPS = tuple(f"tests_validation/test_{name}.py" for name in ("1_health", "2_token", "3_inspect", "4_backfill"))

@@ -10,8 +10,8 @@ from tests.harmless.promised import changes, tree
 from tests.harmless.proxy import recording_proxy
 from tests.runbook.command import EXIT_USAGE, Runbook
 from tsse_validation.cli.app import app
-from tsse_validation.errors import SettingsError
-from tsse_validation.settings import load_settings
+from tsse_validation.domain.errors import SettingsError
+from tsse_validation.settings.loading import load_settings
 
 
 @pytest.mark.parametrize(

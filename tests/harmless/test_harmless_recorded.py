@@ -18,8 +18,8 @@ from tests.harmless.proxy import recording_proxy
 from tests.runbook.command import EXIT_GO, EXIT_INCOMPLETE, QUICK, Run, Runbook, meddling
 from tests.runbook.controller import days_ago
 from tests.runbook.damage import lake_file
-from tsse_validation.results import CheckStatus
-from tsse_validation.runbook import CHECKS
+from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 

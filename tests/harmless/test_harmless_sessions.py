@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from tests.harmless.conftest import Installed
 from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.errors import AccessError, DeadlineError, NotAllowedError
+from tsse_validation.domain.errors import AccessError, DeadlineError, NotAllowedError
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from tsse_validation.contract import BACKFILL_GATE_DAYS, Replication
-from tsse_validation.results import (
+from tsse_validation.domain.catalogue import CHECKS, CheckSpec
+from tsse_validation.domain.contract import BACKFILL_GATE_DAYS, Replication
+from tsse_validation.domain.stack import Capability
+from tsse_validation.runlog.records import (
     BackfillSeen,
     CheckFinished,
     CheckPlanned,
@@ -23,7 +25,6 @@ from tsse_validation.results import (
     RowsCompared,
     RowVersion,
     RunFinished,
-    RunResult,
     RunStarted,
     ServiceEnded,
     SettingValue,
@@ -32,8 +33,7 @@ from tsse_validation.results import (
     WindowChecked,
     WindowSpan,
 )
-from tsse_validation.runbook import CHECKS, CheckSpec
-from tsse_validation.stack import Capability
+from tsse_validation.runlog.result import RunResult
 
 START = datetime(2026, 1, 24, 16, 35, 5, 10617, tzinfo=UTC)
 WATERMARK = datetime(2026, 1, 24, 16, 29, 48, 358904, tzinfo=UTC)

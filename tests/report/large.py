@@ -17,7 +17,8 @@ from tests.report.builders import (
     run_started,
     stack,
 )
-from tsse_validation.results import (
+from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.runlog.records import (
     CheckFinished,
     CheckPlanned,
     CheckStatus,
@@ -27,10 +28,9 @@ from tsse_validation.results import (
     RowDifference,
     RowsCompared,
     RowVersion,
-    RunResult,
     WindowSpan,
 )
-from tsse_validation.runbook import CHECKS
+from tsse_validation.runlog.result import RunResult
 
 _PER_CHECK = CHECKS["test_backfill_keeps_its_promises"]
 _FAILING = CHECKS["test_counts_agree_for_every_sensor"]

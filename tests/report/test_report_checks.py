@@ -12,10 +12,11 @@ from tests.report.builders import (
     run_started,
     stack,
 )
-from tsse_validation.report.checks import StepState, check_lines, missing_lines, step_lines
-from tsse_validation.report.document import ReportDocument
-from tsse_validation.results import CheckStatus, RunResult
-from tsse_validation.runbook import CHECKS, STEP_NAMES
+from tsse_validation.domain.catalogue import CHECKS, STEP_NAMES
+from tsse_validation.report.model.checks import StepState, check_lines, missing_lines, step_lines
+from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.runlog.records import CheckStatus
+from tsse_validation.runlog.result import RunResult
 
 
 def states(of: RunResult) -> dict[int, StepState]:

@@ -2,10 +2,11 @@
 
 from tests.report.builders import BAD_DAY, BAD_SENSOR, SENSORS, crashed, go, job_counts, live_api_only, no_go
 from tests.report.test_report_html import Page
-from tsse_validation.report.compare import compare
-from tsse_validation.report.document import ReportDocument
-from tsse_validation.report.html import render_page
-from tsse_validation.results import CheckStatus, RunResult
+from tsse_validation.report.html.rendering import render_page
+from tsse_validation.report.model.compare import compare
+from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.runlog.records import CheckStatus
+from tsse_validation.runlog.result import RunResult
 
 BAD = {(BAD_SENSOR, BAD_DAY), (SENSORS[2], BAD_DAY)}
 

@@ -1,12 +1,12 @@
 from datetime import timedelta
 
 from tests.report.builders import BAD_DAY, BAD_SENSOR, DAYS, LOST, START, WINDOW, go, no_go, result, run_started
-from tsse_validation.report.counts import MAX_CELLS, MAX_SENSORS, counts_tables, day_tables
-from tsse_validation.report.document import ReportDocument
-from tsse_validation.report.html import render_page
-from tsse_validation.report.markdown import render_markdown
-from tsse_validation.report.view import view_of, window_fails
-from tsse_validation.results import CountRow, CountsTaken, RowsCompared, WindowChecked, WindowSpan
+from tsse_validation.report.html.rendering import render_page
+from tsse_validation.report.markdown.rendering import render_markdown
+from tsse_validation.report.model.counts import MAX_CELLS, MAX_SENSORS, counts_tables, day_tables
+from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.report.model.view import view_of, window_fails
+from tsse_validation.runlog.records import CountRow, CountsTaken, RowsCompared, WindowChecked, WindowSpan
 
 
 def taken(source: str, *rows: CountRow, window: WindowSpan = WINDOW) -> CountsTaken:

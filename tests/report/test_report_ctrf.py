@@ -9,9 +9,9 @@ import pytest
 
 from tests.report.builders import SCENARIOS, crashed, go, hostile, no_go
 from tsse_validation.report.ctrf import render_ctrf
-from tsse_validation.report.document import ReportDocument
 from tsse_validation.report.junit import VERDICT_SUITE, render_junit
-from tsse_validation.results import RunResult
+from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.runlog.result import RunResult
 
 ALL = pytest.mark.parametrize("of", [of for _, of in SCENARIOS], ids=[name for name, _ in SCENARIOS])
 STATUSES = ("passed", "failed", "pending", "skipped", "other")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.report.builders import SCENARIOS, crashed, go, hostile
-from tsse_validation.report.document import ReportDocument, read_result_json, to_json, write_result_json
-from tsse_validation.results import RunResult
+from tsse_validation.report.model.document import ReportDocument, read_result_json, to_json, write_result_json
+from tsse_validation.runlog.result import RunResult
 
 
 @pytest.mark.parametrize("result", [result for _, result in SCENARIOS], ids=[name for name, _ in SCENARIOS])

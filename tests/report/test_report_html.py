@@ -24,10 +24,11 @@ from tests.report.builders import (
     live_api_only,
     no_go,
 )
-from tsse_validation.report.document import ReportDocument
-from tsse_validation.report.evidence import EvidenceFile
-from tsse_validation.report.html import _environment, render_page, render_summary
-from tsse_validation.results import CheckStatus, CountRow, RunResult
+from tsse_validation.report.html.rendering import _environment, render_page, render_summary
+from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.report.model.evidence import EvidenceFile
+from tsse_validation.runlog.records import CheckStatus, CountRow
+from tsse_validation.runlog.result import RunResult
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=80)
 VOID = {"meta", "wbr", "circle", "path", "rect"}  # of those without an end tag, what the templates use
@@ -274,7 +275,7 @@ def _contrast(one: str, other: str) -> float:
 
 
 def _palettes() -> dict[str, dict[str, str]]:
-    css = files("tsse_validation.report").joinpath("templates/summary.css").read_text()
+    css = files("tsse_validation.report.html").joinpath("templates/summary.css").read_text()
     light, dark = css.split("prefers-color-scheme: dark", 1)
     found = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", part)) for part in (light, dark)]
     return {"light": found[0], "dark": found[0] | found[1]}

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped, TestSuite
 
 from tests.report.builders import SCENARIOS, crashed, empty, go, hostile, live_api_only, no_go
-from tsse_validation.report.checks import check_lines
-from tsse_validation.report.document import ReportDocument
 from tsse_validation.report.junit import SUITE, VERDICT_SUITE, render_junit
-from tsse_validation.results import CheckStatus, RunResult
+from tsse_validation.report.model.checks import check_lines
+from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.runlog.records import CheckStatus
+from tsse_validation.runlog.result import RunResult
 
 ANY_TEXT = st.text(st.characters(codec=None))
 EXPECTED = {

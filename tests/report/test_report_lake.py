@@ -9,11 +9,12 @@ import pytest
 from tests.report.builders import DAYS, START, empty, go, partitions, replication, result, run_started
 from tests.report.test_report_html import Page
 from tests.report.test_report_numbers import in_every_format
-from tsse_validation.report.document import ReportDocument, to_json
-from tsse_validation.report.html import render_page
-from tsse_validation.report.lake import lake_seen
-from tsse_validation.report.lake_plots import files_plot, fullest_plot, lag_plots
-from tsse_validation.results import PartitionFiles, PartitionsSeen, Record, RunResult
+from tsse_validation.report.html.lake_plots import files_plot, fullest_plot, lag_plots
+from tsse_validation.report.html.rendering import render_page
+from tsse_validation.report.model.document import ReportDocument, to_json
+from tsse_validation.report.model.lake import lake_seen
+from tsse_validation.runlog.records import PartitionFiles, PartitionsSeen, Record
+from tsse_validation.runlog.result import RunResult
 
 NEW_KEYS = ("partitions", "replication")
 

@@ -22,10 +22,11 @@ from tests.report.builders import (
     result,
     run_started,
 )
-from tsse_validation.report.document import ReportDocument
-from tsse_validation.report.markdown import markdown_name, render_markdown
-from tsse_validation.report.markup import code, escaped, table
-from tsse_validation.results import CountRow, CountsTaken, RunResult, WindowSpan
+from tsse_validation.report.markdown.markup import code, escaped, table
+from tsse_validation.report.markdown.rendering import markdown_name, render_markdown
+from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.runlog.records import CountRow, CountsTaken, WindowSpan
+from tsse_validation.runlog.result import RunResult
 
 ANY_TEXT = st.text(st.characters(codec=None))
 REAL = Path(__file__).parents[1] / "data" / "tsse-lake-parity-20260124_083505-0.1.9.211.md"

@@ -7,10 +7,11 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from tsse_validation.report.document import ReportDocument
+from tsse_validation.domain.stack import Capability
 from tsse_validation.report.junit import SUITE, VERDICT_SUITE
-from tsse_validation.results import AnyRecord, CheckStatus, Record, RunResult
-from tsse_validation.stack import Capability
+from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.runlog.records import AnyRecord, CheckStatus, Record
+from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import EXIT_CODES, EXIT_LEAK, GateLine, NotChecked, Verdict
 
 README = (Path(__file__).parents[2] / "reports" / "README.md").read_text(encoding="utf-8")

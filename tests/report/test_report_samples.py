@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.samples.__main__ import PICTURE, SAMPLES
-from tsse_validation.report.document import RESULT_JSON, ReportDocument, read_result_json, to_json
-from tsse_validation.report.evidence import evidence_in
-from tsse_validation.report.files import REPORT_HTML
-from tsse_validation.report.html import render_page
-from tsse_validation.report.markdown import markdown_name, render_markdown
+from tools.samples.__main__ import PICTURE, SAMPLES
+from tsse_validation.report.html.rendering import render_page
+from tsse_validation.report.markdown.rendering import markdown_name, render_markdown
+from tsse_validation.report.model.document import RESULT_JSON, ReportDocument, read_result_json, to_json
+from tsse_validation.report.model.evidence import evidence_in
+from tsse_validation.report.model.files import REPORT_HTML
 
 ROOT = Path(__file__).parents[2]
 NAMES = {"go": "GO", "no-go": "NO-GO", "incomplete": "INCOMPLETE"}
-AGAIN = "make the samples anew: python -m tests.samples"
+AGAIN = "make the samples anew: python -m tools.samples"
 
 
 def sample(name: str) -> Path:

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tests.report.builders import SCENARIOS, go, hostile, no_go
-from tsse_validation.report.document import ReportDocument
-from tsse_validation.report.step_summary import MAX_BYTES, MAX_ROWS, render_step_summary
+from tsse_validation.report.markdown.step_summary import MAX_BYTES, MAX_ROWS, render_step_summary
+from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.writer import append_step_summary
-from tsse_validation.results import CheckStatus, RunResult
+from tsse_validation.runlog.records import CheckStatus
+from tsse_validation.runlog.result import RunResult
 
 ANY_TEXT = st.text(st.characters(codec=None))
 GITHUB_TAKES = 1_048_576

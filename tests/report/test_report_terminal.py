@@ -8,9 +8,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from tests.report.builders import SCENARIOS, crashed, empty, go, hostile, live_api_only, no_go
-from tsse_validation.report.document import ReportDocument
+from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.terminal import MAX_REASONS, print_summary
-from tsse_validation.results import RunResult
+from tsse_validation.runlog.result import RunResult
 
 ANY_TEXT = st.text(st.characters(codec=None))
 

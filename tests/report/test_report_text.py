@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsse_validation.report.text import block, ident, one_line, shorten, visible
+from tsse_validation.report.model.text import block, ident, one_line, shorten, visible
 
 ANY_TEXT = st.text(st.characters(codec=None))
 

@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tsse_validation.report import words
-from tsse_validation.report.checks import StepState
-from tsse_validation.results import CheckStatus
+from tsse_validation.report.model import words
+from tsse_validation.report.model.checks import StepState
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 

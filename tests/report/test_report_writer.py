@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from tests.report.builders import SCENARIOS, go, hostile, no_go
-from tsse_validation.report.document import read_result_json
-from tsse_validation.report.files import write_atomically
+from tsse_validation.report.model.document import read_result_json
+from tsse_validation.report.model.files import write_atomically
 from tsse_validation.report.writer import write_reports
-from tsse_validation.results import RunResult
+from tsse_validation.runlog.result import RunResult
 
 
 @pytest.mark.parametrize("of", [of for _, of in SCENARIOS], ids=[name for name, _ in SCENARIOS])

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from fixtures.identity import ProcessIdentity
 from fixtures.processes import wait_until
-from tsse_validation.report.document import ReportDocument, read_result_json
-from tsse_validation.results import CheckFinished, CheckStatus, Finding, RunResult
+from tsse_validation.report.model.document import ReportDocument, read_result_json
+from tsse_validation.runlog.records import CheckFinished, CheckStatus, Finding
+from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import Verdict
 
 REPOSITORY = Path(__file__).parents[2]

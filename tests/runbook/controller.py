@@ -18,10 +18,10 @@ from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
-from tsse_validation.clients.lake import LakeReader
-from tsse_validation.contract import BACKFILL_JOB, DATASET, BackfillResult
-from tsse_validation.stack import LakePaths
-from tsse_validation.timestamps import utc_now
+from tsse_validation.domain.contract import BACKFILL_JOB, DATASET, BackfillResult
+from tsse_validation.domain.instants import utc_now
+from tsse_validation.domain.stack import LakePaths
+from tsse_validation.lake.reader import LakeReader
 
 FARM_DAYS = 92
 BACKFILLED_DAYS = 10

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tests.runbook.controller import Controller, dataset, noon
-from tsse_validation.contract import DATASET
-from tsse_validation.shards import shard_of
-from tsse_validation.timestamps import format_rfc3339
+from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.lake.shards import shard_of
 
 Change = Callable[[pa.Table], pa.Table]
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.binaries import controller_binary
 from tests.runbook.command import EXIT_GO, EXIT_INCOMPLETE, LOGS, QUICK, Runbook
-from tsse_validation.report.markdown import markdown_name
-from tsse_validation.results import CheckStatus
+from tsse_validation.report.markdown.rendering import markdown_name
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 SMALL = ("--farm-rows=1500", "--farm-sensors=6", *QUICK)

@@ -7,8 +7,8 @@ import pytest
 from tests.runbook.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Run, Runbook, is_a_sentence
 from tests.runbook.controller import Controller, dataset, days_ago
 from tests.runbook.damage import at_row, lake_file, next_double, rewrite
-from tsse_validation.results import CheckStatus
-from tsse_validation.shards import shard_of
+from tsse_validation.lake.shards import shard_of
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 LOOK_ONLY = (*QUICK, "--skip-backfill", "--max-windows=7", "--max-job-windows=0")

@@ -17,9 +17,9 @@ from tests.runbook.command import (
 )
 from tests.runbook.controller import Controller, dataset, days_ago
 from tests.runbook.damage import lake_file
-from tsse_validation.report.markdown import markdown_name
-from tsse_validation.results import CheckStatus
-from tsse_validation.runbook import CHECKS
+from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.report.markdown.rendering import markdown_name
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 DIRECT_CHECKS = {

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.interrupts import deferred_interrupts, interrupt_on_sigterm
 from fixtures.processes import wait_until
 from fixtures.stacks.workdir import sweep_abandoned
 from tests.runbook.command import (
@@ -18,8 +17,9 @@ from tests.runbook.command import (
     alive,
     service_processes,
 )
-from tsse_validation.report.markdown import markdown_name
-from tsse_validation.results import RunResult
+from tsse_validation.report.markdown.rendering import markdown_name
+from tsse_validation.runlog.result import RunResult
+from tsse_validation.steps.interrupts import deferred_interrupts, interrupt_on_sigterm
 from tsse_validation.verdict import Outcome, decide
 
 SLOW_BACKFILL = ("--farm-rows=20000", "--farm-sensors=6", "--backfill-days=365", "--poll-interval=0.1")

@@ -9,7 +9,7 @@ from fixtures.processes import free_port
 from tests.runbook.command import EXIT_INCOMPLETE, EXIT_USAGE, QUICK, Run, Runbook, is_a_sentence
 from tests.runbook.controller import Controller
 from tests.runbook.servers import BROKEN, HTML, RunningServer, serve
-from tsse_validation.results import CheckStatus
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 HEALTHZ = "core_server_answers_healthz"

@@ -8,8 +8,8 @@ from fixtures.farm import IngestRates, LiveIngest, Role
 from fixtures.processes import wait_until
 from tests.runbook.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Run, Runbook
 from tests.runbook.controller import Controller
-from tsse_validation.results import CheckStatus
-from tsse_validation.timestamps import format_rfc3339, utc_now
+from tsse_validation.domain.instants import format_rfc3339, utc_now
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 BUSY = IngestRates(fresh_per_second=5.0, late_every=0.2, upsert_every=0.2)

@@ -8,8 +8,8 @@ import pytest
 from tests.runbook.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Runbook, meddling
 from tests.runbook.controller import Controller, days_ago
 from tests.runbook.damage import lake_file, rewrite, without_row
-from tsse_validation.results import CheckStatus
-from tsse_validation.timestamps import format_rfc3339, utc_now
+from tsse_validation.domain.instants import format_rfc3339, utc_now
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 HEALTH = "tests_validation/test_1_health.py"

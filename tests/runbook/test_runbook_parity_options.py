@@ -7,8 +7,8 @@ import pytest
 from tests.runbook.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Runbook
 from tests.runbook.controller import Controller, days_ago
 from tests.runbook.damage import at_row, lake_file, next_double, rewrite
-from tsse_validation.results import CheckStatus
-from tsse_validation.timestamps import DAY, day_start, format_rfc3339
+from tsse_validation.domain.instants import DAY, day_start, format_rfc3339
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 LOOK_ONLY = (*QUICK, "--skip-backfill", "--max-job-windows=0")

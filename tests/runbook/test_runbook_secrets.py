@@ -9,7 +9,7 @@ from tests.runbook.controller import Controller
 
 LEAK = """
 import os
-from fixtures.run import RUN
+from tsse_validation.steps.run import RUN
 
 def pytest_sessionfinish(session):
     run = session.config.stash[RUN]

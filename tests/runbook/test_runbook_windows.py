@@ -11,7 +11,7 @@ import pytest
 from tests.runbook.command import EXIT_GO, EXIT_NO_GO, QUICK, REPOSITORY, Runbook
 from tests.runbook.controller import Controller, days_ago
 from tests.runbook.damage import first_instant, lake_file, rewrite, without_row
-from tsse_validation.timestamps import MICROSECOND, format_rfc3339
+from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
 
 LOOK_ONLY = (*QUICK, "--skip-backfill", "--max-job-windows=0")
 RANDOM = "random_windows_agree_by_direct_count[random]"

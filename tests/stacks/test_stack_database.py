@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from fixtures.identity import ProcessIdentity
 from fixtures.postgres import EmbeddedPostgres
 from fixtures.stacks.database import database_on_server, prepare_database
-from tsse_validation.errors import StackError
+from tsse_validation.domain.errors import StackError
 
 
 @pytest.fixture

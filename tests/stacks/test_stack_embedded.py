@@ -19,8 +19,8 @@ from fixtures.postgres import EmbeddedPostgres
 from fixtures.processes import wait_until
 from fixtures.stacks.embedded import EmbeddedOptions, RunningStack, embedded_stack, running_stack
 from fixtures.stacks.workdir import Workdir, sweep_abandoned
-from tsse_validation.errors import StackError
-from tsse_validation.stack import Stack
+from tsse_validation.domain.errors import StackError
+from tsse_validation.domain.stack import Stack
 
 REPOSITORY = Path(__file__).parents[2]
 FARM = FarmSpec(sensors=6, rows=5_000)

@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.farm import Farm, FarmSpec, Role, Series, build_farm, insert_token, load_farm, new_token
 from fixtures.farm.readings import DAY, HOUR, SPECIAL_VALUES
-from tsse_validation.timestamps import to_micros
+from tsse_validation.domain.instants import to_micros
 
 NOW = datetime(2026, 3, 1, 15, 4, 5, 678901, tzinfo=UTC)
 SMALL = FarmSpec(seed=7, sensors=6, rows=5_000, now=NOW)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from fixtures.interrupts import deferred_interrupts
+from tsse_validation.steps.interrupts import deferred_interrupts
 
 
 def interrupt() -> None:

@@ -11,7 +11,7 @@ from fixtures import postgres_binaries
 from fixtures.identity import ProcessIdentity
 from fixtures.postgres import EmbeddedPostgres
 from fixtures.processes import free_port
-from tsse_validation.errors import StackError
+from tsse_validation.domain.errors import StackError
 
 REPOSITORY = Path(__file__).parents[2]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server under another account")

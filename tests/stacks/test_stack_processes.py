@@ -19,8 +19,8 @@ from fixtures.processes import (
     start_on_free_port,
     wait_until,
 )
-from tsse_validation.errors import StackError
-from tsse_validation.secrets import Redactor
+from tsse_validation.domain.errors import StackError
+from tsse_validation.runlog.redaction import Redactor
 
 Script = Callable[..., tuple[ManagedProcess, list[str]]]
 

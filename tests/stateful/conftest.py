@@ -11,7 +11,7 @@ from fixtures.controller import housekeeping
 from fixtures.postgres import EmbeddedPostgres
 from tests.schema import with_tables
 from tests.stateful.machine import Replication
-from tsse_validation.engine import column_engine
+from tsse_validation.lake.column_engine import column_engine
 
 
 @pytest.fixture(scope="session")

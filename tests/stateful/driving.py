@@ -28,8 +28,8 @@ from tests.stateful.model import (
 )
 from tests.stateful.power import POWER, PowerCutError
 from tests.stateful.validation import Validation, Validator
-from tsse_validation.proof import WindowCount
-from tsse_validation.windows import Window
+from tsse_validation.domain.windows import Window
+from tsse_validation.parity.direct import WindowCount
 
 SENSORS = ("0137f2f857d4dd34c390573c", "forecast_wind", 'odd, "id" ü')
 SHARDS = 2

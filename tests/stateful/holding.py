@@ -14,7 +14,7 @@ from tests.stateful.model import (
     midnight,
 )
 from tests.stateful.validation import Validation
-from tsse_validation.results import CheckStatus
+from tsse_validation.runlog.records import CheckStatus
 
 
 def hold_differences(found: Mapping[Key, str], expected: Mapping[Key, frozenset[str | None]]) -> None:

@@ -24,10 +24,10 @@ from tests.stateful.model import (
     midnight,
     named,
 )
-from tsse_validation.results import CheckStatus
-from tsse_validation.strategies import EDGES, Landmarks, windows
+from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.parity.strategies import EDGES, Landmarks, windows
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
-from tsse_validation.windows import Coverage, Window
 
 
 class CanceledError(Exception):

@@ -9,7 +9,7 @@ import pytest
 from tests.engine.conftest import empty
 from tests.engine.farm import Farm
 from tests.stateful.validation import Validator
-from tsse_validation.results import CheckStatus
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 SENSOR = "0137f2f857d4dd34c390573c"

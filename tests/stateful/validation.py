@@ -8,19 +8,20 @@ from pathlib import Path
 from rich.console import Console
 
 from fixtures.controller.parity import check_parity, read_request
-from fixtures.evidence import Check
-from fixtures.recording import _meaning
-from fixtures.run import Facts, ValidationRun
 from tests.engine.farm import Farm
 from tests.unit.builders import finished, good_run, inspection
 from tests_validation import test_5_watermark as step_5
 from tests_validation import test_6_parity as step_6
 from tsse_validation.clients.clock import ControllerClock
-from tsse_validation.contract import ParityResult, Replication
-from tsse_validation.errors import SuiteError
-from tsse_validation.parity import sum_by_sensor
-from tsse_validation.progress import ProgressReporter
-from tsse_validation.results import (
+from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.domain.contract import ParityResult, Replication
+from tsse_validation.domain.errors import SuiteError
+from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.domain.windows import Window
+from tsse_validation.parity.comparing import sum_by_sensor
+from tsse_validation.pytest_plugin.recording import _meaning
+from tsse_validation.runlog.log import RunLog
+from tsse_validation.runlog.records import (
     CheckFinished,
     CheckStatus,
     CountRow,
@@ -28,16 +29,15 @@ from tsse_validation.results import (
     Finding,
     Record,
     RowsCompared,
-    RunLog,
-    RunResult,
     WindowSpan,
 )
-from tsse_validation.secrets import Redactor
-from tsse_validation.settings import load_settings
-from tsse_validation.timestamps import format_rfc3339
+from tsse_validation.runlog.redaction import Redactor
+from tsse_validation.runlog.result import RunResult
+from tsse_validation.settings.loading import load_settings
+from tsse_validation.steps.check import Check
+from tsse_validation.steps.progress import ProgressReporter
+from tsse_validation.steps.run import Facts, ValidationRun
 from tsse_validation.verdict import Verdict, decide
-from tsse_validation.watch import ReplicationWatch
-from tsse_validation.windows import Window
 
 _TAKEN_FROM_A_GOOD_RUN = (CountsTaken, RowsCompared)
 """Evidence that is our own here; what is left speaks of steps that need the API."""

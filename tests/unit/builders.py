@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 
 from tsse_validation.clients.jobs import FinishedJob
-from tsse_validation.clients.postgres import KEY_SCHEMA, ROW_SCHEMA
-from tsse_validation.contract import (
+from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.domain.contract import (
     BACKFILL_JOB,
     DATASET,
     INSPECT_JOB,
@@ -24,8 +24,11 @@ from tsse_validation.contract import (
     ParityRow,
     Replication,
 )
-from tsse_validation.promises import BackfillEvidence
-from tsse_validation.results import (
+from tsse_validation.domain.instants import utc_day
+from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
+from tsse_validation.domain.stack import Capability
+from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.records import (
     BackfillSeen,
     CheckFinished,
     CheckPlanned,
@@ -39,10 +42,7 @@ from tsse_validation.results import (
     StackDescribed,
     WindowSpan,
 )
-from tsse_validation.runbook import CHECKS
-from tsse_validation.stack import Capability
-from tsse_validation.timestamps import utc_day
-from tsse_validation.windows import Window
+from tsse_validation.steps.promises import BackfillEvidence
 
 WATERMARK = datetime(2026, 1, 24, 16, 29, 48, 358904, tzinfo=UTC)
 BEGIN = WATERMARK - timedelta(days=90)

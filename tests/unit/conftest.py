@@ -3,7 +3,7 @@ import os
 import pytest
 
 from tests.unit.builders import FakeClock
-from tsse_validation.settings import ENV_PREFIX
+from tsse_validation.settings.model import ENV_PREFIX
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from tests.unit.builders import FakeClock
 from tsse_validation.clients.budget import PostBudget
-from tsse_validation.contract import POST_BURST, POST_REFILL_SECONDS
+from tsse_validation.domain.contract import POST_BURST, POST_REFILL_SECONDS
 
 # whole quarters of a second, so that the oracle's sums are exact
 STEPS = st.lists(st.integers(0, 400).map(lambda quarters: quarters / 4), max_size=200)

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.unit.builders import backfill_result, replication
-from tsse_validation.contract import (
+from tsse_validation.domain.contract import (
     DATASET,
     PARITY_JOB,
     RUNBOOK_JOBS,
@@ -26,7 +26,7 @@ from tsse_validation.contract import (
     Replication,
     TickResult,
 )
-from tsse_validation.promises import REPLICATION_PROMISES, covered_range, crowded_shards
+from tsse_validation.steps.promises import REPLICATION_PROMISES, covered_range, crowded_shards
 
 DATA = Path(__file__).parents[1] / "data"
 INSPECT_FILE = DATA / "tsse-lake-inspect-20260124_165836-0.1.9.211.json"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.builders import Row, rows_table
-from tsse_validation.digest import DIGEST_SCHEMA, add_digests, digest_days, hash_float8, row_hashes
+from tsse_validation.domain.digest import DIGEST_SCHEMA, add_digests, digest_days, hash_float8, row_hashes
 
 MIDNIGHT = datetime(2026, 1, 24, tzinfo=UTC)
 OTHER_NAN = struct.unpack("<d", struct.pack("<Q", 0x7FF8_0000_0000_00AB))[0]

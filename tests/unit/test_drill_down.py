@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_proof import COVERAGE, COVERED, HELD, FakePostgres, proof, write_lake
-from tsse_validation.drill_down import DrillDown, drill_down
-from tsse_validation.settings import Level
-from tsse_validation.triage import RowTriage
+from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
+from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.settings.fields import Level
 
 
 def drilled(directory: Path, level: Level, *, torn: bool, extra: bool = False) -> DrillDown:

@@ -5,11 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tsse_validation.clients.lake import LakeFile, LakeListing
-from tsse_validation.clients.lake_files import ASPECTS, FileProblem
-from tsse_validation.file_triage import leftover_files, malformed_files, manifest_findings, unreadable_files
-from tsse_validation.results import Finding
-from tsse_validation.triage import REPEAT_BACKFILL
+from tsse_validation.diagnosis.file_triage import (
+    leftover_files,
+    malformed_files,
+    manifest_findings,
+    unreadable_files,
+)
+from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
+from tsse_validation.lake.file_checks import ASPECTS, FileProblem
+from tsse_validation.lake.reader import LakeFile, LakeListing
+from tsse_validation.runlog.records import Finding
 
 DAY = date(2026, 1, 24)
 NEXT = DAY + timedelta(days=1)

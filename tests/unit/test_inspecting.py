@@ -9,11 +9,13 @@ from typing import Any, cast
 import pytest
 
 from tests.unit.builders import SECOND, WATERMARK, FakeClock, inspect_job, inspection, replication
-from tsse_validation import inspecting
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
-from tsse_validation.clients.lake import LakeReader
-from tsse_validation.contract import DATASET, INSPECT_JOB, Inspection, InspectResult, Replication
-from tsse_validation.inspecting import (
+from tsse_validation.domain.contract import DATASET, INSPECT_JOB, Inspection, InspectResult, Replication
+from tsse_validation.domain.stack import LakePaths
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.settings.model import Settings
+from tsse_validation.steps import inspecting
+from tsse_validation.steps.inspecting import (
     ASPECTS,
     Comparison,
     compare_inspections,
@@ -23,8 +25,6 @@ from tsse_validation.inspecting import (
     settled_inspection,
     temporary_files_left,
 )
-from tsse_validation.settings import Settings
-from tsse_validation.stack import LakePaths
 
 SETTINGS = Settings()
 DATES = ("2026-01-23", "2026-01-24")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from fixtures.lake_seen import UNCHANGED_PAUSE_SECONDS, LakeSeen
 from tsse_validation.clients.clock import ControllerClock
-from tsse_validation.contract import Inspection, InspectResult, ParityResult, Replication
-from tsse_validation.results import PartitionsSeen, Record, ReplicationSeen
-from tsse_validation.settings import Settings
+from tsse_validation.domain.contract import Inspection, InspectResult, ParityResult, Replication
+from tsse_validation.runlog.records import PartitionsSeen, Record, ReplicationSeen
+from tsse_validation.settings.model import Settings
+from tsse_validation.steps.lake_recorder import UNCHANGED_PAUSE_SECONDS, LakeSeen
 
 if TYPE_CHECKING:
-    from fixtures.run import ValidationRun
+    from tsse_validation.steps.run import ValidationRun
 
 NOW = datetime(2026, 1, 24, 16, 58, 36, tzinfo=UTC)
 REAL = Path(__file__).parents[1] / "data" / "tsse-lake-inspect-20260124_165836-0.1.9.211.json"

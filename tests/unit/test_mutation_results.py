@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from tests.mutation.page import PATH, counts_of, parts_of, render
-from tests.mutation.running import MODULES, ROOT
-from tests.mutation.survivors import EXPLAINED
+from tools.mutation.page import PATH, counts_of, parts_of, render
+from tools.mutation.running import FILES, MODULES, ROOT
+from tools.mutation.survivors import EXPLAINED
 
 PARTS = parts_of(PATH.read_text(encoding="utf-8"))
 _LISTED = re.compile(r"^- (\d+) × `[\w.]+`: `.+` → `.+` – (equivalent|left alone): \S.+$", re.MULTILINE)
@@ -23,7 +23,7 @@ def test_the_page_reads_back_as_what_it_was_made_of() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_of_the_page_exists_and_has_its_tests(module: str) -> None:
-    assert (ROOT / "tsse_validation" / f"{module}.py").is_file()
+    assert all((ROOT / "tsse_validation" / name).is_file() for name in FILES[module])
     assert all((ROOT / "tests/unit" / test).is_file() for test in MODULES[module])
 
 

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from tests.unit.builders import DAY, count_row, parity_result
 from tsse_validation.clients.postgres import DueCount
-from tsse_validation.parity import compare_counts, disagreements_with_job, sum_by_sensor
-from tsse_validation.results import CountRow
+from tsse_validation.parity.comparing import compare_counts, disagreements_with_job, sum_by_sensor
+from tsse_validation.runlog.records import CountRow
 
 SENSORS = st.sampled_from(["a", "b", "c", "forecast|0"])
 NUMBERS = st.integers(0, 5)

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.builders import DAY, SECOND, keys_table, rows_table
-from tsse_validation.parity import DayComparison, DayFiles, compare_rows
+from tsse_validation.parity.comparing import DayComparison, DayFiles, compare_rows
 
 AT = datetime(2026, 1, 24, 12, 0, 0, tzinfo=UTC)
 FILES = DayFiles({"03": 1})

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tests.unit.builders import DAY, Row, keys_table, rows_table
-from tsse_validation.parity import DayFiles, compare_rows
-from tsse_validation.results import Finding, RowDifference
-from tsse_validation.shards import shard_of
-from tsse_validation.triage import RowTriage
+from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.lake.shards import shard_of
+from tsse_validation.parity.comparing import DayFiles, compare_rows
+from tsse_validation.runlog.records import Finding, RowDifference
 
 SHARDS = 16
 DENSE, SPARSE = "006298880cd2dbb66247fdc3", "forecast_temp_01"

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsse_validation.patterns import Kept, Row, Told, tell
-from tsse_validation.timestamps import MICROSECOND
+from tsse_validation.diagnosis.patterns import Row, Told, tell
+from tsse_validation.domain.instants import MICROSECOND
+from tsse_validation.parity.comparing import Kept
 
 SENSOR = "a"
 BEGIN = datetime(2026, 1, 24, tzinfo=UTC)

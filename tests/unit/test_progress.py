@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from tsse_validation.progress import ProgressReporter
+from tsse_validation.steps.progress import ProgressReporter
 
 
 def plain() -> tuple[ProgressReporter, io.StringIO]:

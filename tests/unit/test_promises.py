@@ -13,9 +13,11 @@ from tests.unit.builders import (
     inspection,
     replication,
 )
-from tsse_validation.contract import InspectedDataset, JobProgress, Replication
-from tsse_validation.errors import NotCheckedError, PromiseBrokenError
-from tsse_validation.promises import (
+from tsse_validation.domain.contract import InspectedDataset, JobProgress, Replication
+from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
+from tsse_validation.domain.instants import DAY, MICROSECOND, utc_day
+from tsse_validation.domain.windows import Window
+from tsse_validation.steps.promises import (
     BACKFILL_PROMISES,
     REPLICATION_PROMISES,
     BackfillEvidence,
@@ -24,8 +26,6 @@ from tsse_validation.promises import (
     partition_differences,
     promised_range,
 )
-from tsse_validation.timestamps import DAY, MICROSECOND, utc_day
-from tsse_validation.windows import Window
 
 EARLIER = WATERMARK - SECOND
 

@@ -11,15 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.builders import Row, keys_table, rows_table
-from tsse_validation.clients.lake import LakeReader
 from tsse_validation.clients.postgres import DueCount, PostgresClient
-from tsse_validation.contract import DATASET
-from tsse_validation.digest import digest_days
-from tsse_validation.proof import DirectProof
-from tsse_validation.shards import shard_of
-from tsse_validation.stack import LakePaths
-from tsse_validation.timestamps import DAY, MICROSECOND
-from tsse_validation.windows import Coverage, Window
+from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.digest import digest_days
+from tsse_validation.domain.instants import DAY, MICROSECOND
+from tsse_validation.domain.stack import LakePaths
+from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.lake.shards import shard_of
+from tsse_validation.parity.direct import DirectProof
 
 MARK = datetime(2026, 1, 24, 12, tzinfo=UTC)
 BEGIN = datetime(2026, 1, 22, 6, tzinfo=UTC)

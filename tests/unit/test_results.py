@@ -18,8 +18,9 @@ from tests.unit.builders import (
     run_started,
     stack_described,
 )
-from tsse_validation.contract import Replication
-from tsse_validation.results import (
+from tsse_validation.domain.contract import Replication
+from tsse_validation.runlog.log import RunLog, read_log
+from tsse_validation.runlog.records import (
     SCHEMA_VERSION,
     BackfillSeen,
     CheckStarted,
@@ -35,13 +36,11 @@ from tsse_validation.results import (
     RowDifference,
     RowVersion,
     RunFinished,
-    RunLog,
-    RunResult,
     SettingValue,
     WindowChecked,
-    read_log,
 )
-from tsse_validation.secrets import MASK, Redactor
+from tsse_validation.runlog.redaction import MASK, Redactor
+from tsse_validation.runlog.result import RunResult
 
 KEY = "test_watermark_is_recent"
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tsse_validation.results import Note
-from tsse_validation.secrets import MASK, Redactor, is_distinctive
+from tsse_validation.runlog.records import Note
+from tsse_validation.runlog.redaction import MASK, Redactor, is_distinctive
 
 SECRET = 'p@ss/w"ord\\%41'
 

@@ -5,22 +5,19 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from tsse_validation.errors import SettingsError
-from tsse_validation.settings import (
+from tsse_validation.domain.errors import SettingsError
+from tsse_validation.settings.credentials import conninfo_of, token_of
+from tsse_validation.settings.fields import StackKind
+from tsse_validation.settings.loading import (
     COMMAND_LINE,
     DEFAULT,
     ENVIRONMENT,
     TOML_NAME,
     LoadedSettings,
-    Settings,
-    StackKind,
-    cache_directory,
-    conninfo_of,
     load_settings,
-    option_of,
-    places_in_the_lake,
-    token_of,
 )
+from tsse_validation.settings.model import Settings, option_of
+from tsse_validation.settings.places import cache_directory, places_in_the_lake
 
 PASSWORD = "s3cr3t-pa55word"
 LIVE = {"base_url": "http://127.0.0.1:8000", "auth_token": "a-token"}
@@ -386,7 +383,7 @@ def test_sensor_ids_are_a_list_with_commas_or_a_list_of_toml(tmp_path: Path, tom
 def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "token"
     file.write_text("a-token", encoding="utf-8")
-    monkeypatch.setattr("tsse_validation.settings.os.access", lambda *_: False)
+    monkeypatch.setattr("tsse_validation.settings.fields.os.access", lambda *_: False)
     message = refusal(LIVE | {"ca_file": file}, tmp_path)
     assert message == f"--ca-file ({COMMAND_LINE}): is not readable by this user"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tsse_validation.errors import SettingsError
-from tsse_validation.settings import TOML_NAME, load_settings, read_setup_config, read_token
-from tsse_validation.tokens import others_can_read
+from tsse_validation.domain.errors import SettingsError
+from tsse_validation.settings.credentials import others_can_read, read_setup_config, read_token
+from tsse_validation.settings.loading import TOML_NAME, load_settings
 
 TOKEN = "wZx3-_9kQ" * 4
 PASSWORD = "s3cr3t-pa55word"

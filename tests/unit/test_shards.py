@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsse_validation.shards import shard_of
+from tsse_validation.lake.shards import shard_of
 
 
 @pytest.mark.parametrize(

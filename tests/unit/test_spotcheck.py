@@ -9,13 +9,14 @@ from freezegun import freeze_time
 
 from tests.unit.builders import SECOND, WATERMARK, FakeClock, a_job, parity_result, replication
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
-from tsse_validation.contract import PARITY_JOB, Interval, ParityResult
-from tsse_validation.errors import DeadlineError, JobFailedError, NotCheckedError, PromiseBrokenError
-from tsse_validation.results import CountRow
-from tsse_validation.spotcheck import MismatchError, SpotCheck, SpotChecker
-from tsse_validation.timestamps import MICROSECOND, format_rfc3339
-from tsse_validation.watch import ReplicationWatch
-from tsse_validation.windows import Window
+from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.diagnosis.count_triage import job_mismatch
+from tsse_validation.domain.contract import PARITY_JOB, Interval, ParityResult
+from tsse_validation.domain.errors import DeadlineError, JobFailedError, NotCheckedError, PromiseBrokenError
+from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
+from tsse_validation.domain.windows import Window
+from tsse_validation.parity.by_job import MismatchError, SpotCheck, SpotChecker
+from tsse_validation.runlog.records import CountRow
 
 NOW = WATERMARK + 60 * SECOND
 WINDOW = Window(WATERMARK - timedelta(hours=1), WATERMARK)
@@ -123,8 +124,9 @@ def test_rows_that_are_still_missing_then_are_lost() -> None:
     bench = Bench(MISMATCH, *[parity_result({"a": (10, 8)})] * 4)
     with pytest.raises(MismatchError) as caught:
         bench.check("a")
-    assert caught.value.finding.flagged
-    assert caught.value.finding.rows == 2
+    finding = job_mismatch(caught.value.window, caught.value.lost)
+    assert finding.flagged
+    assert finding.rows == 2
     assert [row.matches for row in caught.value.counts.rows] == [False]
     assert caught.value.counts.late == ()
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import find, given
 from hypothesis import strategies as st
 
-from tsse_validation import strategies
-from tsse_validation.strategies import EDGES, LONGEST_RANDOM_DAYS, Landmarks, windows
-from tsse_validation.timestamps import DAY, MICROSECOND, from_micros, to_micros, utc_day
-from tsse_validation.windows import Window
+from tsse_validation.domain.instants import DAY, MICROSECOND, from_micros, to_micros, utc_day
+from tsse_validation.domain.windows import Window
+from tsse_validation.parity import strategies
+from tsse_validation.parity.strategies import EDGES, LONGEST_RANDOM_DAYS, Landmarks, windows
 
 _FIRST = to_micros(datetime(2025, 12, 30, tzinfo=UTC))
 _MIDNIGHT = to_micros(datetime(2026, 1, 1, tzinfo=UTC))

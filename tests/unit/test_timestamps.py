@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from tsse_validation.timestamps import (
+from tsse_validation.domain.instants import (
     DAY,
     MICROSECOND,
     Instant,
@@ -14,13 +14,13 @@ from tsse_validation.timestamps import (
     format_rfc3339,
     from_micros,
     latest_meant,
-    milliseconds,
     parse_rfc3339,
     require_utc,
     to_micros,
     utc_day,
     utc_now,
 )
+from tsse_validation.domain.phrasing import milliseconds
 
 INSTANTS = st.datetimes(timezones=st.just(UTC))
 OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))

@@ -8,26 +8,23 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.unit.builders import DAY, SECOND, WATERMARK, Row, keys_table, rows_table
-from tsse_validation.clients.lake import LakeFile
-from tsse_validation.parity import DayComparison, DayFiles, compare_rows
-from tsse_validation.results import CountRow, Finding, RowDifference, RowVersion
-from tsse_validation.shards import shard_of
-from tsse_validation.timestamps import MICROSECOND
-from tsse_validation.triage import (
-    NOTHING_TO_DO,
-    REPEAT_BACKFILL,
-    JobCount,
-    RowTriage,
+from tsse_validation.diagnosis.count_triage import (
     beyond_watermark,
-    count_of,
-    days_in_words,
     explain_counts,
     healed,
     job_mismatch,
     narrowed_mismatch,
-    unexplained_by_lateness,
 )
-from tsse_validation.windows import Window
+from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.diagnosis.tally import NOTHING_TO_DO, REPEAT_BACKFILL
+from tsse_validation.domain.instants import MICROSECOND
+from tsse_validation.domain.phrasing import count_of, days_in_words
+from tsse_validation.domain.windows import Window
+from tsse_validation.lake.reader import LakeFile
+from tsse_validation.lake.shards import shard_of
+from tsse_validation.parity.comparing import DayComparison, DayFiles, compare_rows
+from tsse_validation.parity.job_counts import JobCount, unexplained_by_lateness
+from tsse_validation.runlog.records import CountRow, Finding, RowDifference, RowVersion
 
 SHARDS = 16
 SENSOR = "006298880cd2dbb66247fdc3"

@@ -18,8 +18,10 @@ from tests.unit.builders import (
     run_started,
     stack_described,
 )
-from tsse_validation.contract import BACKFILL_GATE_DAYS
-from tsse_validation.results import (
+from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, Gate
+from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
+from tsse_validation.domain.stack import Capability
+from tsse_validation.runlog.records import (
     BackfillSeen,
     CheckFinished,
     CheckPlanned,
@@ -30,12 +32,10 @@ from tsse_validation.results import (
     Record,
     RowsCompared,
     RunFinished,
-    RunResult,
     ServiceEnded,
     StackDescribed,
 )
-from tsse_validation.runbook import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, Gate
-from tsse_validation.stack import Capability
+from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import EXCUSABLE, EXIT_CODES, EXIT_LEAK, Outcome, Verdict, decide
 
 PROVEN = (CheckStatus.PASSED, CheckStatus.WARNED)

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.builders import SECOND, WATERMARK, FakeClock, replication
-from tsse_validation.contract import Replication
-from tsse_validation.errors import DeadlineError, UnreachableError
-from tsse_validation.watch import ReplicationWatch
+from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.domain.contract import Replication
+from tsse_validation.domain.errors import DeadlineError, UnreachableError
 
 
 class Advancing:

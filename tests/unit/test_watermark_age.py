@@ -15,17 +15,18 @@ from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.evidence import Check
-from fixtures.run import begin_run
 from tests.unit.builders import FakeClock, replication
 from tests_validation import test_5_watermark as step_5
 from tsse_validation.clients.clock import ControllerClock
-from tsse_validation.contract import InspectedDataset, Replication
-from tsse_validation.errors import NotCheckedError, PromiseBrokenError
-from tsse_validation.promises import CURRENT_DAY_ALLOWANCE_FILES, covered_range, crowded_shards
-from tsse_validation.settings import LoadedSettings, Settings, load_settings
-from tsse_validation.timestamps import MICROSECOND, format_rfc3339, parse_rfc3339, utc_day, utc_now
-from tsse_validation.watch import ReplicationWatch
+from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.domain.contract import InspectedDataset, Replication
+from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
+from tsse_validation.domain.instants import MICROSECOND, format_rfc3339, parse_rfc3339, utc_day, utc_now
+from tsse_validation.settings.loading import LoadedSettings, load_settings
+from tsse_validation.settings.model import Settings
+from tsse_validation.steps.check import Check
+from tsse_validation.steps.promises import CURRENT_DAY_ALLOWANCE_FILES, covered_range, crowded_shards
+from tsse_validation.steps.run import begin_run
 
 ZONES = ("America/New_York", "Australia/Lord_Howe", "Pacific/Kiritimati")
 MOMENTS = {

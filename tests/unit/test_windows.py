@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsse_validation.timestamps import DAY, MICROSECOND, day_start, utc_day
-from tsse_validation.windows import (
+from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, utc_day
+from tsse_validation.domain.windows import (
     SPOT_WINDOW,
     Coverage,
     Window,

@@ -13,8 +13,8 @@ from tests.binaries import controller_binary
 from tests.runbook.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Run, Runbook
 from tests.runbook.controller import BACKFILLED_DAYS, OPTIONS, Controller
 from tests.runbook.test_runbook_no_false_alarm import is_go_with_nothing_flagged, parity_jobs, traffic
-from tsse_validation.results import CheckStatus
-from tsse_validation.runbook import CHECKS
+from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 SMALL = ("--farm-rows=1500", "--farm-sensors=6", *QUICK)

@@ -7,7 +7,7 @@ import pytest
 from freezegun import freeze_time
 
 from fixtures.controller.variations import Variation, Variations
-from tsse_validation.contract import Inspection, Job, Manifest, Replication
+from tsse_validation.domain.contract import Inspection, Job, Manifest, Replication
 
 EXACT, WHOLE = "2026-01-24T16:29:48.358904+00:00", "2026-01-24T16:29:48.000000+00:00"
 JOB: dict[str, Any] = {

@@ -4,7 +4,7 @@ import sys
 
 from tsse_validation.cli.app import app
 from tsse_validation.cli.common import EXIT_INTERRUPTED, exit_code_of
-from tsse_validation.errors import SuiteError
+from tsse_validation.domain.errors import SuiteError
 
 
 def main() -> None:

@@ -18,8 +18,8 @@ from tsse_validation.cli.common import (
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.turn import backfill_turn
-from tsse_validation.contract import BACKFILL_JOB, BackfillResult, Job
-from tsse_validation.settings import conninfo_of
+from tsse_validation.domain.contract import BACKFILL_JOB, BackfillResult, Job
+from tsse_validation.settings.credentials import conninfo_of
 
 
 def backfill(

@@ -15,10 +15,12 @@ from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.clients.lake import LakeReader
-from tsse_validation.errors import PromiseBrokenError, SettingsError, SuiteError
-from tsse_validation.settings import Settings, load_settings, token_of
-from tsse_validation.stack import LakePaths
+from tsse_validation.domain.errors import PromiseBrokenError, SettingsError, SuiteError
+from tsse_validation.domain.stack import LakePaths
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.settings.credentials import token_of
+from tsse_validation.settings.loading import load_settings
+from tsse_validation.settings.model import Settings
 from tsse_validation.verdict import EXIT_CODES, Outcome
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8000"

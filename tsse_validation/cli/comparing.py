@@ -7,20 +7,22 @@ import typer
 
 from tsse_validation.cli.common import job_runner, lake_reader
 from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.contract import Replication
-from tsse_validation.drill_down import drill_down
-from tsse_validation.errors import NotCheckedError, SettingsError
-from tsse_validation.inspecting import inspect
-from tsse_validation.parity import sum_by_sensor
-from tsse_validation.promises import promised_range
-from tsse_validation.proof import DirectProof
-from tsse_validation.results import CountRow, Finding, RowDifference
-from tsse_validation.settings import Level, Settings, conninfo_of
-from tsse_validation.spotcheck import MismatchError, SpotChecker
-from tsse_validation.timestamps import format_rfc3339, utc_now
-from tsse_validation.triage import RowTriage
-from tsse_validation.watch import API_PAUSE_SECONDS, ReplicationWatch
-from tsse_validation.windows import Coverage, Window, asked_and_promised
+from tsse_validation.clients.watch import API_PAUSE_SECONDS, ReplicationWatch
+from tsse_validation.diagnosis.drill_down import drill_down
+from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.contract import Replication
+from tsse_validation.domain.errors import NotCheckedError, SettingsError
+from tsse_validation.domain.instants import format_rfc3339, utc_now
+from tsse_validation.domain.windows import Coverage, Window, asked_and_promised
+from tsse_validation.parity.by_job import MismatchError, SpotChecker
+from tsse_validation.parity.comparing import sum_by_sensor
+from tsse_validation.parity.direct import DirectProof
+from tsse_validation.runlog.records import CountRow, Finding, RowDifference
+from tsse_validation.settings.credentials import conninfo_of
+from tsse_validation.settings.fields import Level
+from tsse_validation.settings.model import Settings
+from tsse_validation.steps.inspecting import inspect
+from tsse_validation.steps.promises import promised_range
 
 MOST_ROWS_SHOWN = 50
 

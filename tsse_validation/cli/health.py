@@ -10,10 +10,11 @@ from tsse_validation.clients.allowed import QDRANT_CALLS
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.qdrant import qdrant_health
-from tsse_validation.contract import is_healthy
-from tsse_validation.errors import PromiseBrokenError, SuiteError
-from tsse_validation.settings import Settings, conninfo_of
-from tsse_validation.timestamps import milliseconds
+from tsse_validation.domain.contract import is_healthy
+from tsse_validation.domain.errors import PromiseBrokenError, SuiteError
+from tsse_validation.domain.phrasing import milliseconds
+from tsse_validation.settings.credentials import conninfo_of
+from tsse_validation.settings.model import Settings
 from tsse_validation.verdict import EXIT_CODES, Outcome
 
 DEFAULT_QDRANT_URL = "http://127.0.0.1:6333"

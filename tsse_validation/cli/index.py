@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tsse_validation.errors import SettingsError
+from tsse_validation.domain.errors import SettingsError
 from tsse_validation.report.index import write_index
 
 

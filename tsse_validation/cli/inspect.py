@@ -19,10 +19,10 @@ from tsse_validation.cli.common import (
     print_json,
     settings_from,
 )
-from tsse_validation.contract import Inspection
-from tsse_validation.inspecting import inspect as inspect_by_job
-from tsse_validation.inspecting import inspect_directly
-from tsse_validation.timestamps import format_rfc3339
+from tsse_validation.domain.contract import Inspection
+from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.steps.inspecting import inspect as inspect_by_job
+from tsse_validation.steps.inspecting import inspect_directly
 
 
 class Mode(StrEnum):

@@ -21,12 +21,14 @@ from tsse_validation.cli.common import (
 from tsse_validation.cli.comparing import Compared, compare_directly, count_by_job
 from tsse_validation.cli.health import DatabaseUrl
 from tsse_validation.cli.inspect import Mode, ModeOption
-from tsse_validation.errors import NotCheckedError, SettingsError
-from tsse_validation.report.markup import bullet, code, escaped, table
-from tsse_validation.results import RowVersion
-from tsse_validation.settings import Level, places_in_the_lake
-from tsse_validation.timestamps import format_rfc3339
-from tsse_validation.triage import REPEAT_BACKFILL, count_of
+from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
+from tsse_validation.domain.errors import NotCheckedError, SettingsError
+from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.domain.phrasing import count_of
+from tsse_validation.report.markdown.markup import bullet, code, escaped, table
+from tsse_validation.runlog.records import RowVersion
+from tsse_validation.settings.fields import Level
+from tsse_validation.settings.places import places_in_the_lake
 from tsse_validation.verdict import EXIT_CODES, Outcome
 
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tsse_validation.contract import BACKFILL_JOB, INSPECT_JOB, PARITY_JOB, TICK_JOB
-from tsse_validation.errors import NotAllowedError
+from tsse_validation.domain.contract import BACKFILL_JOB, INSPECT_JOB, PARITY_JOB, TICK_JOB
+from tsse_validation.domain.errors import NotAllowedError
 
 JOBS_PATH = "/api/analysis/jobs"
 REPORT_IT = "This is a fault of the suite, and nothing was sent: please report it."

@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from tsse_validation.contract import POST_BURST, POST_REFILL_SECONDS
+from tsse_validation.domain.contract import POST_BURST, POST_REFILL_SECONDS
 
 _ROUNDING = 1e-9
 """Of a token: what sums of fractions may fall short of a whole one."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from tsse_validation.timestamps import require_utc, utc_now
+from tsse_validation.domain.instants import require_utc, utc_now
 
 SKEW_SECONDS = 2.0
 """An HTTP `Date` has whole seconds: less than this is no skew that can be told."""

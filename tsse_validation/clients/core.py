@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from tsse_validation.clients.allowed import JOBS_PATH
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.http import Answer, HttpClient
-from tsse_validation.contract import (
+from tsse_validation.domain.contract import (
     INSPECT_JOB,
     MISSING_CAPABILITY_TEXT,
     RUN_CAPABILITY,
@@ -21,7 +21,7 @@ from tsse_validation.contract import (
     JobEvent,
     JobEvents,
 )
-from tsse_validation.errors import (
+from tsse_validation.domain.errors import (
     AccessError,
     BudgetError,
     NotAllowedError,

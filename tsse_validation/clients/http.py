@@ -13,15 +13,15 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from tsse_validation.clients.allowed import CORE_CALLS, REPORT_IT, Call, CallGuard
-from tsse_validation.errors import (
+from tsse_validation.domain.errors import (
     DeadlineError,
     NotAllowedError,
     PromiseBrokenError,
     SettingsError,
     UnreachableError,
 )
-from tsse_validation.secrets import Redactor
-from tsse_validation.settings import Settings
+from tsse_validation.runlog.redaction import Redactor
+from tsse_validation.settings.model import Settings
 
 Exchange: TypeAlias = tuple[httpx.Response, bytes]
 MAX_ANSWER_BYTES = 64 * 1024 * 1024

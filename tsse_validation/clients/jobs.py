@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from tsse_validation.clients.core import CoreClient
-from tsse_validation.contract import Job, JobEvent
-from tsse_validation.errors import DeadlineError, JobFailedError, UnreachableError
+from tsse_validation.domain.contract import Job, JobEvent
+from tsse_validation.domain.errors import DeadlineError, JobFailedError, UnreachableError
 
 Model = TypeVar("Model", bound=BaseModel)
 _FIRST_PAUSE = 0.1

@@ -14,28 +14,17 @@ from psycopg import IsolationLevel, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
-from tsse_validation.digest import DIGEST_SCHEMA, ROW_HASH_SQL
-from tsse_validation.errors import AccessError, DeadlineError, NotAllowedError, SuiteError, UnreachableError
-from tsse_validation.settings import Settings
-from tsse_validation.windows import Coverage, Window
+from tsse_validation.domain.digest import DIGEST_SCHEMA, ROW_HASH_SQL
+from tsse_validation.domain.errors import AccessError, DeadlineError, NotAllowedError, SuiteError, UnreachableError
+from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
+from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.settings.model import Settings
 
 APPLICATION_NAME = "tsse-validation"
 IDLE_SECONDS = 1_800
 """How long a transaction may wait for us while we read the lake; then the server ends it, should we be lost."""
 WORK_MEMORY_KB = 16 * 1024
 """What one sort or hash of ours may take of the server, whatever it allows others."""
-ROW_SCHEMA = pa.schema(
-    [
-        ("sensor_id", pa.string()),
-        ("ts", pa.timestamp("us")),
-        ("value", pa.float64()),
-        ("quality", pa.int32()),
-        ("inserted_at", pa.timestamp("us")),
-    ]
-)
-"""Rows as the lake keeps them: UTC without a zone (contract section 4)."""
-KEY_SCHEMA = pa.schema([ROW_SCHEMA.field("sensor_id"), ROW_SCHEMA.field("ts")])
-
 _DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(backfill_to)s ELSE inserted_at <= %(watermark)s END")
 _NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(backfill_to)s))")
 """The opposite of `_DUE`, in the words that the index on `inserted_at` serves."""

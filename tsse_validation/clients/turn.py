@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.postgres import ActiveJob, PostgresClient
-from tsse_validation.contract import BACKFILL_JOB, Job
-from tsse_validation.errors import AccessError, NotCheckedError
-from tsse_validation.settings import cache_directory
-from tsse_validation.timestamps import format_rfc3339
+from tsse_validation.domain.contract import BACKFILL_JOB, Job
+from tsse_validation.domain.errors import AccessError, NotCheckedError
+from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.settings.places import cache_directory
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tsse_validation.conformance.rules import Expected, events_rule, health_rule, job_rule, keys_rule, stamps_rule
-from tsse_validation.contract import (
+from tsse_validation.domain.contract import (
     JOB_NOT_FOUND_TEXT,
     MISSING_CAPABILITY_TEXT,
     RUN_CAPABILITY,

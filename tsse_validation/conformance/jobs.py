@@ -8,7 +8,7 @@ from typing import Any
 
 from tsse_validation.conformance.exchanges import NOOP_JOB
 from tsse_validation.conformance.rules import hold, keys_rule, model_rule
-from tsse_validation.contract import (
+from tsse_validation.domain.contract import (
     BACKFILL_JOB,
     DATASET,
     INSPECT_JOB,
@@ -19,7 +19,7 @@ from tsse_validation.contract import (
     ParityResult,
     TickResult,
 )
-from tsse_validation.timestamps import format_rfc3339
+from tsse_validation.domain.instants import format_rfc3339
 
 HOUR = timedelta(hours=1)
 NOBODY = "no-such-sensor"

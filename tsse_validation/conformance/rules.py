@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from tsse_validation.clients.http import Answer
-from tsse_validation.contract import TERMINAL, Job, JobEvents, is_healthy
-from tsse_validation.errors import PromiseBrokenError
+from tsse_validation.domain.contract import TERMINAL, Job, JobEvents, is_healthy
+from tsse_validation.domain.errors import PromiseBrokenError
 
 ADVICE = "The controller and the contract differ: one of the two is to be put right before the release."
 EVENT_KINDS = frozenset(

@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tsse_validation.report import text, words
-from tsse_validation.report.checks import MissingLine
-from tsse_validation.report.document import ReportDocument
-from tsse_validation.report.figures import figures_by_key
-from tsse_validation.report.view import ReportView, view_of
-from tsse_validation.runbook import CONFORMANCE_STEP
+from tsse_validation.domain.catalogue import CONFORMANCE_STEP
+from tsse_validation.report.model import text, words
+from tsse_validation.report.model.checks import MissingLine
+from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.report.model.figures import figures_by_key
+from tsse_validation.report.model.view import ReportView, view_of
 from tsse_validation.verdict import Outcome
 
 MAX_REASONS = 8

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsse_validation.report.ctrf import CTRF_JSON, render_ctrf
-from tsse_validation.report.document import RESULT_JSON, ReportDocument, write_result_json
-from tsse_validation.report.evidence import evidence_in
-from tsse_validation.report.files import REPORT_HTML, write_atomically
-from tsse_validation.report.html import render_page
+from tsse_validation.report.html.rendering import render_page
 from tsse_validation.report.junit import JUNIT_XML, render_junit
-from tsse_validation.report.markdown import markdown_name, render_markdown
-from tsse_validation.report.step_summary import MAX_BYTES
-from tsse_validation.results import RunResult
+from tsse_validation.report.markdown.rendering import markdown_name, render_markdown
+from tsse_validation.report.markdown.step_summary import MAX_BYTES
+from tsse_validation.report.model.document import RESULT_JSON, ReportDocument, write_result_json
+from tsse_validation.report.model.evidence import evidence_in
+from tsse_validation.report.model.files import REPORT_HTML, write_atomically
+from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import Verdict
 
 

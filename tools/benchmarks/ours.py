@@ -1,0 +1,36 @@
+"""Contender: our full proof, as step 6 of the runbook runs it. Digests of all rows, rows where they differ."""
+
+from datetime import UTC
+
+from pydantic import SecretStr
+
+from tools.benchmarks.case import Answer, Case, Difference
+from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.domain.instants import to_micros
+from tsse_validation.domain.stack import LakePaths
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.parity.direct import DirectProof
+from tsse_validation.settings.model import Settings
+
+
+def run(case: Case) -> Answer:
+    """Prove the window."""
+    lake = LakeReader(LakePaths(case.hot, None, case.shards))
+    proof = DirectProof(PostgresClient.from_settings(SecretStr(case.conninfo), Settings()), lake)
+    coverage = lake.coverage()
+    assert coverage.window is not None
+    window = case.window.clamp(coverage.window)
+    assert window is not None
+    counts = [row for part in proof.slices(window) for row in proof.digest_days(part, coverage)]
+    differing = [row for row in counts if not row.matches]
+    compared = [day.differences.to_pylist() for day in proof.compare_rows(window, coverage, differing)]
+    return Answer(
+        rows=sum(row.postgres for row in counts),
+        differs=bool(differing),
+        differences=tuple(
+            Difference(row["kind"], row["sensor_id"], to_micros(row["ts"].replace(tzinfo=UTC)))
+            for day in compared
+            for row in day
+        ),
+        note=f"{len(differing)} of {len(counts)} sensor-days differ",
+    )

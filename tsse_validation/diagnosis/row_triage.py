@@ -1,0 +1,167 @@
+"""From differing rows to a diagnosis: pure, most specific first, with the runbook's next step.
+
+What is explained (a late arrival, a pending upsert, a window past the watermark) is told and not flagged.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+from tsse_validation.diagnosis.patterns import OF_A_RUN, Told, tell
+from tsse_validation.diagnosis.tally import NAMED_SENSORS, REPEAT_BACKFILL, Tally
+from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.domain.phrasing import count_of, days_in_words
+from tsse_validation.lake.shards import shard_of
+from tsse_validation.parity.comparing import DayComparison
+from tsse_validation.runlog.records import Finding, RowDifference, RowVersion
+
+
+@dataclass(frozen=True)
+class _Meaning:
+    """What a diagnosis says, and whether the same export, run again, can heal it."""
+
+    evidence: str
+    heals: bool = True
+
+
+_DIAGNOSES: Mapping[str, _Meaning] = {
+    "unreadable file": _Meaning("the files that hold these rows cannot be read"),
+    "wrong date": _Meaning(
+        "the rows stand in the partition of another date, where a reader that prunes by date does not see them",
+        heals=False,
+    ),
+    "hidden by the manifest": _Meaning(
+        "the rows stand in the place that the manifest does not name for their date, where no reader looks"
+    ),
+    "sensor id altered": _Meaning(
+        "the rows stand in the lake under another sensor id, trimmed, folded or cut off on the way", heals=False
+    ),
+    "partition missing": _Meaning(
+        "no file of the date is in the lake, though Postgres has rows that are due there"
+    ),
+    "shard missing": _Meaning("the date has files, but none of the shard that these sensors belong to"),
+    "day head lost": _Meaning(
+        "all rows up to a time of the day are missing: the mark of a partition replaced by a partial export"
+    ),
+    "day tail lost": _Meaning(
+        "all rows from a time of the day on are missing: the mark of a partition replaced by a partial export"
+    ),
+    "timestamps shifted": _Meaning(
+        "the rows stand in the lake at other times, all off by one constant: a time zone or unit taken wrongly",
+        heals=False,
+    ),
+    "timestamps rounded": _Meaning("the rows stand in the lake with their timestamps rounded", heals=False),
+    "values rounded": _Meaning("the values in the lake are those of Postgres, rounded", heals=False),
+    "values swapped": _Meaning("neighbouring rows have each other's value in the lake"),
+    "duplicate rows": _Meaning("rows stand more than once in one file of the lake"),
+    "stale value": _Meaning(
+        "the lake holds an older version of rows whose newer one was inserted before the watermark"
+    ),
+    "rows missing": _Meaning("rows of Postgres that are due are not in the lake's files"),
+    "deleted in Postgres": _Meaning(
+        "the lake holds rows that Postgres does not have: deleted there, or never there"
+    ),
+    "changed in place": _Meaning(
+        "the row was changed in Postgres after replication without a new inserted_at, or the lake's copy was"
+    ),
+    "quality differs": _Meaning("the value is the same on both sides, the quality is not"),
+}
+"""Every diagnosis of a differing row, the most specific first."""
+
+
+class RowTriage:
+    """Gathers the differing rows day by day, and tells what they come to; holds at most `most_shown` of them."""
+
+    def __init__(self, shards: int, most_shown: int) -> None:
+        self._shards = shards
+        self._most_shown = most_shown
+        self._tallies: dict[str, Tally] = defaultdict(Tally)
+        self._lone: dict[Told, Tally] = defaultdict(Tally)
+        self._patterns: set[tuple[str, str]] = set()
+        self._shown: list[tuple[Mapping[str, Any], Told]] = []
+        self.differing = 0
+
+    def add(self, comparison: DayComparison) -> None:
+        """Take in one day."""
+        rows = comparison.differences.to_pylist()
+        self.differing += len(rows)
+        for row, by_pattern in tell(rows, comparison.kept):
+            told = self._by_files(row, comparison, by_pattern) or by_pattern
+            tally = self._lone[told] if told.alike else self._tallies[told.diagnosis]
+            tally.add(comparison.day, row["sensor_id"], detail=told.detail)
+            if told.diagnosis in OF_A_RUN:
+                self._patterns.add(told.pattern)
+            if len(self._shown) < self._most_shown:
+                self._shown.append((row, told))
+
+    @property
+    def shown(self) -> list[RowDifference]:
+        """Return the first of the differing rows, each with its diagnosis."""
+        return [_difference(row, told.by(self._patterns).diagnosis) for row, told in self._shown]
+
+    def findings(self) -> list[Finding]:
+        """Return a finding for each diagnosis, the most specific first."""
+        tallies = defaultdict(Tally, deepcopy(self._tallies))
+        for lone, tally in self._lone.items():
+            told = lone.by(self._patterns)
+            tallies[told.diagnosis].merge(tally, told.detail)
+        return [_finding(name, tallies[name]) for name in _DIAGNOSES if name in tallies]
+
+    def _by_files(self, row: Mapping[str, Any], comparison: DayComparison, by_pattern: Told) -> Told | None:
+        """Tell why a row is missing by the files: where it stands instead, or what is wrong with its own."""
+        if row["kind"] != "missing" or by_pattern.diagnosis == "sensor id altered":
+            return None
+        if (file := comparison.elsewhere.get((row["sensor_id"], row["ts"]))) is not None:
+            if file.day != comparison.day:
+                return Told("wrong date", f"in date={file.day}")
+            return Told("hidden by the manifest", f"in {file.location}")
+        shard, files = shard_of(row["sensor_id"], self._shards), comparison.files
+        if shard in files.unreadable:
+            return Told("unreadable file", files.unreadable[shard])
+        if shard not in files.shards:
+            return Told("shard missing" if files.shards else "partition missing")
+        return None
+
+
+def _difference(row: Mapping[str, Any], diagnosis: str) -> RowDifference:
+    return RowDifference(
+        kind=row["kind"],
+        diagnosis=diagnosis,
+        sensor_id=str(row["sensor_id"]),
+        ts=row["ts"].replace(tzinfo=UTC),
+        postgres=_version(row, "pg", absent="extra"),
+        lake=_version(row, "lake", absent="missing"),
+    )
+
+
+def _version(row: Mapping[str, Any], side: str, *, absent: str) -> RowVersion | None:
+    if row["kind"] == absent:
+        return None
+    inserted_at = row[f"{side}_inserted_at"]
+    return RowVersion(
+        value=repr(row[f"{side}_value"]),
+        quality=row[f"{side}_quality"],
+        inserted_at=format_rfc3339(inserted_at.replace(tzinfo=UTC)) if inserted_at else None,
+    )
+
+
+def _finding(diagnosis: str, tally: Tally) -> Finding:
+    meaning = _DIAGNOSES[diagnosis]
+    sensors = [sensor_id for sensor_id, _ in tally.sensors.most_common()]
+    days = sorted(tally.days)
+    details = ", ".join(detail for detail, _ in tally.details.most_common(3))
+    return Finding(
+        diagnosis=diagnosis,
+        flagged=True,
+        summary=f"{count_of(tally.rows, 'row')} of {count_of(len(sensors), 'sensor')} on {days_in_words(days)}"
+        + (f", {details}" if details else ""),
+        evidence=meaning.evidence,
+        sensors=tuple(sensors[:NAMED_SENSORS]),
+        days=tuple(days),
+        rows=tally.rows,
+        next_step=REPEAT_BACKFILL,
+        heals_by_backfill=meaning.heals,
+    )

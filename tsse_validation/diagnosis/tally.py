@@ -1,0 +1,41 @@
+"""Rows of one diagnosis, added up; and the next steps that the runbook has for all."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+
+REPEAT_BACKFILL = (
+    "Re-run the backfill with replace_existing=true for the affected range and check again. If the mismatch is "
+    "still there, it is a replication correctness bug: track it as a new task and do not mark TSSE-6 Done."
+)
+NOTHING_TO_DO = "Nothing: replication takes these rows up when its watermark passes their insertion."
+NAMED_SENSORS = 50
+"""Sensors that a finding names; it counts the rows of all."""
+
+
+@dataclass
+class Tally:
+    """Rows of one diagnosis, by sensor and day, and what was particular about them."""
+
+    rows: int = 0
+    sensors: Counter[str] = field(default_factory=Counter)
+    days: set[date] = field(default_factory=set)
+    details: Counter[str] = field(default_factory=Counter)
+
+    def add(self, day: date, sensor_id: str, rows: int = 1, detail: str = "") -> None:
+        """Take in rows of one sensor on one day."""
+        if not rows:
+            return
+        self.rows += rows
+        self.sensors[sensor_id] += rows
+        self.days.add(day)
+        if detail:
+            self.details[detail] += rows
+
+    def merge(self, other: "Tally", detail: str) -> None:
+        """Take in rows that turn out to be of this diagnosis."""
+        self.rows += other.rows
+        self.sensors += other.sensors
+        self.days |= other.days
+        if detail:
+            self.details[detail] += other.rows

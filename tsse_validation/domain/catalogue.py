@@ -1,0 +1,164 @@
+"""The runbook as data: its steps, the checks of each step, and the release gate's lines they speak for.
+
+This catalogue, not the set of tests that happened to be selected, is what a verdict is measured against: a
+check that is listed here and has no result was not checked. `tests/` holds it and `tests_validation/` equal.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tsse_validation.domain.stack import Capability
+
+
+class Gate(StrEnum):
+    """The lines of release gate TSSE-6 (contract section 6)."""
+
+    BACKFILL = "backfill"
+    INCREMENTAL = "incremental"
+    FILE_COUNTS = "file_counts"
+    PARITY = "parity"
+
+
+GATE_TITLES: Mapping[Gate, str] = {
+    Gate.BACKFILL: "Backfill of 90 days needs one command",
+    Gate.INCREMENTAL: "Incremental sync stays within 5 minutes of Postgres",
+    Gate.FILE_COUNTS: "File counts stay bounded",
+    Gate.PARITY: "Counts and timestamps agree between Postgres and Parquet",
+}
+
+CONFORMANCE_STEP = 8
+"""Where the conformance to the contract is told; no step of the runbook, and no part of its verdict's measure."""
+
+STEP_NAMES: Mapping[int, str] = {
+    1: "health",
+    2: "token",
+    3: "inspect",
+    4: "backfill",
+    5: "watermark and partitions",
+    6: "parity",
+    7: "windows",
+}
+
+
+@dataclass(frozen=True)
+class CheckSpec:
+    """One check of the runbook.
+
+    `key` is the name of the test function that performs it; `requires` is what it must be able to look at.
+    """
+
+    key: str
+    step: int
+    title: str
+    gate: Gate | None = None
+    requires: frozenset[Capability] = frozenset()
+
+
+_DIRECT = (Capability.POSTGRES, Capability.LAKE)
+
+
+def _check(step: int, key: str, title: str, *requires: Capability, gate: Gate | None = None) -> CheckSpec:
+    return CheckSpec(f"test_{key}", step, title, gate, frozenset(requires))
+
+
+_CHECKS = (
+    _check(1, "core_server_answers_healthz", "core-server answers /healthz"),
+    _check(1, "qdrant_answers_healthz", "Qdrant answers /healthz", Capability.QDRANT),
+    _check(1, "postgres_answers_a_query", "Postgres answers a query", Capability.POSTGRES),
+    _check(2, "valid_token_is_accepted", "A valid token is accepted"),
+    _check(2, "valid_token_runs_a_job", "A valid token runs a job"),
+    _check(2, "bad_token_is_refused", "A missing, malformed or unknown token is refused"),
+    _check(
+        2,
+        "view_only_token_cannot_create_a_job",
+        "A view-only token cannot create a job",
+        Capability.VIEW_TOKEN,
+    ),
+    _check(2, "token_file_is_private", "The token file is readable by its owner only", Capability.TOKEN_FILE),
+    _check(3, "api_inspection_describes_the_lake", "The controller describes its lake"),
+    _check(3, "replication_is_healthy", "Incremental replication is healthy", gate=Gate.INCREMENTAL),
+    _check(3, "lake_state_files_are_readable", "The lake's state files are whole", Capability.LAKE),
+    _check(3, "direct_inspection_agrees_with_the_api", "The lake is what the API says it is", Capability.LAKE),
+    _check(4, "backfill_job_completes", "One command backfills the lake", gate=Gate.BACKFILL),
+    _check(4, "backfill_keeps_its_promises", "The backfill did what it promises", gate=Gate.BACKFILL),
+    _check(5, "watermark_is_set_and_not_in_the_future", "The watermark is set and not in the future"),
+    _check(5, "watermark_is_recent", "The watermark is recent", gate=Gate.INCREMENTAL),
+    _check(5, "watermark_never_retreats", "The watermark never retreats", gate=Gate.INCREMENTAL),
+    _check(5, "backfilled_dates_have_partitions", "Every backfilled date has a partition", gate=Gate.BACKFILL),
+    _check(
+        5,
+        "dates_with_rows_have_partitions_and_no_others",
+        "The dates with rows in Postgres are the partitions of the lake",
+        *_DIRECT,
+        gate=Gate.BACKFILL,
+    ),
+    _check(5, "file_counts_stay_bounded", "File counts stay bounded", gate=Gate.FILE_COUNTS),
+    _check(5, "no_temporary_file_is_left", "No temporary file is left", Capability.LAKE, gate=Gate.FILE_COUNTS),
+    _check(5, "lake_files_are_well_formed", "Every lake file is well formed", Capability.LAKE),
+    _check(
+        6,
+        "parity_job_finds_no_mismatch",
+        "The controller's own parity job finds no mismatch",
+        gate=Gate.PARITY,
+    ),
+    _check(6, "parity_job_counts_as_we_do", "The job's counts are the counts we find", *_DIRECT, gate=Gate.PARITY),
+    _check(6, "counts_agree_for_every_sensor", "Our counts agree for every sensor", *_DIRECT, gate=Gate.PARITY),
+    _check(
+        6,
+        "counts_agree_for_every_sensor_and_day",
+        "Our counts agree for every sensor and day",
+        *_DIRECT,
+        gate=Gate.PARITY,
+    ),
+    _check(
+        6,
+        "every_due_row_is_in_the_lake_unchanged",
+        "Every row is the same on both sides",
+        *_DIRECT,
+        gate=Gate.PARITY,
+    ),
+    _check(
+        7,
+        "random_windows_agree_by_direct_count",
+        "Random windows agree by our count",
+        *_DIRECT,
+        gate=Gate.PARITY,
+    ),
+    _check(
+        7,
+        "random_windows_agree_by_the_parity_job",
+        "Random windows agree by the controller's job",
+        gate=Gate.PARITY,
+    ),
+)
+
+CHECKS: Mapping[str, CheckSpec] = {spec.key: spec for spec in _CHECKS}
+"""Every check of the runbook by the name of its test function, in runbook order."""
+
+
+CONFORMANCE_CHECKS: Mapping[str, CheckSpec] = {
+    spec.key: spec
+    for spec in (
+        _check(CONFORMANCE_STEP, "endpoint_answers_as_promised", "An endpoint answers as the contract has it"),
+        _check(CONFORMANCE_STEP, "jobs_behave_as_promised", "Jobs behave as the contract has it"),
+        _check(CONFORMANCE_STEP, "job_ends_as_promised", "A job ends as the contract has it"),
+        _check(CONFORMANCE_STEP, "posts_are_limited_per_client", "POSTs are limited per client"),
+    )
+}
+"""The checks of the contract's endpoints, which run only when they are asked for."""
+
+
+def spec_of(key: str) -> CheckSpec | None:
+    """Return the entry of a check in either catalogue."""
+    return CHECKS.get(key) or CONFORMANCE_CHECKS.get(key)
+
+
+def step_name(step: int) -> str | None:
+    """Return the name of a step, of the runbook or beyond it."""
+    return "conformance" if step == CONFORMANCE_STEP else STEP_NAMES.get(step)
+
+
+def step_label(step: int) -> str:
+    """Return how a step is named in messages: ``step 2 (token)``."""
+    return f"step {step} ({step_name(step) or 'not in the runbook'})"

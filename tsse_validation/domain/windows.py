@@ -1,0 +1,126 @@
+"""Windows of time and what the lake promises to hold of them: pure, both ends inclusive, UTC, microseconds."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, format_rfc3339, require_utc, utc_day
+
+SPOT_WINDOW = timedelta(hours=24)
+"""Length of the parity window where none is asked for."""
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A window of `ts`, both ends inclusive, as the parity job takes it (contract section 3).
+
+    Raises:
+        ValueError: an end is naive, or the end lies before the start.
+
+    """
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start", require_utc(self.start))
+        object.__setattr__(self, "end", require_utc(self.end))
+        if self.end < self.start:
+            msg = f"window ends before it starts: {self}"
+            raise ValueError(msg)
+
+    def __str__(self) -> str:
+        return f"{format_rfc3339(self.start)} → {format_rfc3339(self.end)}"
+
+    def __contains__(self, instant: datetime) -> bool:
+        return self.start <= instant <= self.end
+
+    def clamp(self, outer: "Window") -> "Window | None":
+        """Return the part that lies in `outer`, or `None` when nothing does."""
+        start, end = max(self.start, outer.start), min(self.end, outer.end)
+        return Window(start, end) if start <= end else None
+
+    def days(self) -> Iterator[date]:
+        """Yield the UTC days that the window touches, ascending."""
+        day = utc_day(self.start)
+        while day <= utc_day(self.end):
+            yield day
+            day += timedelta(days=1)
+
+    @property
+    def is_whole_day(self) -> bool:
+        """Whether the window is one UTC day, from its first to its last microsecond."""
+        return self.start == day_start(utc_day(self.start)) and self.end == self.start + DAY - MICROSECOND
+
+    def halves(self) -> tuple["Window", "Window"]:
+        """Split the window in two that do not overlap; it must be longer than a microsecond."""
+        middle = self.start + (self.end - self.start) // 2
+        return Window(self.start, middle), Window(middle + MICROSECOND, self.end)
+
+    def split_by_day(self) -> Iterator["Window"]:
+        """Yield the window's part of each UTC day; together they are the window, and none overlap."""
+        for day in self.days():
+            first = day_start(day)
+            yield Window(max(self.start, first), min(self.end, first + DAY - MICROSECOND))
+
+
+def without_days(window: Window, days: Collection[date]) -> list[Window]:
+    """Return what is left of a window without some of its UTC days, as few windows as that takes, ascending."""
+    left: list[Window] = []
+    for part in window.split_by_day():
+        if part.start.date() in days:
+            continue
+        if left and part.start - left[-1].end == MICROSECOND:
+            left[-1] = Window(left[-1].start, part.end)
+        else:
+            left.append(part)
+    return left
+
+
+def in_slices(window: Window, slices: int) -> list[Window]:
+    """Split a window at midnights into about as many slices, of days as equal in number as can be."""
+    parts = list(window.split_by_day())
+    size = max(1, -(-len(parts) // max(1, slices)))
+    return [
+        Window(parts[at].start, parts[min(at + size, len(parts)) - 1].end) for at in range(0, len(parts), size)
+    ]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What the lake promises after a backfill (contract section 3).
+
+    Rows with `ts` in `[backfill_from, backfill_to)` were exported; rows inserted up to `watermark` have followed
+    by incremental replication. A row without `inserted_at` can enter by a backfill only.
+    """
+
+    backfill_from: datetime
+    backfill_to: datetime
+    watermark: datetime
+
+    @property
+    def window(self) -> Window | None:
+        """The window in which every due row must be in the lake; `None` when it is empty."""
+        return Window(self.backfill_from, self.watermark) if self.backfill_from <= self.watermark else None
+
+    def due(self, ts: datetime, inserted_at: datetime | None) -> bool:
+        """Whether the lake must hold a row of Postgres; the SQL of `clients.postgres` states the same rule."""
+        if self.window is None or ts not in self.window:
+            return False
+        return ts < self.backfill_to if inserted_at is None else inserted_at <= self.watermark
+
+
+def asked_and_promised(
+    covered: Window, start: datetime | None, end: datetime | None
+) -> tuple[Window, Window | None]:
+    """Return the parity window that is asked for, and what of it the lake promises; `None` when that is nothing.
+
+    By default a window ends with the covered range, and begins `SPOT_WINDOW` before. A single microsecond is one
+    only where that is what is asked for.
+    """
+    until = end or covered.end
+    asked = Window(start or min(until, covered.end) - SPOT_WINDOW, until)
+    promised = asked.clamp(covered)
+    if promised is not None and promised.start == promised.end and promised != asked:
+        return asked, None
+    return asked, promised

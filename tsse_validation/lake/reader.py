@@ -1,0 +1,202 @@
+"""Reads the lake's directories and state files, never writes them (contract section 4)."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from tsse_validation.domain.contract import DATASET, Manifest, Replication
+from tsse_validation.domain.errors import AccessError, NotCheckedError, PromiseBrokenError
+from tsse_validation.domain.stack import LakePaths
+from tsse_validation.domain.windows import Coverage
+
+STATE_DIR = "_state"
+_PARTITION = re.compile(r"date=(\d{4}-\d{2}-\d{2})", re.ASCII)
+_SHARD = re.compile(r"shard=(\d{2})", re.ASCII)
+_TEMPORARY = ".parquet.tmp"
+
+State = TypeVar("State", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class LakeFile:
+    """One Parquet file with where it stands: its partition date, shard and place, and its bytes."""
+
+    path: Path
+    day: date
+    shard: str
+    location: str
+    size: int
+
+
+@dataclass(frozen=True)
+class LakeListing:
+    """What the lake's directories hold, from one walk over hot and cold.
+
+    `files` are those a reader takes: of a date that stands in both places, the manifest's. `shadowed` are the
+    files of the other place. `temporary` are files in the making, or left over. `foreign` is anything else.
+    `named` are the manifest's dates.
+    """
+
+    files: tuple[LakeFile, ...]
+    shadowed: tuple[LakeFile, ...] = ()
+    temporary: tuple[Path, ...] = ()
+    foreign: tuple[Path, ...] = ()
+    locations: Mapping[date, str] = field(default_factory=dict)
+    named: frozenset[date] = frozenset()
+
+    def days(self) -> set[date]:
+        """Return the dates that have at least one file."""
+        return {file.day for file in self.files}
+
+
+class LakeReader:
+    """Reads one lake by its directories."""
+
+    def __init__(self, paths: LakePaths) -> None:
+        self.paths = paths
+
+    def replication(self) -> Replication:
+        """Return `_state/replication.json`.
+
+        Raises:
+            PromiseBrokenError: it is missing, torn, or not what the contract promises.
+            AccessError: this user may not read it.
+
+        """
+        return self._state("replication.json", Replication)
+
+    def manifest(self) -> Manifest:
+        """Return `_state/manifest.json`; errors as in `replication`."""
+        return self._state("manifest.json", Manifest)
+
+    def coverage(self) -> Coverage:
+        """Return what the lake's state promises now.
+
+        Raises:
+            NotCheckedError: no backfill has completed, so that nothing is promised.
+
+        """
+        state = self.replication()
+        if state.backfill_from_ts is None or state.backfill_to_ts is None or state.computed_through_ts is None:
+            raise NotCheckedError("The lake has no completed backfill: there is no covered range.", "Run step 4.")
+        return Coverage(state.backfill_from_ts, state.backfill_to_ts, state.computed_through_ts)
+
+    def listing(self) -> LakeListing:
+        """Walk hot and cold once.
+
+        Raises:
+            AccessError: a directory may not be read by this user.
+
+        """
+        manifest = self.manifest().metrics.partitions
+        walk = _Walk()
+        for location, root in self._roots():
+            walk.place(location, root / DATASET)
+        taken = {day: _taken(day, places, manifest) for day, places in walk.places.items()}
+        return LakeListing(
+            files=tuple(sorted((f for f in walk.files if taken[f.day] == f.location), key=lambda f: f.path)),
+            shadowed=tuple(f for f in walk.files if taken[f.day] != f.location),
+            temporary=tuple(walk.temporary),
+            foreign=tuple(walk.foreign),
+            locations=taken,
+            named=frozenset(manifest),
+        )
+
+    def _roots(self) -> Iterator[tuple[str, Path]]:
+        yield "hot", self.paths.hot
+        if self.paths.cold is not None:
+            yield "cold", self.paths.cold
+
+    def _state(self, name: str, model: type[State]) -> State:
+        path = self.paths.hot / STATE_DIR / name
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            msg = f"The lake has no {path}."
+            raise PromiseBrokenError(msg, "Is --hot-path right, and has replication ever run?") from None
+        except PermissionError:
+            msg = f"This user may not read {path}."
+            raise AccessError(msg, "Run as the service user, or without --hot-path.") from None
+        try:
+            return model.model_validate(json.loads(content.decode("utf-8")))
+        except (ValueError, RecursionError) as error:  # a ValidationError is a ValueError
+            msg = f"{path} is not what the contract promises: {_reason(error)}."
+            raise PromiseBrokenError(msg, "State files are replaced atomically: a torn one is a bug.") from None
+
+
+class _Walk:
+    """Gathers what a walk finds."""
+
+    def __init__(self) -> None:
+        self.files: list[LakeFile] = []
+        self.temporary: list[Path] = []
+        self.foreign: list[Path] = []
+        self.places: dict[date, set[str]] = {}
+
+    def place(self, location: str, dataset: Path) -> None:
+        for entry in _entries(dataset):
+            match = _PARTITION.fullmatch(entry.name)
+            day = _valid_date(match[1]) if match else None
+            if day is None or not entry.is_dir():
+                self.foreign.append(entry)
+                continue
+            self.places.setdefault(day, set()).add(location)
+            self._partition(location, day, entry)
+
+    def _partition(self, location: str, day: date, partition: Path) -> None:
+        for entry in _entries(partition):
+            match = _SHARD.fullmatch(entry.name)
+            if match is None or not entry.is_dir():
+                self.foreign.append(entry)
+                continue
+            for path in _entries(entry):
+                self._file(path, day, match[1], location)
+
+    def _file(self, path: Path, day: date, shard: str, location: str) -> None:
+        if path.name.endswith(_TEMPORARY):
+            self.temporary.append(path)
+            return
+        if path.suffix != ".parquet":
+            self.foreign.append(path)
+            return
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:  # compaction has just replaced it
+            return
+        self.files.append(LakeFile(path, day, shard, location, size))
+
+
+def _taken(day: date, places: set[str], manifest: Mapping[date, object]) -> str:
+    """Return where a reader takes a date from: the manifest's place, or the other if that is missing."""
+    named = getattr(manifest.get(day), "location", "hot")
+    return named if named in places else next(iter(places))
+
+
+def _entries(directory: Path) -> list[Path]:
+    try:
+        return sorted(directory.iterdir())
+    except FileNotFoundError:
+        return []
+    except PermissionError:
+        msg = f"This user may not read {directory}."
+        raise AccessError(msg, "Run as the service user, or without --hot-path.") from None
+
+
+def _valid_date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    if isinstance(error, ValidationError):
+        problem = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, problem['loc'])) or 'its content'}: {problem['msg']}"
+    return f"it is not JSON ({error})"

@@ -1,0 +1,306 @@
+"""Counts and reads the lake's rows through DuckDB: deduplicated, as of a watermark, bounded in memory.
+
+Of a key's copies the one with the newest `inserted_at` counts (contract section 4). Rows that the lake has taken
+up after the watermark under check are left out, so that replication may go on meanwhile.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from tsse_validation.domain.digest import add_digests, digest_days
+from tsse_validation.domain.errors import AccessError, PromiseBrokenError, SuiteError
+from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
+from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.lake import sql as lake_sql
+from tsse_validation.lake.column_engine import column_engine
+from tsse_validation.lake.reader import LakeFile, LakeReader
+
+BATCH_BYTES = 12 * 1024 * 1024
+"""Bytes of Parquet that are digested before the progress is told: some two million rows, or a day."""
+SHARE_BYTES = 3 * 1024 * 1024
+"""Bytes of Parquet, about, among which copies are told apart at a time: that takes memory for all their rows."""
+STREAMED_ROWS = 250_000
+"""Rows taken from a query at a time: so much is held, however many a day has."""
+_RELISTS = 2
+"""How often one shard of a date is looked for again where its files were gone when they were read."""
+_READ_ERRORS = (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError)
+"""What a broken file raises: of its footer DuckDB's own, of a page in mid-stream Arrow's or the system's."""
+_OUT_OF_MEMORY = "Out of Memory Error"
+_NAMED_FILE = re.compile(r"[^\s'\"]+\.parquet")
+_WANTED_SCHEMA = pa.schema([KEY_SCHEMA.field("sensor_id")])
+
+Connection = duckdb.DuckDBPyConnection
+Key = tuple[str, datetime]
+"""A sensor, and a `ts` in UTC without a zone, as the lake's columns have it."""
+Result = TypeVar("Result")
+
+
+class LakeRows:
+    """Reads rows of one lake.
+
+    A file that compaction replaces or retention moves meanwhile is looked for again, a bounded number of times. A
+    file that cannot be read is set aside and named by `unreadable`, so that it does not hide what the others hold:
+    whoever digests or compares must look there, for what is set aside is proven by nobody.
+    """
+
+    def __init__(self, reader: LakeReader) -> None:
+        self._reader = reader
+        self._listing = reader.listing()
+        self._reasons: dict[LakeFile, str] = {}
+        self._straying: Mapping[date, Sequence[LakeFile]] | None = None
+
+    @property
+    def unreadable(self) -> Mapping[LakeFile, str]:
+        """The files that were set aside, with the reader's error of each; those since replaced are left out."""
+        there = {*self._listing.files, *self._listing.shadowed}
+        return {file: reason for file, reason in self._reasons.items() if file in there}
+
+    def counts(self, window: Window, coverage: Coverage, not_due: pa.Table) -> dict[str, tuple[int, int]]:
+        """Count each sensor's distinct keys in a window; returns `(keys, pending)`.
+
+        `not_due` is a table of `(sensor_id, ts)` which Postgres does not owe yet; `pending` are those of them
+        that the lake holds in an older version. Give at most a few days at a time. Nothing is set aside here.
+
+        Raises:
+            PromiseBrokenError: a file cannot be read.
+
+        """
+
+        def query(connection: Connection, files: Sequence[LakeFile]) -> dict[str, tuple[int, int]]:
+            rows = connection.execute(lake_sql.COUNTS, lake_sql.parameters(files, window, coverage)).fetchall()
+            return {sensor_id: (keys, pending) for sensor_id, keys, pending in rows}
+
+        return self._with_files(window, query, empty={}, set_aside=False, not_due=not_due.cast(KEY_SCHEMA))
+
+    def newest_rows(self, window: Window, coverage: Coverage, sensor_ids: Sequence[str]) -> pa.Table:
+        """Return the newest row of each key of some sensors in a window; give at most a day at a time.
+
+        Raises:
+            PromiseBrokenError: the lake cannot be read, and no single file is the reason.
+
+        """
+        return self._table(lake_sql.NEWEST_OF_WANTED, window, coverage, ROW_SCHEMA, wanted=_wanted(sensor_ids))
+
+    def digests(
+        self, window: Window, coverage: Coverage, not_due: pa.Table, *, hashed: bool = True
+    ) -> Iterator[tuple[Window, pa.Table]]:
+        """Yield the digests of the lake's newest rows, without those not due, a few days at a time.
+
+        Each table is in `digest.DIGEST_SCHEMA`, and comes with the part of the window that it is of. A shard-day
+        in one file holds each key once, and is not searched for copies: should it hold some, its digest differs.
+
+        Raises:
+            PromiseBrokenError: the lake cannot be read, and no single file is the reason.
+
+        """
+
+        def query(connection: Connection, files: Sequence[LakeFile]) -> pa.Table:
+            rows = _newest_in_parts(connection, files, part, coverage)
+            return add_digests([digest_days(some, hashed=hashed) for some in rows])
+
+        for part in self._batches(window):
+            yield part, self._with_files(part, query, empty=add_digests([]), not_due=not_due.cast(KEY_SCHEMA))
+
+    def pending_keys(self, window: Window, coverage: Coverage, not_due: pa.Table) -> pa.Table:
+        """Return which of the keys not due the lake holds in an older version, as `(sensor_id, ts)`."""
+        if not not_due.num_rows:
+            return KEY_SCHEMA.empty_table()
+        return self._table(lake_sql.PENDING, window, coverage, KEY_SCHEMA, not_due=not_due.cast(KEY_SCHEMA))
+
+    def copies_in_a_file(self, window: Window, coverage: Coverage, sensor_ids: Sequence[str]) -> pa.Table:
+        """Return the keys that stand more than once in one file, as `(sensor_id, ts)`: a fault of the writer.
+
+        A key that stands in several files waits for compaction, and is no fault (contract section 4).
+        """
+        return self._table(lake_sql.COPIES_OF_WANTED, window, coverage, KEY_SCHEMA, wanted=_wanted(sensor_ids))
+
+    def elsewhere(self, day: date, keys: pa.Table) -> dict[Key, LakeFile]:
+        """Look for rows of a date that are missing there: in files of other dates, and of the place not taken.
+
+        `keys` is a table of `(sensor_id, ts)`. The first call reads the `ts` of the whole lake.
+        """
+        files = [*self._files_straying_from(day), *(file for file in self._listing.shadowed if file.day == day)]
+
+        def query(connection: Connection, files: Sequence[LakeFile]) -> dict[Key, LakeFile]:
+            paths = {str(file.path): file for file in files}
+            found = connection.execute(lake_sql.STANDING_IN, lake_sql.files_only(files)).fetchall()
+            return {(sensor_id, ts): paths[name] for sensor_id, ts, name in found}
+
+        return self._with(lambda: files, query, empty={}, keys=keys.cast(KEY_SCHEMA))
+
+    def files_of(self, days: Sequence[date]) -> list[LakeFile]:
+        """Return the files of some partitions, as last listed."""
+        wanted = set(days)
+        return [file for file in self._listing.files if file.day in wanted]
+
+    def _files_straying_from(self, day: date) -> Sequence[LakeFile]:
+        """Return the files of other dates that hold rows of a date."""
+        if self._straying is None:
+            none: Mapping[date, Sequence[LakeFile]] = {}
+            self._straying = self._with(lambda: self._listing.files, self._find_straying, empty=none)
+        return self._straying.get(day, ())
+
+    def _find_straying(
+        self, connection: Connection, files: Sequence[LakeFile]
+    ) -> Mapping[date, Sequence[LakeFile]]:
+        paths = {str(file.path): file for file in files}
+        straying: dict[date, list[LakeFile]] = defaultdict(list)
+        for day, name in connection.execute(lake_sql.STRAYING, lake_sql.files_only(files)).fetchall():
+            straying[day].append(paths[name])
+        return straying
+
+    def _batches(self, window: Window) -> Iterator[Window]:
+        """Split a window at midnights into parts with at most `BATCH_BYTES` of files, or one day."""
+        sizes: Counter[date] = Counter()
+        for file in self._listing.files:
+            sizes[file.day] += file.size
+        days = list(window.split_by_day())
+        first = 0
+        for at, day in enumerate(days):
+            size = sum(sizes[part.start.date()] for part in days[first : at + 1])
+            if at > first and size > BATCH_BYTES:
+                yield Window(days[first].start, days[at - 1].end)
+                first = at
+            if at == len(days) - 1:
+                yield Window(days[first].start, day.end)
+
+    def _table(
+        self, statement: str, window: Window, coverage: Coverage, schema: pa.Schema, **tables: pa.Table
+    ) -> pa.Table:
+        def query(connection: Connection, files: Sequence[LakeFile]) -> pa.Table:
+            # not the relational connection.sql(): it opens every file once more to describe the result
+            found = connection.execute(statement, lake_sql.parameters(files, window, coverage))
+            return found.to_arrow_table().cast(schema)
+
+        return self._with_files(window, query, empty=schema.empty_table(), **tables)
+
+    def _with_files(
+        self,
+        window: Window,
+        query: Callable[[Connection, Sequence[LakeFile]], Result],
+        *,
+        empty: Result,
+        set_aside: bool = True,
+        **tables: pa.Table,
+    ) -> Result:
+        return self._with(
+            lambda: self.files_of(list(window.days())), query, empty=empty, set_aside=set_aside, **tables
+        )
+
+    def _with(
+        self,
+        files_now: Callable[[], Sequence[LakeFile]],
+        query: Callable[[Connection, Sequence[LakeFile]], Result],
+        *,
+        empty: Result,
+        set_aside: bool = True,
+        **tables: pa.Table,
+    ) -> Result:
+        """Ask some of the files, as they are listed when asked; return `empty` where there is none."""
+        looked_for: Counter[tuple[date, str]] = Counter()
+        while files := [file for file in files_now() if file not in self._reasons or not set_aside]:
+            try:
+                with column_engine(**tables) as connection:
+                    return query(connection, files)
+            except _READ_ERRORS as error:
+                # compaction and retention go from one shard-day to the next: many may be replaced, each once
+                gone = {(file.day, file.shard) for file in files if not file.path.is_file()}
+                if gone and all(looked_for[place] < _RELISTS for place in gone):
+                    looked_for.update(gone)
+                    self._listing = self._reader.listing()
+                elif not (set_aside and self._set_aside(files)):
+                    raise _unreadable(error, files) from None
+        return empty
+
+    def _set_aside(self, files: Sequence[LakeFile]) -> bool:
+        """Try each file by itself, and set aside those that are broken; return whether any is."""
+        broken = {file: reason for file in files if (reason := _why_broken(file)) is not None}
+        self._reasons |= broken
+        return bool(broken)
+
+
+def _newest_in_parts(
+    connection: Connection, files: Sequence[LakeFile], window: Window, coverage: Coverage
+) -> Iterator[pa.Table]:
+    """Yield the newest rows of `files` that are not in the table `not_due`, bounded in memory."""
+    shard_days: dict[tuple[date, str], list[LakeFile]] = defaultdict(list)
+    for file in files:
+        shard_days[file.day, file.shard].append(file)
+    alone = [some[0] for some in shard_days.values() if len(some) == 1]
+    together = [some for some in shard_days.values() if len(some) > 1]
+    statement = lake_sql.without_not_due(lake_sql.ROWS)
+    yield from _streamed(connection, statement, alone, lake_sql.parameters(alone, window, coverage))
+    for some in _in_groups(together):
+        shares = 1 + sum(file.size for file in some) // SHARE_BYTES
+        for share in range(shares):
+            parameters = lake_sql.parameters(some, window, coverage) | {"shares": shares, "share": share}
+            # what one file holds twice is a fault, and must not vanish among the copies that wait for compaction
+            for statement in (lake_sql.NEWEST_OF_SHARE, lake_sql.REPEATED_OF_SHARE):
+                yield from _streamed(connection, lake_sql.without_not_due(statement), some, parameters)
+
+
+def _in_groups(shard_days: Iterable[list[LakeFile]]) -> Iterator[list[LakeFile]]:
+    """Put small shard-days together up to `SHARE_BYTES`: each query costs, however little it reads."""
+    group: list[LakeFile] = []
+    for files in shard_days:
+        if group and sum(file.size for file in (*group, *files)) > SHARE_BYTES:
+            yield group
+            group = []
+        group += files
+    if group:
+        yield group
+
+
+def _streamed(
+    connection: Connection, statement: str, files: Sequence[LakeFile], parameters: Mapping[str, object]
+) -> Iterator[pa.Table]:
+    if files:
+        for batch in connection.execute(statement, parameters).to_arrow_reader(STREAMED_ROWS):
+            yield pa.Table.from_batches([batch]).cast(ROW_SCHEMA)
+
+
+def _wanted(sensor_ids: Sequence[str]) -> pa.Table:
+    return pa.table({"sensor_id": list(sensor_ids)}, schema=_WANTED_SCHEMA)
+
+
+def _why_broken(file: LakeFile) -> str | None:
+    """Return the reader's error of a file that is there and may be read, but cannot; or `None`."""
+    try:
+        with column_engine() as connection:
+            rows = connection.execute(lake_sql.ALL_OF_A_FILE, lake_sql.files_only([file]))
+            for batch in rows.to_arrow_reader(STREAMED_ROWS):
+                batch.cast(ROW_SCHEMA)
+    except _READ_ERRORS as error:
+        reason = _in_one_line(error)
+        return reason if file.path.is_file() and not _is_ours(error, reason) else None
+    return None
+
+
+def _unreadable(error: Exception, files: Sequence[LakeFile]) -> SuiteError:
+    """Tell a file that is broken, which is the lake's fault, from what keeps us from reading it, which is not."""
+    days = sorted({file.day for file in files})
+    reason = _in_one_line(error)
+    if _OUT_OF_MEMORY in reason:
+        msg = f"The lake's rows of {days[0]} to {days[-1]} do not fit in our memory."
+        return SuiteError(msg, "Free some disk space in the temporary directory, where they spill.")
+    if _is_ours(error, reason):
+        return AccessError(f"This user may not read the lake: {reason[:200]}.", "Run as the service user.")
+    named = _NAMED_FILE.search(reason)
+    where = named[0] if named else f"a file of {days[0]} to {days[-1]}"
+    msg = f"The lake cannot be read: {where}: {reason[:200]}."
+    return PromiseBrokenError(msg, "Re-run the backfill with replace_existing for its date.")
+
+
+def _is_ours(error: Exception, reason: str) -> bool:
+    """Whether an error comes of our own rights or memory, and says nothing of the file."""
+    return isinstance(error, PermissionError) or "Permission denied" in reason or _OUT_OF_MEMORY in reason
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

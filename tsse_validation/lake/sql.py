@@ -1,0 +1,92 @@
+"""What we ask of the lake's files, in DuckDB's SQL: copies apart, as of a watermark (contract section 4)."""
+
+from collections.abc import Iterable
+
+from tsse_validation.domain.instants import to_micros
+from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.lake.reader import LakeFile
+
+_KEY = "sensor_id, ts"
+_ROW = "sensor_id, ts, value, quality, inserted_at"
+_FILES = "read_parquet($files, union_by_name = true, hive_partitioning = false, filename = true)"
+# The file's name is one constant for DuckDB, so that its date is taken out of it once a file and not once a row.
+_DATE = "regexp_extract(filename, '.*/date=([0-9-]+)/', 1)::DATE"
+# A row counts where a reader that prunes by partition sees it: in its own date's.
+_AS_OF = f"""
+    SELECT {{columns}} FROM {_FILES}
+    WHERE ts BETWEEN make_timestamp($first) AND make_timestamp($last) AND ts::DATE = {_DATE}
+      AND (inserted_at IS NULL OR inserted_at <= make_timestamp($watermark))
+"""  # noqa: S608 - no part of it comes from outside, here and below
+_OF_SHARE = "AND hash(sensor_id) % $shares = $share"
+_OF_WANTED = "SELECT * FROM ({rows}) SEMI JOIN wanted USING (sensor_id)"
+# not NULLS LAST: DuckDB 1.5 turns that into an aggregate which, after a NULL, may keep an older row
+_NEWEST_OF = f"""
+    SELECT {_ROW} FROM (
+        SELECT *, row_number() OVER (
+            PARTITION BY sensor_id, ts ORDER BY coalesce(inserted_at, TIMESTAMP '-infinity') DESC
+        ) AS age
+        FROM ({{rows}})
+    ) WHERE age = 1
+"""  # noqa: S608
+_REPEATED_OF = f"""
+    SELECT {_ROW} FROM (
+        SELECT *, row_number() OVER (PARTITION BY sensor_id, ts, filename) AS copy FROM ({{rows}})
+    ) WHERE copy > 1
+"""  # noqa: S608
+_ROWS_AND_FILE = _AS_OF.format(columns=f"{_ROW}, filename")
+
+COUNTS = f"""
+    SELECT keys.sensor_id, count(*), count(not_due.ts)
+    FROM (SELECT DISTINCT * FROM ({_AS_OF.format(columns=_KEY)})) AS keys
+    LEFT JOIN not_due ON not_due.sensor_id = keys.sensor_id AND not_due.ts = keys.ts
+    GROUP BY keys.sensor_id
+"""  # noqa: S608
+"""Keys of each sensor, and how many of them are in the table `not_due`."""
+
+ROWS = _AS_OF.format(columns=_ROW)
+"""All rows, copies too."""
+
+NEWEST_OF_WANTED = _NEWEST_OF.format(rows=_OF_WANTED.format(rows=ROWS))
+"""Of each key's copies the one that was inserted last, of the sensors in the table `wanted`."""
+
+NEWEST_OF_SHARE = _NEWEST_OF.format(rows=f"{ROWS} {_OF_SHARE}")
+"""The same of one share of the sensors; takes the parameters `shares` and `share` too."""
+
+REPEATED_OF_SHARE = _REPEATED_OF.format(rows=f"{_ROWS_AND_FILE} {_OF_SHARE}")
+"""Rows whose key stands in the same file before, of one share of the sensors."""
+
+_REPEATED_OF_WANTED = _REPEATED_OF.format(rows=_OF_WANTED.format(rows=_ROWS_AND_FILE))
+COPIES_OF_WANTED = f"SELECT DISTINCT {_KEY} FROM ({_REPEATED_OF_WANTED})"  # noqa: S608
+"""Keys of such rows, of the sensors in the table `wanted`."""
+
+PENDING = f"SELECT DISTINCT {_KEY} FROM ({_AS_OF.format(columns=_KEY)}) SEMI JOIN not_due USING (sensor_id, ts)"  # noqa: S608
+"""Keys that the lake holds and that are in the table `not_due`."""
+
+ALL_OF_A_FILE = f"SELECT {_ROW} FROM {_FILES}"  # noqa: S608
+"""Every row of some files, wherever it belongs; takes no parameters but the files."""
+
+STRAYING = f"SELECT DISTINCT ts::DATE, filename FROM {_FILES} WHERE ts::DATE <> {_DATE}"  # noqa: S608
+"""Dates of which a file of another date holds rows; takes no parameters but the files."""
+
+STANDING_IN = f"SELECT DISTINCT sensor_id, ts, filename FROM {_FILES} SEMI JOIN keys USING (sensor_id, ts)"  # noqa: S608
+"""In which of some files the keys of the table `keys` stand; takes no parameters but the files."""
+
+
+def without_not_due(statement: str) -> str:
+    """Return a statement that gives the same rows but those whose key is in the table `not_due`."""
+    return f"SELECT * FROM ({statement}) ANTI JOIN not_due USING (sensor_id, ts)"  # noqa: S608
+
+
+def files_only(files: Iterable[LakeFile]) -> dict[str, object]:
+    """Return the parameters of the statements that take no others."""
+    return {"files": [str(file.path) for file in files]}
+
+
+def parameters(files: Iterable[LakeFile], window: Window, coverage: Coverage) -> dict[str, object]:
+    """Return the parameters of the other statements; instants as microseconds."""
+    return {
+        **files_only(files),
+        "first": to_micros(window.start),
+        "last": to_micros(window.end),
+        "watermark": to_micros(coverage.watermark),
+    }

@@ -1,0 +1,253 @@
+"""Compares the two sides: counts against counts, and rows against rows. Pure; the reading is done elsewhere.
+
+The truth for a key `(sensor_id, ts)` is the Postgres row. A value is compared by its bits: NaN equals NaN, and
+−0.0 is not 0.0. Rows that are not due yet, and what the lake still holds of them, count on neither side.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import groupby
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tsse_validation.clients.postgres import DueCount
+from tsse_validation.domain.contract import ParityResult
+from tsse_validation.domain.schemas import KEY_SCHEMA
+from tsse_validation.domain.windows import Window
+from tsse_validation.lake.column_engine import column_engine
+from tsse_validation.lake.reader import LakeFile
+from tsse_validation.lake.rows import Key
+from tsse_validation.runlog.records import CountRow
+from tsse_validation.runlog.result import RunResult
+from tsse_validation.settings.fields import Level
+
+_CANONICAL_NAN_BITS = int(np.array([np.nan]).view(np.int64)[0])
+
+_KEPT = "SELECT sensor_id, min(ts), max(ts) FROM postgres SEMI JOIN lake USING (sensor_id, ts) GROUP BY sensor_id"
+_DIFFERENCES = """
+    WITH kept AS (SELECT * FROM lake ANTI JOIN not_due USING (sensor_id, ts))
+    SELECT
+        coalesce(p.sensor_id, l.sensor_id) AS sensor_id,
+        coalesce(p.ts, l.ts) AS ts,
+        CASE
+            WHEN l.sensor_id IS NULL THEN 'missing'
+            WHEN p.sensor_id IS NULL THEN 'extra'
+            WHEN p.bits IS DISTINCT FROM l.bits THEN 'changed_value'
+            ELSE 'changed_quality'
+        END AS kind,
+        coalesce(l.inserted_at < p.inserted_at, l.inserted_at IS NULL AND p.inserted_at IS NOT NULL) AS stale,
+        p.value AS pg_value, p.quality AS pg_quality, p.inserted_at AS pg_inserted_at,
+        l.value AS lake_value, l.quality AS lake_quality, l.inserted_at AS lake_inserted_at
+    FROM postgres AS p FULL JOIN kept AS l ON p.sensor_id = l.sensor_id AND p.ts = l.ts
+    WHERE p.sensor_id IS NULL OR l.sensor_id IS NULL
+       OR p.bits IS DISTINCT FROM l.bits OR p.quality IS DISTINCT FROM l.quality
+    UNION ALL
+    SELECT l.sensor_id, l.ts, 'duplicate', false,
+        p.value, p.quality, p.inserted_at, l.value, l.quality, l.inserted_at
+    FROM copies JOIN kept AS l USING (sensor_id, ts) LEFT JOIN postgres AS p USING (sensor_id, ts)
+    ORDER BY sensor_id, ts, kind  -- not by the values: what DuckDB sorts by comes out without the sign of a zero
+"""
+
+
+def compare_counts(
+    day: date | None, postgres: Mapping[str, DueCount], lake: Mapping[str, tuple[int, int]]
+) -> list[CountRow]:
+    """Put the counts of a day, or of a window (`None`), side by side: a row for each sensor of either, by id.
+
+    `lake` gives `(keys, pending)` for each sensor: distinct keys, and those of them that are not due.
+    """
+    rows = []
+    for sensor_id in sorted(postgres.keys() | lake.keys()):
+        expected = postgres.get(sensor_id, DueCount(0, 0))
+        keys, pending = lake.get(sensor_id, (0, 0))
+        found = keys - pending
+        rows.append(
+            CountRow(sensor_id, day, expected.due, found, expected.not_due, pending, expected.due == found)
+        )
+    return rows
+
+
+def sum_by_sensor(rows: Iterable[CountRow], sensor_ids: Iterable[str]) -> list[CountRow]:
+    """Add up the days of each sensor; a sensor without any row stands there with zeros.
+
+    A sensor matches only when each of its days does: a row lost on one day and one doubled on another do not
+    make it whole.
+    """
+    totals = {sensor_id: CountRow(sensor_id, None, 0, 0, 0, 0, matches=True) for sensor_id in sensor_ids}
+    for sensor_id, days in groupby(sorted(rows, key=lambda row: row.sensor_id), key=lambda row: row.sensor_id):
+        of_days = list(days)
+        totals[sensor_id] = CountRow(
+            sensor_id,
+            None,
+            sum(row.postgres for row in of_days),
+            sum(row.lake for row in of_days),
+            sum(row.not_due for row in of_days),
+            sum(row.pending for row in of_days),
+            all(row.matches for row in of_days),
+        )
+    return [totals[sensor_id] for sensor_id in sorted(totals)]
+
+
+def proven_days(result: RunResult) -> dict[date, list[CountRow]]:
+    """Return the UTC days that an earlier run has proven by digest: as a whole, and all sensors alike.
+
+    A day of which a run has seen only a part is not proven by it, nor one on which any sensor differed, nor any by
+    a run that compared counts alone.
+    """
+    level = next(
+        (setting.value for setting in result.started.settings if setting.name == "level"), Level.COUNT.value
+    )
+    days: dict[date, list[CountRow]] = {}
+    for counts in result.counts:
+        if counts.source != "direct" or level not in {Level.DIGEST.value, Level.ROWS.value}:
+            continue
+        of_days: dict[date, list[CountRow]] = {}
+        for row in counts.rows:
+            if row.day is not None:
+                of_days.setdefault(row.day, []).append(row)
+        for part in Window(counts.window.start, counts.window.end).split_by_day():
+            rows = of_days.get(part.start.date(), [])
+            if part.is_whole_day and rows and all(row.matches for row in rows):
+                days[part.start.date()] = rows
+    return days
+
+
+def disagreements_with_job(job: ParityResult, ours: Iterable[CountRow]) -> list[str]:
+    """Return where the controller's counts cannot be right, given our own of the same window.
+
+    Ours are as of an earlier watermark; the job counts a moment later, and need not tell due rows from others.
+    So each of its counts may lie anywhere from the rows that were due to those and all that are not due yet.
+    """
+    known = {row.sensor_id: row for row in ours}
+    disagreements = []
+    for row in job.rows:
+        our = known.get(row.sensor_id, CountRow(row.sensor_id, None, 0, 0, 0, 0, matches=True))
+        for side, said, found in (("Postgres", row.pg_count, our.postgres), ("lake", row.lake_count, our.lake)):
+            if not found <= said <= found + our.not_due:
+                allowed = f"{found}" if not our.not_due else f"{found} to {found + our.not_due}"
+                disagreements.append(f"{row.sensor_id} in {side}: the job says {said}, we find {allowed}")
+    return disagreements
+
+
+_SIDE_BY_SIDE = """
+    WITH not_due_days AS (SELECT sensor_id, ts::DATE AS day, count(*) AS keys FROM not_due GROUP BY ALL),
+         pending_days AS (SELECT sensor_id, ts::DATE AS day, count(*) AS keys FROM pending GROUP BY ALL)
+    SELECT sensor_id, day,
+        coalesce(p.rows, 0) AS postgres, coalesce(l.rows, 0) AS lake,
+        coalesce(n.keys, 0) AS not_due, coalesce(w.keys, 0) AS pending,
+        p.rows IS NOT DISTINCT FROM l.rows AND p.first IS NOT DISTINCT FROM l.first
+            AND p.last IS NOT DISTINCT FROM l.last AND p.digest IS NOT DISTINCT FROM l.digest AS matches
+    FROM postgres AS p
+    FULL JOIN lake AS l USING (sensor_id, day)
+    FULL JOIN not_due_days AS n USING (sensor_id, day)
+    FULL JOIN pending_days AS w USING (sensor_id, day)
+    ORDER BY sensor_id, day
+"""
+
+
+def without_keys(rows: pa.Table, not_due: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Split the lake's rows in those that count, and the keys of those that are not due, as `(sensor_id, ts)`."""
+    with column_engine(rows=rows, not_due=not_due) as engine:
+        kept = engine.execute("SELECT * FROM rows ANTI JOIN not_due USING (sensor_id, ts)").to_arrow_table()
+        held = engine.execute("SELECT sensor_id, ts FROM rows SEMI JOIN not_due USING (sensor_id, ts)")
+        return kept.cast(rows.schema), held.to_arrow_table().cast(KEY_SCHEMA)
+
+
+def compare_digests(postgres: pa.Table, lake: pa.Table, not_due: pa.Table, pending: pa.Table) -> list[CountRow]:
+    """Put the digests of both sides side by side: a row for each sensor and day of either, in order.
+
+    `postgres` and `lake` are in `digest.DIGEST_SCHEMA`, over due rows only; `not_due` and `pending` are keys. A
+    row matches when count, first and last `ts`, and digest are all the same.
+    """
+    with column_engine(postgres=postgres, lake=lake, not_due=not_due, pending=pending) as engine:
+        return [CountRow(*row) for row in engine.execute(_SIDE_BY_SIDE).fetchall()]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The rows of a sensor-day that are on both sides: the first and last `ts`, UTC without a zone."""
+
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True)
+class DayFiles:
+    """The files of a day that a reader takes: how many by shard, and those that cannot be read, by shard."""
+
+    shards: Mapping[str, int]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, files: Iterable[LakeFile], unreadable: Iterable[LakeFile]) -> "DayFiles":
+        """Sum up the files of one day; `unreadable` may name others as well."""
+        taken = list(files)
+        broken = set(unreadable)
+        return cls(
+            Counter(file.shard for file in taken), {file.shard: file.path.name for file in taken if file in broken}
+        )
+
+
+@dataclass(frozen=True)
+class DayComparison:
+    """The rows of one day that differ, with what triage needs to tell why.
+
+    `due` counts the rows of Postgres that must be in the lake, by sensor; `differences` has a row for each that
+    is not there as it should be (columns as in `_DIFFERENCES`); `kept` are each sensor's rows that are on both
+    sides; `files` are the day's; `elsewhere` tells in which file a row stands that is missing in these.
+    """
+
+    day: date
+    due: Mapping[str, int]
+    differences: pa.Table
+    kept: Mapping[str, Kept]
+    files: DayFiles
+    elsewhere: Mapping[Key, LakeFile] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Rows of Postgres that were compared."""
+        return sum(self.due.values())
+
+    def missing_keys(self) -> pa.Table:
+        """Return `(sensor_id, ts)` of the rows that are missing in the lake's files of the day."""
+        missing = self.differences.filter(pc.equal(self.differences["kind"], "missing"))
+        return missing.select(KEY_SCHEMA.names).cast(KEY_SCHEMA)
+
+
+def compare_rows(
+    day: date,
+    postgres: pa.Table,
+    lake: pa.Table,
+    not_due: pa.Table,
+    copies: pa.Table,
+    files: DayFiles,
+) -> DayComparison:
+    """Compare some sensors, or all, on one day row by row.
+
+    `postgres` holds the due rows, `lake` the newest row of each key, both in the lake's schema; `not_due` the
+    keys that Postgres does not owe yet, `copies` those that stand in one file of the lake more than once.
+    """
+    sides = {"postgres": _with_bits(postgres), "lake": _with_bits(lake)}
+    with column_engine(**sides, not_due=not_due, copies=copies) as engine:
+        differences = engine.execute(_DIFFERENCES).to_arrow_table()
+        kept = engine.execute(_KEPT).fetchall()
+    counted = pc.value_counts(postgres["sensor_id"])
+    return DayComparison(
+        day=day,
+        due=dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)),
+        differences=differences,
+        kept={sensor_id: Kept(first, last) for sensor_id, first, last in kept},
+        files=files,
+    )
+
+
+def _with_bits(rows: pa.Table) -> pa.Table:
+    """Add the values' bits as integers; the payload of a NaN means nothing and is made one."""
+    values = rows["value"].combine_chunks()
+    bits = pc.if_else(pc.is_nan(values), _CANONICAL_NAN_BITS, values.view(pa.int64()))
+    return rows.append_column("bits", bits)

@@ -1,0 +1,229 @@
+"""Reads both sides and compares them: the suite's own evidence, independent of the controller.
+
+Digests first, rows only where digests differ: a full proof moves a line for each sensor and day in place of the
+rows, and names the exact rows that differ all the same.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tsse_validation.clients.postgres import PostgresClient, Snapshot
+from tsse_validation.domain.digest import add_digests, digest_days
+from tsse_validation.domain.progress import Update, quiet
+from tsse_validation.domain.windows import Coverage, Window, in_slices
+from tsse_validation.lake.reader import LakeFile, LakeReader
+from tsse_validation.lake.rows import LakeRows
+from tsse_validation.lake.shards import shard_of
+from tsse_validation.parity.comparing import (
+    DayComparison,
+    DayFiles,
+    compare_counts,
+    compare_digests,
+    compare_rows,
+    sum_by_sensor,
+    without_keys,
+)
+from tsse_validation.runlog.records import CountRow
+from tsse_validation.settings.fields import Level
+
+GROUP_ROWS = 200_000
+"""Rows that are read from each side at a time where sensor-days differ, about."""
+SLICE_ROWS = 50_000_000
+"""Rows that one statement digests at the most, about: some 20 seconds of one core of the server."""
+
+
+@dataclass(frozen=True)
+class WindowCount:
+    """One window counted on both sides; `rows` has a line for each sensor with a row on either."""
+
+    window: Window
+    rows: Sequence[CountRow]
+
+    @property
+    def postgres(self) -> int:
+        """Due rows in Postgres."""
+        return sum(row.postgres for row in self.rows)
+
+    @property
+    def lake(self) -> int:
+        """Distinct keys in the lake."""
+        return sum(row.lake for row in self.rows)
+
+    @property
+    def mismatching(self) -> tuple[str, ...]:
+        """The sensors whose counts differ."""
+        return tuple(row.sensor_id for row in self.rows if not row.matches)
+
+
+class DirectProof:
+    """Compares Postgres and the lake by our own reading, over one connection.
+
+    The coverage is read before all else: every row due at its watermark was in place by then, and what replication
+    adds meanwhile lies after it. One race is left: a row that is upserted after the snapshot, and whose older
+    version a compaction then takes out of the lake before we have read it, looks lost. So whatever differs is
+    looked at again, the lake first and Postgres after: a row that is due in the later snapshot was current all the
+    time before, and nothing newer can have displaced it.
+    """
+
+    def __init__(self, postgres: PostgresClient, lake: LakeReader) -> None:
+        self._postgres = postgres
+        self._lake = lake
+        self._listed: tuple[Coverage, LakeRows] | None = None
+
+    def slices(self, window: Window) -> list[Window]:
+        """Split a window so that one statement reads some `SLICE_ROWS` rows: so much is proven at a time."""
+        with self._postgres.snapshot() as snapshot:
+            return in_slices(window, -(-snapshot.estimated_rows() // SLICE_ROWS))
+
+    def digest_days(
+        self, window: Window, coverage: Coverage, *, level: Level = Level.DIGEST, on_day: Update = quiet
+    ) -> list[CountRow]:
+        """Compare every sensor on every UTC day of a window, by digest or by count alone.
+
+        Postgres works on its side while the lake's files are digested here.
+        """
+        hashed = level is not Level.COUNT
+        lake = self._rows(coverage)
+        days = len(list(window.days()))
+        with self._postgres.snapshot() as snapshot:
+            not_due = snapshot.not_due_keys(window, coverage)
+            with _beside(snapshot, lambda: snapshot.digests(window, coverage, hashed=hashed)) as postgres:
+                parts = []
+                for part, digests in lake.digests(window, coverage, not_due, hashed=hashed):
+                    parts.append(digests)
+                    done = (part.end.date() - window.start.date()).days + 1
+                    on_day(done, days, f"digested up to {part.end.date()}", rows=_rows_of(digests))
+                pending = lake.pending_keys(window, coverage, not_due)
+                rows = compare_digests(postgres(), add_digests(parts), not_due, pending)
+        return self._settled(rows, window, coverage, hashed=hashed)
+
+    def count_window(self, window: Window, coverage: Coverage) -> WindowCount:
+        """Count every sensor in one window, in one query a side: give at most a few days."""
+        with self._postgres.snapshot() as snapshot:
+            not_due = snapshot.not_due_keys(window, coverage)
+            postgres = snapshot.counts(window, coverage)
+        lake = self._rows(coverage).counts(window, coverage, not_due)
+        rows = compare_counts(None, postgres, lake)
+        if doubtful := [row.sensor_id for row in rows if not row.matches]:
+            again = sum_by_sensor(self._look_again(window, coverage, doubtful, hashed=False), doubtful)
+            rows = sorted([row for row in rows if row.matches] + again)
+        return WindowCount(window, rows)
+
+    def _settled(
+        self, rows: list[CountRow], window: Window, coverage: Coverage, *, hashed: bool
+    ) -> list[CountRow]:
+        """Look at the sensor-days that differ again, and take what is then found in their place.
+
+        What stands in a file that cannot be read is not known: no sensor-day of its shard matches.
+        """
+        settled = [row for row in rows if row.matches]
+        for _, part, sensor_ids in in_groups(window, (row for row in rows if not row.matches)):
+            settled += self._look_again(part, coverage, sensor_ids, hashed=hashed)
+        if unknown := {(file.day, file.shard) for file in self.unreadable}:
+            settled = [
+                row._replace(matches=row.matches and (row.day, self._shard_of(row)) not in unknown)
+                for row in settled
+            ]
+        return sorted(settled)
+
+    def _shard_of(self, row: CountRow) -> str:
+        return shard_of(row.sensor_id, self._lake.paths.shards)
+
+    def _look_again(
+        self, window: Window, coverage: Coverage, sensor_ids: Sequence[str], *, hashed: bool
+    ) -> list[CountRow]:
+        lake = self._rows(coverage)
+        newest = lake.newest_rows(window, coverage, sensor_ids)
+        copies = lake.copies_in_a_file(window, coverage, sensor_ids)
+        with self._postgres.snapshot() as snapshot:
+            not_due = _of_sensors(snapshot.not_due_keys(window, coverage), sensor_ids)
+            postgres = snapshot.digests(window, coverage, sensor_ids=sensor_ids, hashed=hashed)
+        kept, pending = without_keys(newest, not_due)
+        twice = {(key["sensor_id"], key["ts"].date()) for key in copies.to_pylist()}
+        rows = compare_digests(postgres, digest_days(kept, hashed=hashed), not_due, pending)
+        return [row._replace(matches=row.matches and (row.sensor_id, row.day) not in twice) for row in rows]
+
+    def compare_rows(
+        self, window: Window, coverage: Coverage, sensor_days: Iterable[CountRow], on_day: Update = quiet
+    ) -> Iterator[DayComparison]:
+        """Compare the sensor-days given row by row, and yield each day as it is done, a large one in parts.
+
+        A part has some `GROUP_ROWS` rows, and all of a sensor's that day.
+        """
+        groups = list(in_groups(window, sensor_days))
+        days = sorted({day for day, _, _ in groups})
+        for day, part, sensor_ids in groups:
+            compared = self._compare(day, part, coverage, sensor_ids)
+            yield compared
+            on_day(days.index(day) + 1, len(days), f"compared {day}", rows=compared.rows)
+
+    def _compare(self, day: date, window: Window, coverage: Coverage, sensor_ids: Sequence[str]) -> DayComparison:
+        lake = self._rows(coverage)
+        newest = lake.newest_rows(window, coverage, sensor_ids)
+        copies = lake.copies_in_a_file(window, coverage, sensor_ids)
+        with self._postgres.snapshot() as snapshot:
+            due = snapshot.due_rows(window, coverage, sensor_ids)
+            not_due = snapshot.not_due_keys(window, coverage)
+        files = DayFiles.of(lake.files_of([day]), lake.unreadable)
+        compared = compare_rows(day, due, newest, not_due, copies, files)
+        missing = compared.missing_keys()
+        return replace(compared, elsewhere=lake.elsewhere(day, missing)) if missing.num_rows else compared
+
+    @property
+    def unreadable(self) -> Mapping[LakeFile, str]:
+        """The files that could not be read in what was compared so far, with the reader's error of each."""
+        return self._listed[1].unreadable if self._listed is not None else {}
+
+    def _rows(self, coverage: Coverage) -> LakeRows:
+        """Return the lake as it was listed for a coverage: what was due then is in those files, or their heirs."""
+        if self._listed is None or self._listed[0] != coverage:
+            self._listed = (coverage, LakeRows(self._lake))
+        return self._listed[1]
+
+
+def _rows_of(digests: pa.Table) -> int:
+    return int(pc.sum(digests["rows"]).as_py() or 0)
+
+
+def in_groups(window: Window, sensor_days: Iterable[CountRow]) -> Iterator[tuple[date, Window, list[str]]]:
+    """Split sensor-days by day, and a day's sensors so that a group has some `GROUP_ROWS` rows."""
+    by_day: dict[date, list[CountRow]] = defaultdict(list)
+    for row in sensor_days:
+        if row.day is not None:
+            by_day[row.day].append(row)
+    for part in window.split_by_day():
+        day = part.start.date()
+        group: list[str] = []
+        rows = 0
+        for row in by_day[day]:
+            size = max(row.postgres, row.lake)
+            if group and rows + size > GROUP_ROWS:
+                yield day, part, group
+                group, rows = [], 0
+            group.append(row.sensor_id)
+            rows += size
+        if group:
+            yield day, part, group
+
+
+def _of_sensors(table: pa.Table, sensor_ids: Sequence[str]) -> pa.Table:
+    return table.filter(pc.is_in(table["sensor_id"], value_set=pa.array(sensor_ids, pa.string())))
+
+
+@contextmanager
+def _beside(snapshot: Snapshot, work: Callable[[], pa.Table]) -> Iterator[Callable[[], pa.Table]]:
+    """Run a query in a thread of its own, and yield how to get its result; an error here ends it there."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        future = pool.submit(work)
+        try:
+            yield future.result
+        except BaseException:
+            snapshot.cancel()
+            raise

@@ -1,0 +1,1 @@
+"""The runbook's steps in pytest: options, order, recording and fixtures."""

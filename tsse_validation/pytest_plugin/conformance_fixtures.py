@@ -1,0 +1,51 @@
+"""pytest's side of the conformance tests: chosen only when they are named, and what they work with."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from fixtures.conformance.faults import look_around
+from fixtures.conformance.subject import Subject
+from tsse_validation.clients.http import HttpClient
+from tsse_validation.clients.jobs import JobRunner
+from tsse_validation.conformance.jobs import Surroundings
+from tsse_validation.domain.stack import Stack
+from tsse_validation.settings.model import Settings
+from tsse_validation.steps.run import ValidationRun
+
+MARKER = "conformance"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the conformance tests out unless they are asked for: they are no part of the runbook."""
+    if re.search(rf"\b{MARKER}\b", config.option.markexpr or ""):
+        return
+    left_out = [item for item in items if item.get_closest_marker(MARKER) and not _named(config, item)]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _named(config: pytest.Config, item: pytest.Item) -> bool:
+    """Whether the command line names the file that a test is in."""
+    paths = (config.invocation_params.dir / argument.split("::", 1)[0] for argument in config.args)
+    return any(path.resolve() == item.path for path in paths)
+
+
+@pytest.fixture(scope="session")
+def subject(run: ValidationRun, stack: Stack, settings: Settings, jobs: JobRunner) -> Iterator[Subject]:
+    """Provide the controller whose conformance is tried."""
+    http = HttpClient.from_settings(stack.base_url, "core-server", settings)
+    subject = Subject(run, stack, http, jobs)
+    yield subject
+    subject.close()
+    http.close()
+
+
+@pytest.fixture(scope="session")
+def surroundings(subject: Subject) -> Surroundings:
+    """Find out what jobs can be run on; only on a stack of our own."""
+    subject.require_owned()
+    return look_around(subject)

@@ -1,0 +1,100 @@
+"""The start of a run: settings loaded and checked, folder and log made, before anything is contacted."""
+
+from pathlib import Path
+
+import pytest
+
+from tsse_validation.domain.errors import SettingsError
+from tsse_validation.pytest_plugin.entry import RUNBOOK_DIR, given_settings
+from tsse_validation.report.model.files import REPORT_HTML, TESTS_HTML
+from tsse_validation.runlog.records import Note
+from tsse_validation.settings.loading import load_settings
+from tsse_validation.settings.model import Settings
+from tsse_validation.settings.places import places_in_the_lake
+from tsse_validation.steps.interrupts import interrupt_on_sigterm
+from tsse_validation.steps.live_stack import absent_capabilities
+from tsse_validation.steps.run import RUN, ValidationRun, begin_run
+
+
+def runs_the_runbook(config: pytest.Config) -> bool:
+    """Whether this session validates: it is asked for the runbook, or for nothing in particular."""
+    runbook = config.rootpath / RUNBOOK_DIR
+    paths = [(config.invocation_params.dir / arg.split("::", 1)[0]).resolve() for arg in config.args]
+    return any(path == runbook or runbook in path.parents or path in runbook.parents for path in paths)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the settings, refuse bad ones, and begin the run, before anything is contacted."""
+    if not runs_the_runbook(config):
+        return
+    if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
+        msg = "the runbook's steps run in order, in one process: run it without -n (pytest-xdist)"
+        raise pytest.UsageError(msg)
+    try:
+        loaded = load_settings(_given(config), Path.cwd())
+        _keep_out_of_the_lake(config, loaded.settings)
+    except SettingsError as error:
+        raise pytest.UsageError(str(error)) from None
+    if config.option.collectonly:
+        return
+    try:
+        run = begin_run(loaded, absent_capabilities(loaded.settings))
+    except OSError as error:
+        msg = f"--report-dir {loaded.settings.report_dir} cannot be written: {error.strerror}"
+        raise pytest.UsageError(msg) from None
+    config.stash[RUN] = run
+    interrupt_on_sigterm()
+    run.record(*(Note(text=warning) for warning in loaded.warnings))
+    if not config.option.htmlpath:
+        config.option.htmlpath = str(run.directory / TESTS_HTML)
+        config.option.self_contained_html = True
+
+
+def _keep_out_of_the_lake(config: pytest.Config, settings: Settings) -> None:
+    """Refuse what pytest itself would write into the lake.
+
+    Raises:
+        SettingsError: a place for its files lies there.
+
+    """
+    given = {"--html": "htmlpath", "--junitxml": "xmlpath", "--basetemp": "basetemp"}
+    places = {name: Path(str(path)) for name, dest in given.items() if (path := config.getoption(dest, None))}
+    if complaints := list(places_in_the_lake(settings, {**places, "pytest's root": config.rootpath})):
+        raise SettingsError("\n".join(complaints))
+
+
+def _given(config: pytest.Config) -> dict[str, object]:
+    """Return what the command line gives, by the name of the setting."""
+    given = given_settings(config.option)
+    # pytest-base-url knows its own environment variable and ini key beside its option
+    if base_url := config.getoption("base_url") or config.getini("base_url"):
+        given["base_url"] = base_url
+    return given
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what will be validated, and where the report will be."""
+    run = config.stash.get(RUN, None)
+    if run is None:
+        return []
+    target = run.settings.base_url or f"a stack of our own: {run.settings.stack} (no --base-url)"
+    lines = [f"validating: {target}", f"report: {run.directory}/{REPORT_HTML}"]
+    if run.settings.live:
+        lines.append(f"starts there: {_what_is_started(run)}")
+    return lines + [f"WARNING: {warning}" for warning in run.loaded.warnings]
+
+
+def _what_is_started(run: ValidationRun) -> str:
+    """Say, before anything is contacted, what of the runbook's jobs changes the controller's lake."""
+    settings = run.settings
+    days = f"{settings.backfill_days} days (--backfill-days: {_source(run)})"
+    first = (
+        "no backfill in step 4 (--skip-backfill)" if settings.skip_backfill else f"a backfill of {days} in step 4"
+    )
+    repeated = f", one of {days} when rows differ (--heal-check)" if settings.heal_check else ""
+    return f"{first}{repeated}; and jobs that look and count"
+
+
+def _source(run: ValidationRun) -> str:
+    return run.loaded.sources.get("backfill_days", "the runbook's default")

@@ -1,0 +1,122 @@
+"""The step mechanism: runbook order, blocking, and what of the runbook is not checked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pytest
+
+from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.domain.errors import BlockedError, NotCheckedError
+from tsse_validation.domain.stack import Capability
+from tsse_validation.runlog.records import CheckPlanned
+from tsse_validation.steps.run import RUN, ValidationRun
+
+_DESELECTED = pytest.StashKey[list[pytest.Item]]()
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the marker `step(n, needs=[…])` says."""
+
+    number: int
+    needs: tuple[int, ...]
+
+
+def step_of(item: pytest.Item) -> Step | None:
+    """Return the step of a test, or `None` when it is no part of the runbook.
+
+    Raises:
+        pytest.UsageError: the marker is not used as `step(n, needs=[…])`.
+
+    """
+    marker = item.get_closest_marker("step")
+    if marker is None:
+        return None
+    needs = marker.kwargs.get("needs", [])
+    if len(marker.args) != 1 or not isinstance(marker.args[0], int) or not isinstance(needs, Iterable):
+        msg = f"{item.nodeid}: the marker is step(n, needs=[…]), with the numbers of steps"
+        raise pytest.UsageError(msg)
+    return Step(marker.args[0], tuple(needs))
+
+
+def check_key(item: pytest.Item) -> str:
+    """Return the catalogue's key of a test: the name of its function."""
+    return str(getattr(item, "originalname", None) or item.name)
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Remember what was deselected: the verdict must say so."""
+    for item in items:
+        item.config.stash.setdefault(_DESELECTED, []).append(item)
+
+
+@pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
+def pytest_mark_what_our_own_stack_allows(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the runbook `nightly` before `-m` looks for it, but never for a live controller."""
+    run = config.stash.get(RUN, None)
+    if run is not None and run.settings.live:
+        return
+    for item in items:
+        if step_of(item) is not None:
+            item.add_marker(pytest.mark.nightly)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the steps into runbook order, whatever order they were collected in, and write the plan down."""
+    steps = {item.nodeid: step_of(item) for item in items}
+    last = max(CHECKS.values(), key=lambda spec: spec.step).step + 1
+    lines = {key: line for line, key in enumerate(CHECKS)}
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        step = steps[item.nodeid]
+        return (step.number if step else last, lines.get(check_key(item), len(lines)))
+
+    items.sort(key=place)
+    run = config.stash.get(RUN, None)
+    if run is not None:
+        _write_plan(run, items, selected=True)
+        _write_plan(run, config.stash.get(_DESELECTED, []), selected=False)
+
+
+def _write_plan(run: ValidationRun, items: list[pytest.Item], *, selected: bool) -> None:
+    for item in items:
+        step = step_of(item)
+        if step is not None:
+            key = check_key(item)
+            run.record(CheckPlanned(check_id=check_id(item), key=key, step=step.number, selected=selected))
+
+
+def check_id(item: pytest.Item) -> str:
+    """Return the id of a check in log and reports: its name with its parameters, without the file."""
+    return item.name.removeprefix("test_")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what cannot be checked: a step whose need is not there, a check without what it reads.
+
+    Raises:
+        BlockedError: a step that this one needs failed, or did not run.
+        NotCheckedError: what the check reads cannot be looked at on this stack.
+
+    """
+    run, step = item.config.stash.get(RUN, None), step_of(item)
+    if run is None or step is None:
+        return
+    if reason := run.steps.blocker(step.needs):
+        raise BlockedError(reason)
+    if reason := _absent(item, run):
+        raise NotCheckedError(reason)
+
+
+def _absent(item: pytest.Item, run: ValidationRun) -> str | None:
+    spec = CHECKS.get(check_key(item))
+    missing = [capability for capability in Capability if spec and capability in spec.requires & set(run.absent)]
+    return "; ".join(run.absent[capability] for capability in missing) or None
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Give parameters ids that are safe in every report: letters, digits and dashes."""
+    text = str(val) if isinstance(val, str | int | float) else None
+    return None if text is None else "".join(c if c.isalnum() and c.isascii() else "-" for c in text)

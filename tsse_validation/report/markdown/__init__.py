@@ -1,0 +1,1 @@
+"""The Markdown report and a CI's step summary."""

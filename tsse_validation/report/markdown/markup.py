@@ -1,0 +1,60 @@
+"""Markdown that no text can break out of: escaping, code spans, bullets and tables.
+
+Characters that could begin HTML, end a table's cell or begin a code span are written as numeric entities, which
+every renderer decodes and none takes for markup; the rest of Markdown's punctuation is escaped by a backslash.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from tsse_validation.report.model import text
+
+_ENTITIES = str.maketrans({char: f"&#{ord(char)};" for char in "&<>|`"})
+_PUNCTUATION = re.compile(r"([\\*\[\]~$#])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_LINE_START = re.compile(r"^([-+=])|^(\d{1,9})([.)])(?=\s|$)")
+_PLAIN_CODE = re.compile(r"[^&<>|`\\\s](?:[^&<>|`\\\n]*[^&<>|`\\\s])?")
+_RULES: Mapping[str, str] = {"": "---", "r": "---:", "c": ":---:"}
+
+
+class Cell(str):
+    """Text that is Markdown already; any other text is escaped when it is put into a table."""
+
+    __slots__ = ()
+
+
+def escaped(value: str) -> Cell:
+    """Return a text as Markdown that shows it, in one line."""
+    line = text.one_line(value)
+    line = _PUNCTUATION.sub(r"\\\g<0>", line)
+    line = _LINE_START.sub(_quoted_start, line)
+    return Cell(line.translate(_ENTITIES))
+
+
+def code(value: str, limit: int = text.ID_LIMIT) -> Cell:
+    """Return a text as a code span, or escaped when a code span cannot hold it in a table."""
+    shown = text.ident(value, limit)
+    return Cell(f"`{shown}`") if _PLAIN_CODE.fullmatch(shown) else escaped(shown)
+
+
+def bullet(markdown: str, depth: int = 0) -> str:
+    """Return a line of a list."""
+    return f"{'  ' * depth}- {markdown}"
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], align: Sequence[str] = ()) -> Iterator[str]:
+    """Yield a table's lines; one without rows is a line that says so."""
+    body = [_row(row) for row in rows]
+    if not body:
+        yield "None."
+        return
+    yield _row([Cell(heading) for heading in headings])
+    yield _row([Cell(_RULES[side]) for side in align or [""] * len(headings)])
+    yield from body
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell if isinstance(cell, Cell) else escaped(cell) for cell in cells)} |"
+
+
+def _quoted_start(match: re.Match[str]) -> str:
+    return f"\\{match[1]}" if match[1] else f"{match[2]}\\{match[3]}"

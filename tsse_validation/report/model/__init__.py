@@ -1,0 +1,1 @@
+"""What every report says, worked out once from the run's result."""

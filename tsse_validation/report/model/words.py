@@ -1,0 +1,222 @@
+"""Numbers, durations, instants and states in words: the same ones in every report."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+
+from tsse_validation.domain.catalogue import step_name
+from tsse_validation.domain.contract import POST_BURST, POST_REFILL_SECONDS
+from tsse_validation.domain.instants import format_rfc3339, require_utc
+from tsse_validation.runlog.records import (
+    CheckStatus,
+    RowDifference,
+    RowVersion,
+    RunFinished,
+    StackDescribed,
+    WindowSpan,
+)
+from tsse_validation.verdict import Outcome
+
+HIGHEST = 2**63
+"""The highest number that is written out: what is above it is no count of anything."""
+_MINUTE = 60
+_HOUR = 3600
+
+_MEANINGS: Mapping[Outcome, str] = {
+    Outcome.NO_GO: "There is evidence against this release. Do not mark TSSE-6 Done.",
+    Outcome.INCOMPLETE: "Not enough was proven to decide. This is not a GO: do not mark TSSE-6 Done.",
+}
+GATE_WORDS: Mapping[Outcome, str] = {
+    Outcome.GO: "proven",
+    Outcome.NO_GO: "failed",
+    Outcome.INCOMPLETE: "not proven",
+}
+OUTCOME_TONES: Mapping[Outcome, str] = {Outcome.GO: "good", Outcome.NO_GO: "bad", Outcome.INCOMPLETE: "open"}
+STATUS_TONES: Mapping[CheckStatus, str] = {
+    CheckStatus.PASSED: "good",
+    CheckStatus.WARNED: "open",
+    CheckStatus.FAILED: "bad",
+    CheckStatus.UNPROVEN: "open",
+    CheckStatus.BLOCKED: "open",
+    CheckStatus.NOT_CHECKED: "none",
+}
+STEP_TONES: Mapping[str, str] = {
+    "proven": "good",
+    "proven in part": "good",
+    "failed": "bad",
+    "blocked": "open",
+    "incomplete": "open",
+    "not checked": "none",
+}
+EXPLAINED = "explained, no fault"
+HEALS = "A backfill with replace_existing=true over these days heals it."
+FLAGGED = "evidence against the release"
+BUDGET = f"the controller allows a burst of {POST_BURST}, then one every {POST_REFILL_SECONDS:g} s"
+LATE = "late, no fault"
+TOLERATED = "does not forbid GO"
+LAST_LINES = "The last lines of its log:"
+NOT_MEASURED = "not measured"
+_TELLABLE = 1e12
+LOOKS: Mapping[str, str] = {
+    "inspection": "inspection job",
+    "parity": "parity job",
+    "state_file": "state file",
+}
+SOURCES: Mapping[str, str] = {"job": "the controller's job", "direct": "us"}
+
+
+def number(value: int) -> str:
+    """Write a whole number, its thousands set apart; one that no count can be is not written out."""
+    if abs(value) > HIGHEST:
+        return f"{'more' if value > 0 else 'less'} than {HIGHEST if value > 0 else -HIGHEST:,}"
+    return f"{value:,}"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """Write a number with its noun: ``1 row``, ``2,808 rows``."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Write a time span as a person says it: ``0.42 s``, ``12.3 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return "unknown"
+    if round(seconds, 1) < _MINUTE:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
+
+
+def seconds(value: float | None) -> str:
+    """Write a lag in seconds, which may be negative: ``61.5 s``; or that nobody measured it."""
+    if value is None or not math.isfinite(value):
+        return NOT_MEASURED
+    return f"{value:,.1f} s" if abs(value) < _TELLABLE else f"{value:.3g} s"
+
+
+def measured(value: int | None) -> str:
+    """Write a number that may not have been measured."""
+    return NOT_MEASURED if value is None else number(value)
+
+
+def late_windows(count: int) -> str:
+    """Say how many windows differ by late rows."""
+    return (
+        f"{plural(count, 'window')} {'differs' if count == 1 else 'differ'} by rows that arrived late: no fault."
+    )
+
+
+def size(count: int | None) -> str:
+    """Write bytes as a person says them: ``2,944 bytes``, ``45.3 MB``."""
+    if count is None:
+        return NOT_MEASURED
+    for unit, power in (("GB", 9), ("MB", 6)):
+        if 10**power <= abs(count) <= HIGHEST:
+            return f"{count / 10**power:,.1f} {unit}"
+    return plural(count, "byte")
+
+
+def rate(rows: int | None, seconds: float) -> str:
+    """Write rows per second, or that they are not known."""
+    if rows is None or not math.isfinite(seconds) or seconds <= 0:
+        return "unknown"
+    return f"{number(round(rows / seconds))} rows/s"
+
+
+def known(value: int | None) -> str:
+    """Write a number that may not have been told."""
+    return "unknown" if value is None else number(value)
+
+
+def instant(at: datetime | None) -> str:
+    """Write an instant exactly, as the controller does."""
+    return "unknown" if at is None else format_rfc3339(at)
+
+
+def moment(at: datetime | None) -> str:
+    """Write an instant to the second, for headings."""
+    return "unknown" if at is None else f"{require_utc(at):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def span(window: WindowSpan) -> str:
+    """Write a window; both ends belong to it."""
+    return f"{instant(window.start)} → {instant(window.end)}"
+
+
+def compared(level: str) -> str:
+    """Say how rows were compared."""
+    return "compared row by row" if level == "rows" else f"compared by {level}, row by row where it differs"
+
+
+def status(value: CheckStatus | str) -> str:
+    """Write a state: ``not checked``."""
+    return str(value).replace("_", " ")
+
+
+def ending(finished: RunFinished | None) -> str:
+    """Say how the run ended."""
+    if finished is None:
+        return "did not end: its log stops in the middle"
+    return status(finished.reason)
+
+
+def truth(value: bool) -> str:
+    """Write yes or no."""
+    return "yes" if value else "no"
+
+
+def difference(row: RowDifference) -> str:
+    """Say how a row differs, and what triage makes of it: ``missing: day head lost``."""
+    kind = status(row.kind)
+    return f"{kind}: {row.diagnosis}" if row.diagnosis else kind
+
+
+def version(side: RowVersion | None) -> str:
+    """Write one side of a differing row."""
+    if side is None:
+        return "absent"
+    quality = "none" if side.quality is None else str(side.quality)
+    return f"value {side.value}, quality {quality}, inserted_at {side.inserted_at or 'none'}"
+
+
+def step(which: int) -> str:
+    """Name a step of the runbook: ``2 token``."""
+    return f"{which} {step_name(which) or ''}".strip()
+
+
+def meaning(outcome: Outcome, tolerated: int, *, owned: bool) -> str:
+    """Say what an outcome means; a GO says at once how much it goes without, and where it was reached.
+
+    On a stack of our own the services may be stand-ins, and a GO there is none for an installed controller.
+    """
+    if outcome is not Outcome.GO:
+        return _MEANINGS[outcome]
+    without = f"; {plural(tolerated, 'check')} could not be made here" if tolerated else ""
+    where = (
+        "It holds for the services that this run started, and for no installed controller."
+        if owned
+        else "TSSE-6 may be marked Done."
+    )
+    return f"Everything this stack allows to be looked at is proven{without}. {where}"
+
+
+def services(stack: StackDescribed | None) -> str:
+    """Say what was validated: the stack and what its services really are."""
+    if stack is None:
+        return "no stack was reached"
+    parts = [f"{part.name}: {part.description}" for part in stack.components]
+    return f"{stack.kind} stack at {stack.base_url}" + "".join(f"; {part}" for part in parts)
+
+
+def sentence(phrase: str) -> str:
+    """Make a phrase a sentence."""
+    return f"{phrase[:1].upper()}{phrase[1:]}."
+
+
+def not_checked(blocking: int, tolerated: int) -> str:
+    """Say how much was not checked."""
+    if not blocking + tolerated:
+        return "nothing, every check of the runbook was made"
+    return f"{plural(blocking, 'check')} that GO needs, {number(tolerated)} that this stack excuses"

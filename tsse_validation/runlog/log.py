@@ -1,0 +1,58 @@
+"""The run log as a file: one JSON object a line, written at once, secrets masked; and read back."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from tsse_validation.runlog.records import AnyRecord, Record
+from tsse_validation.runlog.redaction import Redactor
+
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyRecord)
+
+
+class RunLog:
+    """Appends records to a JSON-lines file, each at once and with known secrets masked."""
+
+    def __init__(self, path: Path, redactor: Redactor) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._redactor = redactor
+        self._stream = path.open("x", encoding="utf-8", buffering=1)
+
+    def append(self, record: Record) -> None:
+        """Write one record; it has left the process when this returns.
+
+        A lone surrogate, as of an undecodable file name, is written as a question mark: JSON has none.
+        """
+        line = json.dumps(_encodable(record.model_dump(mode="json")), ensure_ascii=False)
+        self._stream.write(self._redactor.redact(line) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(content) for key, content in value.items()}
+    return [_encodable(content) for content in value] if isinstance(value, list) else value
+
+
+def read_log(path: Path) -> Iterator[Record]:
+    """Yield the records of a run log.
+
+    A last line that was cut off by a crash is left out; any other line that does not parse is an error.
+
+    Raises:
+        pydantic.ValidationError: a line is not a record of this schema.
+
+    """
+    # bytes, for a crash may have cut the last line in the middle of a character
+    *whole, _cut_off = path.read_bytes().split(b"\n")
+    yield from (_ADAPTER.validate_json(line) for line in whole if line)

@@ -1,0 +1,101 @@
+"""What a setting may be: types that refuse a wrong value in words, before anything is touched."""
+
+import os
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+_IMAGE_NAME = re.compile(r"[a-z0-9][\w.:/@-]*")
+
+
+def _http_url(url: str) -> str:
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise ValueError("is not a URL: there is a space or a control character in it")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # the reason that urllib gives quotes what it took for host or port, which may be a password
+        raise ValueError("is not a URL: its host or port cannot be understood") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
+        raise ValueError("must be an http:// or https:// URL with a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not carry a user or password: give the token by --auth-token-file")
+    if parts.query or parts.fragment:
+        raise ValueError("must not carry a query or fragment")
+    return url.rstrip("/")
+
+
+def _comma_list(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def as_conninfo(value: SecretStr) -> SecretStr:
+    """Check a DSN or `service=…` and return it as libpq understands it (contract section 1)."""
+    text = re.sub(r"^postgresql\+psycopg://", "postgresql://", value.get_secret_value())
+    try:
+        parameters = conninfo_to_dict(text)
+    except ProgrammingError:
+        # libpq's own message quotes the string, password and all
+        raise ValueError("is not a libpq DSN, URL or service=NAME") from None
+    if not parameters:
+        raise ValueError("is empty")
+    return SecretStr(make_conninfo("", **parameters))
+
+
+def _token(value: SecretStr) -> SecretStr:
+    """Refuse a token that no HTTP header can carry; an empty one counts as none."""
+    if value and not is_token(value.get_secret_value()):
+        raise ValueError("is not a token")
+    return value
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can be a token: printable ASCII without a blank."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
+def _existing_file(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError("is not a file that can be found")
+    if not os.access(path, os.R_OK):
+        raise ValueError("is not readable by this user")
+    return path
+
+
+def _image_name(name: str) -> str:
+    if not _IMAGE_NAME.fullmatch(name):
+        raise ValueError("is not the name of an image, as in registry.example/team/name:tag")
+    return name
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Token = Annotated[SecretStr, AfterValidator(_token)]
+Conninfo = Annotated[SecretStr, AfterValidator(as_conninfo)]
+LocalPath = Annotated[Path, AfterValidator(Path.expanduser)]
+ReadableFile = Annotated[LocalPath, AfterValidator(_existing_file)]
+ImageName = Annotated[str, AfterValidator(_image_name)]
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
+Seconds = Annotated[float, Field(gt=0, le=7 * 86_400)]
+
+
+class Level(StrEnum):
+    """How much is compared: counts prove little, digests all but one in 2⁶⁴ faults, rows all."""
+
+    COUNT = "count"
+    DIGEST = "digest"
+    ROWS = "rows"
+
+
+class StackKind(StrEnum):
+    """What a stack of our own runs on: processes of this machine, or containers."""
+
+    EMBEDDED = "embedded"
+    CONTAINERS = "containers"

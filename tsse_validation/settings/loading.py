@@ -1,0 +1,137 @@
+"""Gathers the settings from command line, environment and file, each value with its source."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
+
+from tsse_validation.domain.errors import SettingsError
+from tsse_validation.settings.complaints import run_complaints
+from tsse_validation.settings.model import Settings, option_of
+
+TOML_NAME = "tsse-validation.toml"
+COMMAND_LINE = "command line"
+ENVIRONMENT = "environment"
+DEFAULT = "default"
+
+
+_ALTERNATIVES = ({"auth_token", "auth_token_file"}, {"database_url", "setup_config"})
+"""Settings of which one is given: a later source's replaces an earlier one's."""
+
+
+@dataclass(frozen=True)
+class SourcedValue:
+    """One setting as the report shows it."""
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
+class LoadedSettings:
+    """The settings with the source of each, and what the user should know about them."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+    def shown(self) -> tuple[SourcedValue, ...]:
+        """Return every setting with its source; a secret only as set or not set."""
+        return tuple(
+            SourcedValue(name, _shown(getattr(self.settings, name)), self.sources.get(name, DEFAULT))
+            for name in Settings.model_fields
+        )
+
+
+def load_settings(command_line: Mapping[str, Any], directory: Path, *, for_run: bool = True) -> LoadedSettings:
+    """Gather the settings from all sources.
+
+    `command_line` holds what was given there, by field name; `directory` is where `tsse-validation.toml` may be.
+    `for_run` says that they are for a run of the runbook, on a live controller or on an embedded stack; a helper
+    command needs only some of them.
+
+    Raises:
+        SettingsError: a value is wrong; the message has one line for each.
+
+    """
+    merged: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, values in _layers(command_line, directory):
+        for alternatives in _ALTERNATIVES:
+            if (
+                alternatives & values.keys()
+            ):  # a token of the command line stands for a token file of the environment
+                merged = {name: value for name, value in merged.items() if name not in alternatives}
+        merged.update(values)
+        sources.update(dict.fromkeys(values, source))
+    # the controller's own variable, but never for a stack that loads a farm into the database it is given
+    own_url = os.environ.get("CORE_DATABASE_URL")
+    if own_url and merged.get("base_url") and not {"database_url", "setup_config"} & set(merged):
+        merged["database_url"] = own_url
+        sources["database_url"] = f"{ENVIRONMENT} (CORE_DATABASE_URL)"
+    ci_file = os.environ.get("GITHUB_STEP_SUMMARY")
+    if ci_file and for_run and "step_summary" not in merged:
+        merged["step_summary"] = ci_file
+        sources["step_summary"] = f"{ENVIRONMENT} (GITHUB_STEP_SUMMARY)"
+    try:
+        settings = Settings(**merged)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_complaints(error, sources))) from None
+    if for_run and (complaints := list(run_complaints(settings))):
+        raise SettingsError("\n".join(complaints))
+    return LoadedSettings(settings, sources, tuple(_warnings(settings, sources)))
+
+
+def _layers(command_line: Mapping[str, Any], directory: Path) -> list[tuple[str, Mapping[str, Any]]]:
+    toml = directory / TOML_NAME
+    try:
+        from_file = TomlConfigSettingsSource(Settings, toml)() if toml.is_file() else {}
+    except OSError as error:
+        msg = f"{toml} cannot be read: {error.strerror}"
+        raise SettingsError(msg) from None
+    except ValueError as error:
+        msg = f"{toml} is not TOML: {error}"
+        raise SettingsError(msg) from None
+    return [(TOML_NAME, from_file), (ENVIRONMENT, EnvSettingsSource(Settings)()), (COMMAND_LINE, command_line)]
+
+
+def _complaints(error: ValidationError, sources: Mapping[str, str]) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:
+            lines.append(message)
+            continue
+        name = str(problem["loc"][0])
+        lines.append(f"{option_of(name)} ({sources.get(name, DEFAULT)}): {message}")
+    return lines
+
+
+def _warnings(settings: Settings, sources: Mapping[str, str]) -> list[str]:
+    warnings = []
+    if sources.get("auth_token") == COMMAND_LINE:
+        warnings.append(
+            "the token was given on the command line, where every local user can read it: use --auth-token-file"
+        )
+    url = settings.database_url.get_secret_value() if settings.database_url else ""
+    if sources.get("database_url") == COMMAND_LINE and "password" in conninfo_to_dict(url):
+        warnings.append(
+            "a password was given on the command line, where every local user can read it: use PGPASSFILE"
+        )
+    return warnings
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, SecretStr):
+        return "set"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "not set"
+    return str(value)

@@ -1,0 +1,146 @@
+"""Runs the runbook's backfill with its progress shown, and leaves a trace of it however it ends."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tsse_validation.clients.jobs import FinishedJob, JobRunner
+from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.turn import BackfillTurn, backfill_turn
+from tsse_validation.domain.contract import BACKFILL_JOB, BackfillResult, Job
+from tsse_validation.domain.errors import NotCheckedError, SuiteError
+from tsse_validation.domain.holding import require
+from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.runlog.records import BackfillSeen, Note
+from tsse_validation.steps.interrupts import deferred_interrupts
+from tsse_validation.steps.progress import ProgressReporter
+from tsse_validation.steps.run import ValidationRun
+
+CANCEL_SECONDS = 60.0
+"""How long an interrupted run waits for the end of the backfill that it cancels."""
+
+
+def run_backfill(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> FinishedJob[BackfillResult]:
+    """Backfill as the runbook does, `replace_existing` and all, and record how it went.
+
+    Raises:
+        NotCheckedError: another lake job is active, and stays so: two backfills at once would undo each other.
+
+    """
+    settings = run.settings
+    last: list[Job] = []
+
+    def on_job(job: Job) -> None:
+        last[:] = [job]
+        update(job.progress.completed, job.progress.total, job.progress.message or "")
+
+    with (
+        _turn(run, jobs, progress) as turn,
+        _end_is_said(run, jobs, progress, turn, last),
+        progress.track("backfill") as update,
+    ):
+        with deferred_interrupts():  # a job that nobody has heard of could be neither named nor canceled
+            params: dict[str, object] = {"days": settings.backfill_days, "replace_existing": True}
+            job = jobs.core.create_job(BACKFILL_JOB, params, purpose="backfill")
+            on_job(job)
+            turn.started(job)
+        turn.hold_alone(job)
+        finished = jobs.follow(job, BackfillResult, timeout=settings.backfill_timeout, on_job=on_job)
+    run.record(_seen(finished))
+    for line in (f"{event.kind} at {format_rfc3339(event.created_at)}" for event in finished.milestones()):
+        progress.say(f"backfill {finished.job.id}: {line}")
+    return finished
+
+
+def completed_backfill(run: ValidationRun) -> FinishedJob[BackfillResult]:
+    """Return the backfill that this run has completed.
+
+    Raises:
+        NotCheckedError: the run was told to leave it out.
+        BlockedError: it did not complete.
+
+    """
+    if run.settings.skip_backfill:
+        raise NotCheckedError("left out by --skip-backfill")
+    return require(run.facts.backfill, "a completed backfill")
+
+
+@contextmanager
+def _turn(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> Iterator[BackfillTurn]:
+    """Wait for our turn, and say where it could not be seen whether it is ours."""
+    settings, stack = run.settings, require(run.stack, "the stack")
+    with backfill_turn(
+        jobs.core,
+        PostgresClient.from_settings(stack.conninfo, settings) if stack.conninfo else None,
+        timeout=settings.active_job_timeout,
+        pause=settings.poll_interval,
+        say=progress.say,
+        alone=stack.owned,
+    ) as turn:
+        if turn.unseen:
+            run.record(Note(text=f"Lake jobs that others may have started were not seen: {turn.unseen}."))
+        yield turn
+
+
+@contextmanager
+def _end_is_said(
+    run: ValidationRun, jobs: JobRunner, progress: ProgressReporter, turn: BackfillTurn, last: list[Job]
+) -> Iterator[None]:
+    """Name the job that goes on, that failed or was canceled, when the run does not see it complete."""
+    began = time.monotonic()
+    try:
+        yield
+    except (SuiteError, KeyboardInterrupt) as error:
+        if last:
+            if isinstance(error, KeyboardInterrupt):
+                last[0], said = _stopped(run, jobs, progress, last[0])
+                run.record(Note(text=said))
+                progress.say(said)
+            run.record(
+                BackfillSeen(
+                    job_id=last[0].id,
+                    status=last[0].status,
+                    days=run.settings.backfill_days,
+                    seconds=round(time.monotonic() - began, 3),
+                )
+            )
+        raise
+    finally:
+        if last and last[0].terminal:
+            turn.ended()
+
+
+def _stopped(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter, job: Job) -> tuple[Job, str]:
+    """Leave our job running, or cancel it when that was asked for; return it as last seen, and what to say."""
+    name = f"The backfill job {job.id}"
+    if job.terminal:
+        return job, f"{name} had ended, {job.status}, when the run was stopped."
+    if not run.settings.cancel_on_interrupt:
+        return job, f"{name} was {job.status} and goes on: the run was stopped."
+    progress.say(f"Canceling the backfill job {job.id}; Ctrl-C again does not wait for its end.")
+    try:
+        job = jobs.cancel(job, timeout=CANCEL_SECONDS)
+    except SuiteError as error:
+        return job, f"{name} may go on, its cancellation failed: {error.message}"
+    except KeyboardInterrupt:
+        return job, f"{name} may go on: the end of its cancellation was not waited for."
+    if not job.terminal:
+        return job, f"{name} is {job.status} {CANCEL_SECONDS:.0f} s after its cancellation: it may go on."
+    if job.status == "canceled":
+        return job, f"{name} was canceled: the run was stopped with --cancel-on-interrupt."
+    return job, f"{name} had ended, {job.status}, before it could be canceled."
+
+
+def _seen(finished: FinishedJob[BackfillResult]) -> BackfillSeen:
+    result = finished.result
+    return BackfillSeen(
+        job_id=finished.job.id,
+        status=finished.job.status,
+        days=result.days,
+        rows_exported=result.rows_exported,
+        seconds=round(finished.seconds, 3),
+        backfill_from=result.backfill_from_ts,
+        backfill_to=result.backfill_to_ts,
+        touched_dates=len(result.touched_dates),
+        events=tuple(f"{format_rfc3339(event.created_at)} {event.kind}" for event in finished.milestones()),
+    )

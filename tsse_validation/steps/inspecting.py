@@ -1,0 +1,221 @@
+"""Inspects the lake by the controller's job and by its files, and holds the two against each other.
+
+Replication goes on meanwhile: what is read twice and did not change in between must be the same by both ways.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from tsse_validation.clients.jobs import JobRunner
+from tsse_validation.clients.watch import API_PAUSE_SECONDS
+from tsse_validation.domain.contract import (
+    DATASET,
+    INSPECT_JOB,
+    InspectedDataset,
+    InspectedPartition,
+    Inspection,
+    InspectResult,
+    Replication,
+    ShardFiles,
+)
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.settings.model import Settings
+from tsse_validation.steps.promises import crowded_shards
+
+ASPECTS = ("paths", "watermark", "replication", "partitions")
+_ATTEMPTS = 3
+_RETRY_SECONDS = 2.0
+_TEMPORARY_SECONDS = 30.0
+_FIRST_PASS_SECONDS = 90.0
+_COMPACTION_SECONDS = 150.0
+
+
+def inspect(jobs: JobRunner, settings: Settings) -> Inspection:
+    """Run one inspection job (contract section 3)."""
+    job = jobs.run(INSPECT_JOB, {}, InspectResult, purpose="inspect", timeout=settings.job_timeout)
+    return job.result.inspection
+
+
+def inspect_when_replicated(jobs: JobRunner, settings: Settings) -> Inspection:
+    """Inspect, and wait for the first replication pass of a controller that has just started."""
+    return _inspect_until(
+        lambda inspection: inspection.replication.last_run_status is not None,
+        jobs,
+        settings,
+        timeout=_FIRST_PASS_SECONDS,
+        pause=_RETRY_SECONDS,
+    )
+
+
+def settled_inspection(jobs: JobRunner, settings: Settings) -> Inspection:
+    """Inspect, and again when manifest and state disagree: the two files are not replaced in one instant."""
+    return _inspect_until(
+        lambda inspection: inspection.metrics.computed_through_ts == inspection.replication.computed_through_ts,
+        jobs,
+        settings,
+        timeout=_ATTEMPTS * _RETRY_SECONDS,
+        pause=_RETRY_SECONDS,
+    )
+
+
+def inspect_when_compacted(jobs: JobRunner, settings: Settings, today: date) -> Inspection:
+    """Inspect, and give compaction its time while a shard-day holds too many files."""
+    return _inspect_until(
+        lambda inspection: not crowded_shards(inspection.metrics, today),
+        jobs,
+        settings,
+        timeout=_COMPACTION_SECONDS,
+        pause=API_PAUSE_SECONDS,
+    )
+
+
+def temporary_files_left(lake: LakeReader) -> list[Path]:
+    """Return the temporary files that do not go away: one in the making is renamed before long."""
+    deadline = time.monotonic() + _TEMPORARY_SECONDS
+    left = set(lake.listing().temporary)
+    while left and time.monotonic() < deadline:
+        time.sleep(_RETRY_SECONDS)
+        left &= set(lake.listing().temporary)
+    return sorted(left)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One aspect held against each other: how much of it, and what differs by each way."""
+
+    compared: str
+    differences: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _DirectView:
+    replication: Replication
+    partitions: Mapping[date, InspectedPartition]
+
+
+def compare_inspections(lake: LakeReader, jobs: JobRunner, settings: Settings) -> Mapping[str, Comparison]:
+    """Inspect both ways and compare every one of `ASPECTS`.
+
+    The files are read before and after the job: only what did not change in between can differ.
+    """
+    for attempt in range(_ATTEMPTS):
+        before = _direct_view(lake)
+        inspection = inspect(jobs, settings)
+        after = _direct_view(lake)
+        comparisons = {
+            "paths": _compare_paths(inspection, lake),
+            "watermark": _compare_watermark(inspection, before, after),
+            "replication": _compare_replication(inspection, before, after),
+            "partitions": _compare_partitions(inspection, before, after),
+        }
+        if attempt == _ATTEMPTS - 1 or not any(comparison.differences for comparison in comparisons.values()):
+            return comparisons
+        time.sleep(_RETRY_SECONDS)
+    raise AssertionError("the loop returns")
+
+
+def _direct_view(lake: LakeReader) -> _DirectView:
+    replication = lake.replication()
+    listing = lake.listing()
+    shards: dict[date, dict[str, ShardFiles]] = {day: {} for day in listing.locations}
+    for file in listing.files:
+        known = shards[file.day].get(file.shard, ShardFiles(parquet_files=0, total_bytes=0))
+        shards[file.day][file.shard] = ShardFiles(
+            parquet_files=known.parquet_files + 1, total_bytes=known.total_bytes + file.size
+        )
+    named = {
+        day: InspectedPartition(location=at.location) for day, at in lake.manifest().metrics.partitions.items()
+    }
+    found = {
+        day: InspectedPartition.model_validate({"location": place, "shards": shards[day]})
+        for day, place in listing.locations.items()
+    }
+    return _DirectView(replication, {**named, **found})
+
+
+def inspect_directly(lake: LakeReader) -> Inspection:
+    """Inspect by the files themselves, in the shape of the API's inspection (contract section 3)."""
+    view = _direct_view(lake)
+    watermark = lake.manifest().metrics.computed_through_ts
+    return Inspection(
+        hot_path=str(lake.paths.hot),
+        cold_path=str(lake.paths.cold) if lake.paths.cold else None,
+        datasets={DATASET: InspectedDataset(computed_through_ts=watermark, partitions=view.partitions)},
+        replication=view.replication,
+    )
+
+
+def _compare_paths(inspection: Inspection, lake: LakeReader) -> Comparison:
+    warnings = [
+        f"the API's {name} path is {said}, ours is {ours}: a mounted copy?"
+        for name, said, ours in (
+            ("hot", inspection.hot_path, lake.paths.hot),
+            ("cold", inspection.cold_path, lake.paths.cold),
+        )
+        if said and ours and Path(said).resolve() != ours.resolve()
+    ]
+    if inspection.cold_path and lake.paths.cold is None:
+        warnings.append(f"the controller has a cold path, {inspection.cold_path}: give it by --cold-path")
+    return Comparison("hot and cold path", warnings=tuple(warnings))
+
+
+def _compare_watermark(inspection: Inspection, before: _DirectView, after: _DirectView) -> Comparison:
+    said = inspection.metrics.computed_through_ts
+    bounds = (before.replication.computed_through_ts, after.replication.computed_through_ts)
+    differs = None in bounds or said is None or not bounds[0] <= said <= bounds[1]  # type: ignore[operator]
+    found = f"the API says {said}, the state file {bounds[0]} and then {bounds[1]}"
+    return Comparison("watermark", (found,) if differs else ())
+
+
+def _compare_replication(inspection: Inspection, before: _DirectView, after: _DirectView) -> Comparison:
+    compared, differences = 0, []
+    for name in Replication.model_fields:
+        first, second = getattr(before.replication, name), getattr(after.replication, name)
+        said = getattr(inspection.replication, name)
+        if first == second:
+            compared += 1
+            if said != first:
+                differences.append(f"{name} is {said} by the API and {first} in the file")
+    return Comparison(
+        f"{compared} of {len(Replication.model_fields)} keys, the others changed", tuple(differences)
+    )
+
+
+def _compare_partitions(inspection: Inspection, before: _DirectView, after: _DirectView) -> Comparison:
+    said = inspection.metrics.partitions
+    days = sorted(said.keys() | before.partitions.keys() | after.partitions.keys())
+    steady = [day for day in days if before.partitions.get(day) == after.partitions.get(day)]
+    differences = [
+        f"date={day}: {_partition(said.get(day))} by the API, {_partition(after.partitions.get(day))} by its files"
+        for day in steady
+        if _differs(said.get(day), after.partitions.get(day))
+    ]
+    return Comparison(f"{len(steady)} of {len(days)} dates, the others changed", tuple(differences))
+
+
+def _differs(said: InspectedPartition | None, found: InspectedPartition | None) -> bool:
+    if said is None or found is None:
+        return said is not found
+    return dict(said.shards) != dict(found.shards) or (bool(said.shards) and said.location != found.location)
+
+
+def _partition(partition: InspectedPartition | None) -> str:
+    if partition is None:
+        return "not there"
+    return f"{partition.parquet_files} files, {partition.total_bytes:,} bytes, {partition.location}"
+
+
+def _inspect_until(
+    settled: Callable[[Inspection], bool], jobs: JobRunner, settings: Settings, *, timeout: float, pause: float
+) -> Inspection:
+    """Inspect until the state is as wanted, or the time is over: the last inspection then speaks for itself."""
+    deadline = time.monotonic() + timeout
+    while True:
+        inspection = inspect(jobs, settings)
+        if settled(inspection) or time.monotonic() >= deadline:
+            return inspection
+        time.sleep(pause)

@@ -1,0 +1,189 @@
+"""One validation run inside a pytest session: its settings, its log, and what its steps hand on."""
+
+import os
+import platform
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
+
+from tsse_validation import __version__
+from tsse_validation.clients.budget import PostBudget
+from tsse_validation.clients.jobs import FinishedJob
+from tsse_validation.domain.catalogue import step_label
+from tsse_validation.domain.contract import BackfillResult, Inspection, ParityResult
+from tsse_validation.domain.instants import utc_now
+from tsse_validation.domain.stack import Capability, Stack
+from tsse_validation.runlog.log import RunLog
+from tsse_validation.runlog.records import (
+    CheckStatus,
+    Note,
+    Record,
+    RunStarted,
+    ServiceEnded,
+    SettingValue,
+    StackComponent,
+    StackDescribed,
+)
+from tsse_validation.runlog.redaction import Redactor, is_distinctive
+from tsse_validation.settings.loading import LoadedSettings
+from tsse_validation.settings.model import Settings
+
+LOG_NAME = "run.jsonl"
+LOGS = "logs"
+"""Where in the run's folder the logs of an own stack's services are."""
+
+
+@dataclass
+class Facts:
+    """What earlier steps have found out and later ones build on; `None` until then."""
+
+    inspection_before: Inspection | None = None
+    inspection_after: Inspection | None = None
+    backfill: FinishedJob[BackfillResult] | None = None
+    job_parity: ParityResult | None = None
+
+
+class StepStates:
+    """How the checks of each step have ended so far, to block the steps that build on them."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[int, list[CheckStatus]] = {}
+
+    def add(self, step: int, status: CheckStatus) -> None:
+        """Take note of an ended check."""
+        self._statuses.setdefault(step, []).append(status)
+
+    def blocker(self, needs: Iterable[int]) -> str | None:
+        """Return why a step cannot run, or `None`; what was left out on purpose does not block."""
+        for step in needs:
+            statuses = self._statuses.get(step)
+            if statuses is None:
+                return f"blocked by {step_label(step)}: it did not run"
+            bad = [status for status in statuses if not (status.proven or status is CheckStatus.NOT_CHECKED)]
+            if bad:
+                word = "failed" if CheckStatus.FAILED in bad else "not proven"
+                return f"blocked by {step_label(step)}: {word}, {len(bad)} of its {len(statuses)} checks"
+        return None
+
+
+@dataclass
+class ValidationRun:
+    """The state of one run; made when pytest is configured, and closed with its verdict."""
+
+    loaded: LoadedSettings
+    redactor: Redactor
+    directory: Path
+    log: RunLog
+    absent: Mapping[Capability, str]
+    facts: Facts = field(default_factory=Facts)
+    steps: StepStates = field(default_factory=StepStates)
+    stack: Stack | None = None
+    budget: PostBudget = field(default_factory=lambda: PostBudget(time.monotonic))
+    _known_to_have_ended: set[str] = field(default_factory=set)
+
+    @property
+    def settings(self) -> Settings:
+        """The run's settings."""
+        return self.loaded.settings
+
+    def record(self, *records: Record) -> None:
+        """Append records to the run log."""
+        for record in records:
+            self.log.append(record)
+
+    def describe_stack(self, stack: Stack) -> None:
+        """Write down what is validated, and make its secrets known to the redactor."""
+        self.stack = stack
+        for secret in (stack.token, stack.view_token, _password(stack.conninfo)):
+            if secret is not None:
+                self._guard(secret.get_secret_value())
+        self.record(
+            StackDescribed(
+                kind=stack.kind,
+                base_url=stack.base_url,
+                owned=stack.owned,
+                strict=stack.owned or self.settings.require_direct,
+                components=tuple(
+                    StackComponent(name=part.name, description=part.description, version=part.version)
+                    for part in stack.components
+                ),
+                absent=self.absent,
+            )
+        )
+        if stack.logs:
+            self.record(Note(text=f"The logs of the stack's services are beside this report, in {LOGS}/."))
+
+    def record_ended_services(self) -> None:
+        """Write down, once, each service of our own stack that does not run any more."""
+        for ended in self.stack.ended() if self.stack else ():
+            if ended.name not in self._known_to_have_ended:
+                self._known_to_have_ended.add(ended.name)
+                self.record(
+                    ServiceEnded(
+                        name=ended.name, at=utc_now(), how=ended.how, log_tail=tuple(ended.log_tail.splitlines())
+                    )
+                )
+
+    def _guard(self, secret: str) -> None:
+        self.redactor.add(secret)
+        if not is_distinctive(secret):
+            self.record(
+                Note(text="A password is a word or number like any other: no report can be searched for it.")
+            )
+
+
+RUN = pytest.StashKey[ValidationRun]()
+
+
+def begin_run(
+    loaded: LoadedSettings, absent: Mapping[Capability, str], now: datetime | None = None
+) -> ValidationRun:
+    """Create the run's folder and log; `absent` says what of the stack cannot be looked at, and why.
+
+    Raises:
+        OSError: the folder cannot be written.
+
+    """
+    began = now or utc_now()
+    kind = "live" if loaded.settings.live else str(loaded.settings.stack)
+    run_id = f"{began:%Y%m%dT%H%M%SZ}-{kind}-{secrets.token_hex(2)}"
+    directory = loaded.settings.report_dir.absolute() / run_id
+    redactor = Redactor(_secrets_of(loaded.settings))
+    run = ValidationRun(loaded, redactor, directory, RunLog(directory / LOG_NAME, redactor), absent)
+    run.record(
+        RunStarted(
+            run_id=run_id,
+            at=began,
+            suite_version=__version__,
+            settings=tuple(SettingValue(name=s.name, value=s.value, source=s.source) for s in loaded.shown()),
+            environment=_environment(),
+        )
+    )
+    return run
+
+
+def _secrets_of(settings: Settings) -> Iterable[str]:
+    for secret in (settings.auth_token, _password(settings.database_url)):
+        if secret is not None:
+            yield secret.get_secret_value()
+
+
+def _password(conninfo: SecretStr | None) -> SecretStr | None:
+    password = conninfo_to_dict(conninfo.get_secret_value()).get("password") if conninfo else None
+    return SecretStr(str(password)) if password else None
+
+
+def _environment() -> Mapping[str, str]:
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": str(os.cpu_count()),
+        "pytest": pytest.__version__,
+    }
