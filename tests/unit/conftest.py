@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from tests.unit.builders import FakeClock
+from tests.support.builders import FakeClock
 from tsse_validation.settings.model import ENV_PREFIX
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.builders import FakeClock
+from tests.support.builders import FakeClock
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.domain.contract import POST_BURST, POST_REFILL_SECONDS
 

@@ -6,7 +6,7 @@ from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.builders import WATERMARK
+from tests.support.builders import WATERMARK
 from tsse_validation.clients.clock import SKEW_SECONDS, ControllerClock
 
 OURS = WATERMARK.replace(microsecond=0)

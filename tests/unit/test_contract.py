@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.unit.builders import backfill_result, replication
+from tests.support.builders import backfill_result, replication
 from tsse_validation.domain.contract import (
     DATASET,
     PARITY_JOB,

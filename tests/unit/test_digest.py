@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.builders import Row, rows_table
+from tests.support.builders import Row, rows_table
 from tsse_validation.domain.digest import DIGEST_SCHEMA, add_digests, digest_days, hash_float8, row_hashes
 
 MIDNIGHT = datetime(2026, 1, 24, tzinfo=UTC)

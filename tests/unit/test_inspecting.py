@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.unit.builders import SECOND, WATERMARK, FakeClock, inspect_job, inspection, replication
+from tests.support.builders import SECOND, WATERMARK, FakeClock, inspect_job, inspection, replication
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
 from tsse_validation.domain.contract import DATASET, INSPECT_JOB, Inspection, InspectResult, Replication
 from tsse_validation.domain.stack import LakePaths

@@ -3,7 +3,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.builders import DAY, count_row, parity_result
+from tests.support.builders import DAY, count_row, parity_result
 from tsse_validation.clients.postgres import DueCount
 from tsse_validation.parity.comparing import compare_counts, disagreements_with_job, sum_by_sensor
 from tsse_validation.runlog.records import CountRow

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.builders import DAY, SECOND, keys_table, rows_table
+from tests.support.builders import DAY, SECOND, keys_table, rows_table
 from tsse_validation.parity.comparing import DayComparison, DayFiles, compare_rows
 
 AT = datetime(2026, 1, 24, 12, 0, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from tests.unit.builders import DAY, Row, keys_table, rows_table
+from tests.support.builders import DAY, Row, keys_table, rows_table
 from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.parity.comparing import DayFiles, compare_rows

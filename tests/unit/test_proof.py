@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.unit.builders import Row, keys_table, rows_table
+from tests.support.builders import Row, keys_table, rows_table
 from tsse_validation.clients.postgres import DueCount, PostgresClient
 from tsse_validation.domain.contract import DATASET
 from tsse_validation.domain.digest import digest_days

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.unit.builders import (
+from tests.support.builders import (
     BEGIN,
     DAY,
     WATERMARK,

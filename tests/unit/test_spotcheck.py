@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from freezegun import freeze_time
 
-from tests.unit.builders import SECOND, WATERMARK, FakeClock, a_job, parity_result, replication
+from tests.support.builders import SECOND, WATERMARK, FakeClock, a_job, parity_result, replication
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
 from tsse_validation.clients.watch import ReplicationWatch
 from tsse_validation.diagnosis.count_triage import job_mismatch

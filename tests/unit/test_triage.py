@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.unit.builders import DAY, SECOND, WATERMARK, Row, keys_table, rows_table
+from tests.support.builders import DAY, SECOND, WATERMARK, Row, keys_table, rows_table
 from tsse_validation.diagnosis.count_triage import (
     beyond_watermark,
     explain_counts,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.builders import SECOND, WATERMARK, FakeClock, replication
+from tests.support.builders import SECOND, WATERMARK, FakeClock, replication
 from tsse_validation.clients.watch import ReplicationWatch
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.errors import DeadlineError, UnreachableError

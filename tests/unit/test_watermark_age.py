@@ -15,7 +15,7 @@ from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.builders import FakeClock, replication
+from tests.support.builders import FakeClock, replication
 from tests_validation import test_5_watermark as step_5
 from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.clients.watch import ReplicationWatch

@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.memory import peak_bytes
+from tests.support.memory import peak_bytes
 from tools.benchmarks import contenders
 from tools.benchmarks.case import Case
 

@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.program import launch
-from tests.report.large import large
+from tests.support.large_report import large
+from tests.system.browser.program import launch
 from tools.benchmarks.writing import processor, table
 from tsse_validation.report.html.rendering import render_page
 from tsse_validation.report.model.document import ReportDocument

@@ -32,7 +32,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "triage": ("diagnosis/row_triage.py", "diagnosis/count_triage.py", "diagnosis/tally.py"),
 }
 """The modules of each part."""
-_COPIED = ("tsse_validation", "tests/unit", "tests/conftest.py", "pyproject.toml")
+_COPIED = ("tsse_validation", "tests/unit", "tests/support", "tests/conftest.py", "pyproject.toml")
 """What a test of a pure module needs; the checkout's own conftest.py is the runbook's."""
 _SECTION = "[tool.mutmut]\n"
 _STATUS = re.compile(r"^ +(?P<name>\S+): (?P<status>killed|survived|timeout|no tests)$")

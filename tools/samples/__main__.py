@@ -16,10 +16,10 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from fixtures.stacks.embedded import running_stack
-from tests.browser.program import launch
-from tests.runbook.command import QUICK, REPOSITORY, Run, Runbook
-from tests.runbook.controller import OPTIONS, Controller, days_ago
-from tests.runbook.damage import at_row, lake_file, next_double, rewrite, with_extra_row, without_row
+from tests.support.command import QUICK, REPOSITORY, Run, Runbook
+from tests.support.controller import OPTIONS, Controller, days_ago
+from tests.support.damage import at_row, lake_file, next_double, rewrite, with_extra_row, without_row
+from tests.system.browser.program import launch
 from tsse_validation.report.markdown.rendering import markdown_name, render_markdown
 from tsse_validation.report.model.document import RESULT_JSON, ReportDocument, read_result_json, write_result_json
 from tsse_validation.report.model.files import REPORT_HTML, write_atomically

@@ -1,0 +1,86 @@
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from fixtures.controller.database import Database
+from fixtures.controller.replication import LakeService
+from fixtures.postgres import EmbeddedPostgres
+from tests.integration.controller.support import Clock, FarmRows, lake_service
+from tests.support.schema import with_tables
+
+
+@pytest.fixture(scope="session")
+def farm_database(postgres: EmbeddedPostgres) -> str:
+    return with_tables(postgres.create_database("farm"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres() as server:
+        yield server
+
+
+@pytest.fixture
+def conninfo(farm_database: str) -> str:
+    """Return a database with the tables and nothing in them; emptying one is faster than making one."""
+    with psycopg.connect(farm_database, autocommit=True) as connection:
+        for table in ("metrics", "sensors", "nodes", "api_tokens", "analysis_jobs", "users"):
+            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+    return farm_database
+
+
+@pytest.fixture
+def connection(conninfo: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("SET TIME ZONE 'UTC'")
+        yield connection
+
+
+@pytest.fixture
+def database(conninfo: str) -> Iterator[Database]:
+    database = Database(conninfo)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Noon: a range of whole days from here begins and ends within a day."""
+    return Clock(datetime(2026, 3, 10, 12, 0, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def farm(connection: psycopg.Connection[tuple[object, ...]]) -> FarmRows:
+    return FarmRows(connection)
+
+
+@pytest.fixture
+def service(database: Database, tmp_path: Path, clock: Clock) -> LakeService:
+    return lake_service(database, tmp_path, clock)
+
+
+@pytest.fixture
+def cold_service(database: Database, tmp_path: Path, clock: Clock) -> LakeService:
+    return lake_service(database, tmp_path, clock, cold=True)
+
+
+@pytest.fixture
+def add_token(connection: psycopg.Connection[tuple[object, ...]]) -> Callable[..., str]:
+    """Register a token; `expires` and `revoked` are SQL."""
+
+    def add(token: str, *capabilities: str, expires: str = "NULL", revoked: str = "NULL") -> str:
+        listed = ",".join(f'"{capability}"' for capability in capabilities)
+        statement = (
+            "INSERT INTO api_tokens (name, token_hash, capabilities, expires_at, revoked_at)"
+            f" VALUES (%s, %s, %s::jsonb, {expires}, {revoked})"
+        )
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        connection.execute(statement.encode(), (token, digest, f"[{listed}]"))
+        return token
+
+    return add

@@ -1,0 +1,221 @@
+"""How Postgres carries out our queries on a large table: by its indexes, and only where the window lies."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from fixtures.postgres import EmbeddedPostgres
+from tests.support.schema import with_tables
+from tsse_validation.clients.postgres import Snapshot
+from tsse_validation.domain.windows import Coverage, Window
+
+SENSORS = 50
+DAYS = 20
+ROWS_A_DAY = 300
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+END = BEGIN + timedelta(days=DAYS)
+WATERMARK = END - timedelta(minutes=10)
+COVERAGE = Coverage(BEGIN, END - timedelta(days=1), WATERMARK)
+COVERED = Window(BEGIN, WATERMARK)
+ONE_DAY = Window(BEGIN + timedelta(days=7), BEGIN + timedelta(days=8, microseconds=-1))
+ONE_HOUR = Window(ONE_DAY.start, ONE_DAY.start + timedelta(hours=1))
+DAY_PARTITION = f"metrics_{ONE_DAY.start:%Y%m%d}"
+SOME = [f"sensor-{number}" for number in (3, 5, 8)]
+
+PARTITIONED = """
+    DROP TABLE metrics;
+    CREATE TABLE metrics (
+        sensor_id   varchar(24) NOT NULL REFERENCES sensors (sensor_id),
+        ts          timestamptz NOT NULL,
+        value       double precision NOT NULL,
+        quality     smallint DEFAULT 0,
+        inserted_at timestamptz DEFAULT now(),
+        PRIMARY KEY (sensor_id, ts)
+    ) PARTITION BY RANGE (ts);
+    CREATE INDEX metrics_inserted_at_idx ON metrics (inserted_at);
+    CREATE INDEX metrics_ts_idx ON metrics (ts DESC);
+"""
+FILL = f"""
+    INSERT INTO nodes (id, name) VALUES (gen_random_uuid(), 'node');
+    INSERT INTO sensors (sensor_id, node_id, name, type, unit)
+        SELECT 'sensor-' || n, (SELECT id FROM nodes), 's', 't', 'u' FROM generate_series(1, {SENSORS}) n;
+    INSERT INTO metrics (sensor_id, ts, value, quality, inserted_at)
+        SELECT 'sensor-' || s, ts, random(), 0, CASE WHEN n % 10 > 0 THEN ts + interval '1 second' END
+        FROM generate_series(0, {DAYS * ROWS_A_DAY} - 1) n
+        CROSS JOIN LATERAL (SELECT '{BEGIN}'::timestamptz + n * interval '1 day' / {ROWS_A_DAY}) AS at (ts)
+        CROSS JOIN generate_series(1, {SENSORS}) s;
+"""
+"""Every tenth row has no `inserted_at`, as old rows may."""
+
+
+class RecordingCursor(psycopg.ClientCursor[tuple[Any, ...]]):
+    """Keeps the queries that run, with their values in place."""
+
+    def __init__(self, connection: psycopg.Connection[Any], **more: Any) -> None:
+        super().__init__(connection, **more)
+        self._kept: list[str] = connection.ran  # type: ignore[attr-defined]
+
+    def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
+        self._kept.append(self.mogrify(query, params))
+        return super().execute(query, params, **more)
+
+    @contextmanager
+    def copy(self, statement: Any, params: Any = None, **more: Any) -> Iterator[psycopg.Copy]:
+        self._kept.append(self.mogrify(statement, params))
+        with super().copy(statement, params, **more) as copy:
+            yield copy
+
+
+class RecordingConnection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection whose queries are kept in `ran`."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.ran: list[str] = []
+        self.cursor_factory = RecordingCursor
+
+
+def load(postgres: EmbeddedPostgres, name: str, *, partitioned: bool) -> str:
+    conninfo = with_tables(postgres.create_database(name))
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        if partitioned:
+            connection.execute(PARTITIONED)
+            for number in range(DAYS):
+                day = BEGIN + timedelta(days=number)
+                connection.execute(
+                    f"CREATE TABLE metrics_{day:%Y%m%d} PARTITION OF metrics FOR VALUES"
+                    f" FROM ('{day}') TO ('{day + timedelta(days=1)}')".encode()
+                )
+        connection.execute(FILL.encode())
+        connection.execute("VACUUM (ANALYZE)")
+    return conninfo
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["one table", "partitions by day"])
+def conninfo(request: pytest.FixtureRequest, postgres: EmbeddedPostgres) -> Iterator[str]:
+    name = f"plans_{request.param}".lower()
+    yield load(postgres, name, partitioned=request.param)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def partitioned(request: pytest.FixtureRequest) -> bool:
+    return "partitions" in request.node.callspec.id
+
+
+Ask = Callable[[Snapshot], object]
+
+
+class Plan:
+    """What a query does to `metrics`: the nodes that scan it, and the names of what they scan."""
+
+    def __init__(self, nodes: list[dict[str, Any]]) -> None:
+        scans = [node for node in nodes if str(node.get("Relation Name", "")).startswith("metrics")]
+        self.how = {node["Node Type"] for node in scans}
+        self.tables = {node["Relation Name"] for node in scans}
+        self.indexes = {node["Index Name"] for node in nodes if "Index Name" in node}
+
+    @property
+    def columns(self) -> set[str]:
+        """Return which indexes are used, by their columns."""
+        names = {
+            "pkey": "primary key",
+            "inserted_at_idx": "inserted_at",
+            "ts_idx": "ts",
+        }
+        return {what for index in self.indexes for ending, what in names.items() if index.endswith(ending)}
+
+
+@pytest.fixture
+def plan(conninfo: str) -> Iterator[Callable[[Ask], Plan]]:
+    with RecordingConnection.connect(conninfo, options="-c timezone=UTC") as connection:
+
+        def planned(ask: Ask) -> Plan:
+            ask(Snapshot(connection))
+            (query,) = connection.ran
+            inner = re.fullmatch(r"COPY \((.*)\) TO STDOUT \(FORMAT csv\)", query, re.DOTALL)
+            explain = f"EXPLAIN (FORMAT JSON) {inner[1] if inner else query}"
+            (answer,) = connection.execute(explain.encode()).fetchone() or ("[]",)
+            told = json.loads(answer) if isinstance(answer, str) else answer
+            return Plan(list(nodes(told[0]["Plan"])))
+
+        yield planned
+
+
+def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for below in node.get("Plans", ()):
+        yield from nodes(below)
+
+
+@pytest.mark.parametrize("window", [ONE_HOUR, ONE_DAY], ids=["an hour", "a day"])
+def test_a_windows_rows_are_counted_by_the_primary_key(
+    window: Window, plan: Callable[[Ask], Plan], *, partitioned: bool
+) -> None:
+    found = plan(lambda snapshot: snapshot.counts(window, COVERAGE))
+    assert "Seq Scan" not in found.how
+    assert "primary key" in found.columns
+    assert found.tables == {DAY_PARTITION if partitioned else "metrics"}
+
+
+@pytest.mark.parametrize("sensors", [SOME[:1], SOME], ids=["a sensor", "a few sensors"])
+def test_the_rows_of_a_few_sensors_of_a_day_are_read_by_the_primary_key(
+    sensors: list[str], plan: Callable[[Ask], Plan], *, partitioned: bool
+) -> None:
+    found = plan(lambda snapshot: snapshot.due_rows(ONE_DAY, COVERAGE, sensors))
+    assert "Seq Scan" not in found.how
+    assert found.columns == {"primary key"}
+    assert found.tables == {DAY_PARTITION if partitioned else "metrics"}
+
+
+def test_the_digests_of_a_few_sensors_of_a_day_are_taken_by_the_primary_key(
+    plan: Callable[[Ask], Plan], *, partitioned: bool
+) -> None:
+    found = plan(lambda snapshot: snapshot.digests(ONE_DAY, COVERAGE, sensor_ids=SOME))
+    assert "Seq Scan" not in found.how
+    assert found.columns == {"primary key"}
+    assert found.tables == {DAY_PARTITION if partitioned else "metrics"}
+
+
+@pytest.mark.parametrize("window", [COVERED, ONE_DAY], ids=["all of the covered range", "a day"])
+def test_the_keys_that_are_not_due_are_found_by_indexes(window: Window, plan: Callable[[Ask], Plan]) -> None:
+    found = plan(lambda snapshot: snapshot.not_due_keys(window, COVERAGE))
+    assert "Seq Scan" not in found.how
+    assert "inserted_at" in found.columns
+
+
+def test_the_keys_that_are_not_due_are_found_by_the_index_on_insertion_times_when_no_row_lacks_one(
+    conninfo: str, plan: Callable[[Ask], Plan]
+) -> None:
+    """A table as a real one is today: the branch for rows without `inserted_at` must cost nothing."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("UPDATE metrics SET inserted_at = ts WHERE inserted_at IS NULL")
+        connection.execute("VACUUM (ANALYZE) metrics")
+    found = plan(lambda snapshot: snapshot.not_due_keys(COVERED, COVERAGE))
+    assert "Seq Scan" not in found.how
+    assert "inserted_at" in found.columns
+
+
+QUERIES: dict[str, Ask] = {
+    "counts": lambda snapshot: snapshot.counts(ONE_DAY, COVERAGE),
+    "digests": lambda snapshot: snapshot.digests(ONE_DAY, COVERAGE),
+    "due rows": lambda snapshot: snapshot.due_rows(ONE_DAY, COVERAGE),
+    "keys not due": lambda snapshot: snapshot.not_due_keys(ONE_DAY, COVERAGE),
+    "days with rows": lambda snapshot: snapshot.days_with_rows(ONE_DAY, COVERAGE),
+}
+
+
+@pytest.mark.parametrize("ask", QUERIES.values(), ids=QUERIES)
+def test_a_days_query_reads_no_more_than_the_day(
+    ask: Ask, plan: Callable[[Ask], Plan], *, partitioned: bool
+) -> None:
+    """One partition, or an index into the one table."""
+    found = plan(ask)
+    assert found.tables == {DAY_PARTITION if partitioned else "metrics"}
+    assert partitioned or "Seq Scan" not in found.how

@@ -1,0 +1,73 @@
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from fixtures.postgres import EmbeddedPostgres
+from tests.support.schema import with_tables
+
+HEALTHY_SERVER = """
+import http.server, os, sys
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/healthz" else 404)
+        self.end_headers()
+
+port = int(sys.argv[sys.argv.index("--port") + 1])
+http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """Lend a server to all tests that neither stop nor break it."""
+    with EmbeddedPostgres() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """Lend the URL of an empty database."""
+    yield postgres.create_database("scratch")
+    postgres.drop_database("scratch")
+
+
+@pytest.fixture
+def farm_database(database: str) -> str:
+    """Return the URL of a database with the contract's tables."""
+    return with_tables(database)
+
+
+@pytest.fixture
+def own_tmp(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Have the code under test make its directories in one of their own, which every user reaches."""
+    tmp_path_factory.getbasetemp()  # pytest would put its own there, too
+    with tempfile.TemporaryDirectory(prefix="tsse-test-") as name:
+        path = Path(name).resolve()
+        path.chmod(0o755)
+        monkeypatch.setattr(tempfile, "tempdir", str(path))
+        yield path
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], Path]:
+    """Make an executable Python script."""
+
+    def make(source: str) -> Path:
+        path = tmp_path / "fake-core-server"
+        path.write_text(f"#!{sys.executable}\n{dedent(source)}")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def healthy_server() -> str:
+    """Return the source of a program that answers `GET /healthz`."""
+    return HEALTHY_SERVER

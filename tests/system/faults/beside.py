@@ -1,0 +1,176 @@
+"""What goes on beside a run, and is no fault: ingest, compaction, retention, other clients, foreign files."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pyarrow.parquet as pq
+
+from fixtures.controller.lake_store import new_run
+from fixtures.processes import wait_until
+from tests.support.controller import OPTIONS, Controller, dataset, days_ago, noon
+from tests.support.damage import lake_file
+from tests.system.faults.logic import late_instants, replicated
+from tests.system.faults.model import Front
+from tests.system.faults.retiring import STAYS
+from tests.system.runbook.test_runbook_no_false_alarm import traffic
+from tsse_validation.domain.contract import (
+    COMPACTION_THRESHOLD_FILES,
+    INSPECT_JOB,
+    TICK_JOB,
+    InspectResult,
+    TickResult,
+)
+from tsse_validation.domain.instants import utc_now
+
+PATIENCE_SECONDS = 120.0
+INSERT = "INSERT INTO metrics (sensor_id, ts, value, quality, inserted_at) "
+_BACKFILL = "SELECT 1 FROM analysis_jobs WHERE job_type = 'lake_backfill_v1' AND started_at IS NOT NULL"
+_BACKFILLED = f"{_BACKFILL} AND status = 'completed'"
+
+Work = Callable[[Controller], object]
+
+
+def after_the_backfill(*works: Work) -> Front:
+    """Return what does one thing after the other beside the run, from its backfill's end on until it ends.
+
+    The run must not be over before the first is done.
+    """
+    return lambda controller: _beside(controller, _BACKFILLED, works)
+
+
+def from_the_backfill_on(*works: Work) -> Front:
+    """Return the same, from the backfill's start on."""
+    return lambda controller: _beside(controller, _BACKFILL, works)
+
+
+@contextmanager
+def _beside(controller: Controller, begins: str, works: tuple[Work, ...]) -> Iterator[str]:
+    over, done = threading.Event(), 0
+    failed: list[BaseException] = []
+
+    def work_on() -> None:
+        nonlocal done
+        try:
+            assert wait_until(lambda: over.is_set() or bool(controller.sql(begins)), seconds=PATIENCE_SECONDS)
+            for work in works:
+                if not over.is_set():
+                    work(controller)
+                    done += not over.is_set()
+        except BaseException as error:  # noqa: BLE001 - raised again, in the thread that waits
+            failed.append(error)
+
+    thread = threading.Thread(target=work_on, daemon=True)
+    thread.start()
+    yield controller.url
+    over.set()
+    thread.join()
+    if failed:
+        raise failed[0]
+    assert done, "the run was over before anything was done beside it"
+
+
+@contextmanager
+def live(controller: Controller, *, upserts: bool, days: float) -> Iterator[str]:
+    """Let readings come in, some of them late by at most so many days, and upserts."""
+    with traffic(controller, history_days=days, upserts=upserts):
+        yield controller.url
+
+
+@contextmanager
+def open_transactions(controller: Controller) -> Iterator[str]:
+    """Leave a reader and a writer in the middle of their transactions."""
+    with psycopg.connect(controller.conninfo) as reader, psycopg.connect(controller.conninfo) as writer:
+        reader.execute("SELECT count(*) FROM metrics")
+        writer.execute(
+            INSERT + "VALUES (%s, %s, 1, 0, now())",
+            (controller.sensor(), late_instants()[0]),
+        )
+        yield controller.url
+        writer.rollback()
+        reader.rollback()
+
+
+def tick(controller: Controller) -> None:
+    """Let the controller do one pass."""
+    controller.job(TICK_JOB, {}, TickResult)
+
+
+def compaction(ago: int) -> Work:
+    """Let a shard-day have a file more than is compacted, each with the same rows, and a pass compact it."""
+
+    def work(controller: Controller) -> None:
+        path = lake_file(controller, controller.sensor(), days_ago(ago))
+        for number in range(COMPACTION_THRESHOLD_FILES):
+            _place(path.with_name(f"part-{new_run(utc_now())}-{number}.parquet"), path.read_bytes())
+        tick(controller)
+        assert lake_file(controller, controller.sensor(), days_ago(ago)).name.startswith("compact-")
+
+    return work
+
+
+def _place(path: Path, content: bytes) -> None:
+    aside = path.with_name(f"{path.name}.tmp")
+    aside.write_bytes(content)
+    aside.replace(path)
+
+
+def retention(controller: Controller) -> None:
+    """Let a pass move dates to the cold; the controller is the one of `retiring`."""
+    tick(controller)
+    assert controller.paths.cold is not None
+    moved = list(controller.paths.cold.glob("metrics/v1/date=*"))
+    assert len(moved) > OPTIONS.farm.days - STAYS.days - 5, moved
+
+
+def upsert_of_a_replicated_row(controller: Controller) -> None:
+    """Let rows stand in two files, the newer ones valid, as they do until compaction."""
+    controller.sql(
+        "UPDATE metrics SET value = value + 1, inserted_at = clock_timestamp() WHERE sensor_id = %s AND ts >= %s"
+        " AND ts < %s",
+        controller.sensor(),
+        noon(days_ago(2)) - timedelta(hours=12),
+        noon(days_ago(2)) + timedelta(hours=12),
+    )
+    assert wait_until(lambda: bool(controller.sql(_BACKFILLED)), seconds=PATIENCE_SECONDS)
+    replicated(controller)
+
+
+def inspection(controller: Controller) -> None:
+    """Let somebody else inspect the lake by the API."""
+    controller.job(INSPECT_JOB, {}, InspectResult)
+
+
+def rewritten(**options: object) -> Work:
+    """Write the files of some days anew, by another writer."""
+
+    def work(controller: Controller) -> None:
+        for ago in range(3, 9):
+            path = lake_file(controller, controller.sensor(), days_ago(ago))
+            with pq.ParquetFile(path) as parquet:
+                table = parquet.read()
+            aside = path.with_name("aside")
+            pq.write_table(table, aside, **options)
+            aside.replace(path)
+
+    return work
+
+
+def foreign_files(controller: Controller) -> None:
+    """Leave files and directories that are none of the lake's."""
+    day = dataset(controller.paths) / f"date={days_ago(5)}"
+    (day / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (dataset(controller.paths) / "README.txt").write_text("do not touch")
+    (day / "shard=99").mkdir()
+
+
+def copy_in_the_cold(controller: Controller) -> None:
+    """Leave a copy of a file where the manifest does not point."""
+    assert controller.paths.cold is not None
+    path = lake_file(controller, controller.sensor(), days_ago(5))
+    copy = controller.paths.cold / path.relative_to(controller.paths.hot)
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(path.read_bytes())

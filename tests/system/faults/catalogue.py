@@ -1,0 +1,33 @@
+"""The whole catalogue: the faults, their harmless twins, and what no run can see."""
+
+from collections.abc import Mapping
+
+from tests.system.faults import api, benign, database, lake, logic, state
+from tests.system.faults.model import Benign, Fault
+
+FAULTS: Mapping[str, Fault] = {
+    fault.name: fault for fault in (*lake.FAULTS, *state.FAULTS, *logic.FAULTS, *api.FAULTS, *database.FAULTS)
+}
+"""Every fault by its name, place by place."""
+
+BENIGN: Mapping[str, Benign] = {entry.name: entry for entry in benign.BENIGN}
+"""Every odd thing that is no fault, by its name."""
+
+UNSEEN: Mapping[str, str] = {
+    "A row is wrong in Postgres": "Postgres is the authority: what it holds is what is right.",
+    "A row is lost on both sides": "Nothing is left that could differ.",
+    "Rows from before the backfilled range are lost": (
+        "The controller's state promises the range of its last backfill only: a day of which a shorter backfill "
+        "has replaced the later part, and lost the earlier, lies half outside of it."
+    ),
+    "A row without inserted_at comes in after the backfill": (
+        "Nothing tells when it was inserted, so it is due only once the next backfill has gone over it."
+    ),
+    "The bits of a NaN": "Postgres shows every NaN alike, so two of them are equal.",
+    "A fault that heals before it is looked at": "A run sees the lake as it is while it reads it.",
+    "A file that the controller's user may not read": (
+        "By its mode it can be read by the suite's user or it cannot: then the run is INCOMPLETE and names it. "
+        "It is tried with the lake's reader, not planted here, for the root of a CI reads everything."
+    ),
+}
+"""What the suite cannot detect, and why."""

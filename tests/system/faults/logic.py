@@ -1,0 +1,289 @@
+"""Faults in the controller's logic: mutants of the reference controller, and the traffic that shows each."""
+
+import threading
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import psycopg
+
+from tests.support.controller import Controller, days_ago, noon
+from tests.system.faults.database import AGO, on_the_row
+from tests.system.faults.lake import DATE, ORDER, SHARD, TWICE, on_the_file
+from tests.system.faults.model import (
+    CHANGED,
+    DATES,
+    LOOK_ONLY,
+    LOST,
+    SPOT,
+    SPOT_AND_OURS,
+    WITH_BACKFILL,
+    Fault,
+    Place,
+    Plant,
+    nothing,
+)
+from tsse_validation.domain.contract import TICK_JOB, TickResult
+from tsse_validation.domain.instants import utc_now
+
+PROMISED = "backfill_keeps_its_promises[{}]"
+PATIENCE_SECONDS = 60.0
+BESIDE = timedelta(microseconds=11)
+
+_INSERT = """
+INSERT INTO metrics (sensor_id, ts, value, quality, inserted_at) VALUES (%s, %s, %s, %s, {})
+"""
+
+
+def inserts(controller: Controller, instants: Sequence[datetime], value: float = 2.5) -> None:
+    """Insert rows of the regular sensor now, as they come in late."""
+    for instant in instants:
+        controller.sql(_INSERT.format("clock_timestamp()"), controller.sensor(), instant, value, 0)
+
+
+def replicated(controller: Controller, past: datetime | None = None) -> None:
+    """Tick until the watermark has passed an instant, or all that was inserted up to now."""
+    wanted = past or utc_now()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        state = controller.job(TICK_JOB, {}, TickResult).result.replication
+        if state.computed_through_ts is not None and state.computed_through_ts > wanted:
+            return
+        assert time.monotonic() < deadline, "the watermark does not move"
+        time.sleep(0.5)
+
+
+def late_instants(rows: int = 1, ago: int = AGO) -> list[datetime]:
+    """Return instants of a day that no reading of the farm has."""
+    return [noon(days_ago(ago)) + BESIDE * (number + 1) for number in range(rows)]
+
+
+def _late_rows(controller: Controller) -> None:
+    inserts(controller, late_instants())
+    replicated(controller)
+
+
+def _upsert(controller: Controller) -> None:
+    on_the_row("UPDATE metrics SET value = 1234.5, inserted_at = clock_timestamp()")(controller)
+    replicated(controller)
+
+
+def _upsert_today(controller: Controller) -> None:
+    """Let a row of the last day stand in two files, as it does until compaction."""
+    controller.sql(
+        "UPDATE metrics SET inserted_at = clock_timestamp() WHERE (sensor_id, ts) = (SELECT sensor_id, max(ts)"
+        " FROM metrics WHERE sensor_id = %s GROUP BY sensor_id)",
+        controller.sensor(),
+    )
+    replicated(controller)
+
+
+def _open_transaction(controller: Controller) -> None:
+    """Insert a row, let a pass go by, and commit then: within the lag that a pass should keep."""
+    with psycopg.connect(controller.conninfo) as connection:
+        connection.execute(_INSERT.format("clock_timestamp()"), (controller.sensor(), late_instants()[0], 2.5, 0))
+        controller.job(TICK_JOB, {}, TickResult)
+        connection.commit()
+    replicated(controller)
+
+
+def _every_second(controller: Controller) -> None:
+    """Insert rows at whole seconds, some to come, and tick at some of them."""
+    now = utc_now().replace(microsecond=0)
+    for number, instant in enumerate(late_instants(40)):
+        controller.sql(_INSERT.format("%s"), controller.sensor(), instant, 2.5, 0, now + timedelta(seconds=number))
+    for _ in range(3):
+        controller.job(TICK_JOB, {}, TickResult)
+        threading.Event().wait(1.1)
+    replicated(controller, now + timedelta(seconds=2))
+
+
+def _over_seconds(controller: Controller) -> None:
+    """Insert rows over more seconds than the mutant looks back on."""
+    now = utc_now()
+    for number, instant in enumerate(late_instants(8)):
+        controller.sql(_INSERT.format("%s"), controller.sensor(), instant, 2.5, 0, now + timedelta(seconds=number))
+    controller.running.controller.stop()
+    threading.Event().wait(8)
+    controller.start_controller("tests.system.faults.mutants", "late-window-too-short")
+    replicated(controller, now + timedelta(seconds=8))
+
+
+def _set_value(value: str) -> Plant:
+    return on_the_row(f"UPDATE metrics SET value = '{value}'")
+
+
+def _set_quality(controller: Controller) -> None:
+    controller.sql("UPDATE metrics SET quality = 3 WHERE sensor_id = %s", controller.sensor())
+
+
+def _padded_id(controller: Controller) -> None:
+    controller.sql(
+        "INSERT INTO sensors SELECT ' pump 7 ', node_id, name, type, unit, interval_seconds, 0, config,"
+        " created_at, NULL FROM sensors WHERE sensor_id = %s",
+        controller.sensor(),
+    )
+    controller.sql(_INSERT.format("NULL"), " pump 7 ", late_instants()[0], 2.5, 0)
+
+
+def _without_inserted_at(controller: Controller) -> None:
+    controller.sql(_INSERT.format("NULL"), controller.sensor(), late_instants()[0], 2.5, 0)
+
+
+def _deleted(controller: Controller) -> None:
+    on_the_row("DELETE FROM metrics")(controller)
+
+
+def _lost_today(controller: Controller) -> None:
+    on_the_file(lambda path: path.unlink(), 1)(controller)
+
+
+def _at_the_windows_end(controller: Controller) -> None:
+    inserts(controller, [PINNED_END])
+    replicated(controller)
+
+
+PINNED_END = noon(days_ago(2)) + BESIDE
+PINNED = (*LOOK_ONLY, f"--window-start={days_ago(3)}T00:00:00Z", f"--window-end={PINNED_END.isoformat()}")
+
+
+def _logic(
+    mutant: str,
+    models: str,
+    red: tuple[str, ...],
+    plant: Plant = nothing,
+    *diagnosis: str,
+    says: dict[str, str] | None = None,
+    sometimes: tuple[str, ...] = (),
+    perhaps: tuple[str, ...] = (),
+    arguments: tuple[str, ...] = WITH_BACKFILL,
+    by_the_hour: bool = False,
+) -> Fault:
+    name = mutant.replace("-", " ")
+    return Fault(
+        name,
+        Place.LOGIC,
+        models,
+        red,
+        plant,
+        diagnosis,
+        says or {},
+        (*sometimes, SPOT),
+        perhaps,
+        arguments=arguments,
+        mutant=mutant,
+        by_the_hour=by_the_hour,
+    )
+
+
+def _passing(
+    mutant: str, models: str, red: tuple[str, ...], plant: Plant, *diagnosis: str, sometimes: tuple[str, ...] = ()
+) -> Fault:
+    return _logic(mutant, models, red, plant, *diagnosis, sometimes=sometimes, arguments=LOOK_ONLY)
+
+
+HEALTHY = "replication_is_healthy[{}]"
+BARE = "backfilled_dates_have_partitions"
+_A_PART_OF_ITS_DAY = ("a partition replaced by a part of its day", LOST, nothing)
+_SPARSE = ("shard missing", "partition missing")
+"""Where a date or a shard has no other rows than those that are lost."""
+
+FAULTS = (
+    _passing("lag-ignored", "a pass reads up to now", LOST, _open_transaction, "rows missing"),
+    _passing("pass-end-exclusive", "`<` where `≤` belongs", LOST, _every_second, "rows missing"),
+    _logic(
+        "day-start-exclusive",
+        "`>` where `≥` belongs",
+        LOST,
+        nothing,
+        "rows missing",
+        sometimes=(DATES,),
+        perhaps=_SPARSE,
+    ),
+    _passing("watermark-by-ts", "ts taken for the time of insertion", LOST, _late_rows, "rows missing"),
+    _passing("late-window-too-short", "a pause longer than the look back", LOST, _over_seconds, "rows missing"),
+    _logic("old-rows-ignored", "SQL's NULL is not ≤", LOST, _without_inserted_at, "rows missing"),
+    # each date's rows go under the next one from 15:00 on, and are lost where that is replaced in its turn
+    _logic(
+        "day-in-local-time",
+        "a zone in place of UTC",
+        (DATE, *LOST),
+        nothing,
+        "day tail lost",
+        "wrong date",
+        # the job reads a date's files whatever their rows' date, but no date after its window's
+        sometimes=(DATES, BARE, SPOT_AND_OURS),
+        perhaps=_SPARSE,
+        by_the_hour=True,
+    ),
+    _logic("day-head-lost", *_A_PART_OF_ITS_DAY, "day head lost", sometimes=(DATES,), perhaps=_SPARSE),
+    _logic("day-tail-lost", *_A_PART_OF_ITS_DAY, "day tail lost", sometimes=(DATES,), perhaps=_SPARSE),
+    _logic("exported-twice", "a page read twice", (TWICE, *CHANGED), nothing, "duplicate rows"),
+    _logic("unsorted", "a sort left out", (ORDER,), nothing, "unsorted file"),
+    _logic("another-hash", "a hash of another library", (SHARD,), nothing, "wrong shard"),
+    _logic("quality-dropped", "a column forgotten", CHANGED, _set_quality, "quality differs"),
+    _logic("nan-to-null", "a CSV reader's idea of NaN", CHANGED, _set_value("NaN"), "changed in place"),
+    _logic("infinity-clipped", "JSON in between", CHANGED, _set_value("Infinity"), "changed in place"),
+    _logic("sign-of-zero-lost", "an addition of nought", CHANGED, _set_value("-0"), "changed in place"),
+    _logic("float32", "a narrower column", CHANGED, nothing, "values rounded"),
+    _logic("one-decimal", "a number format", CHANGED, nothing, "values rounded"),
+    _logic("milliseconds", "a unit of Parquet", CHANGED, nothing, "timestamps rounded"),
+    # what leaves its date goes where that is replaced in its turn
+    _logic(
+        "hours-shifted",
+        "local time taken for UTC",
+        LOST,
+        nothing,
+        "rows missing",
+        "timestamps shifted",
+        sometimes=(DATES, BARE),
+        perhaps=_SPARSE,
+    ),
+    _logic("sensor-id-trimmed", "a clean-up of texts", LOST, _padded_id, "sensor id altered"),
+    _passing("upserts-skipped", "ON CONFLICT DO NOTHING", CHANGED, _upsert, "stale value"),
+    _passing("compaction-keeps-the-oldest", "a comparison the wrong way round", CHANGED, _upsert, "stale value"),
+    _passing("compaction-forgets-a-file", "a loop that ends too early", LOST, _late_rows, "rows missing"),
+    _passing("retention-too-early", "days counted wrongly", (DATES, *LOST), _late_rows, "partition missing"),
+    _passing("state-before-files", "a crash between state and files", LOST, _late_rows, "rows missing"),
+    _logic(
+        "completed-without-work",
+        "a job that reports and does nothing",
+        tuple(PROMISED.format(of) for of in ("touched-dates", "rows", "progress")),
+    ),
+    _logic("progress-stuck", "a job that does not tell how far it is", (PROMISED.format("progress"),)),
+    _passing("result-of-another-job", "a cache by the wrong key", ("valid_token_runs_a_job",), nothing),
+    _logic("replacing-adds", "replace_existing taken for a hint", LOST, _deleted, "deleted in Postgres"),
+    _logic("watermark-retreats", "a watermark set from the wrong clock", (PROMISED.format("watermark"),)),
+    _logic(
+        "stands-still",
+        "a dead thread",
+        ("watermark_is_recent",),
+        says={"watermark_is_recent": "and was older than 1 s all of 2 s"},
+        arguments=(*LOOK_ONLY, "--watermark-max-age=1", "--settle-timeout=2"),
+    ),
+    _passing(
+        "pass-fails",
+        "a lost connection",
+        (HEALTHY.format("last-run-status"), HEALTHY.format("last-run-error")),
+        nothing,
+    ),
+    _logic(
+        "manifest-forgotten", "one of two files written", ("direct_inspection_agrees_with_the_api[watermark]",)
+    ),
+    _logic("backfill-range-forgotten", "another range written than done", (PROMISED.format("state"),)),
+    _logic(
+        "window-end-exclusive",
+        "`<` where `≤` belongs, in the parity job",
+        (SPOT_AND_OURS,),
+        _at_the_windows_end,
+        arguments=PINNED,
+    ),
+    _passing("counts-without-dedup", "rows counted, not keys", (SPOT,), _upsert_today, "counts differ"),
+    _passing(
+        "counts-postgres-twice",
+        "a parity job that compares a side with itself",
+        (SPOT_AND_OURS, *LOST),
+        _lost_today,
+        "shard missing",
+    ),
+)

@@ -1,0 +1,409 @@
+"""The reference controller with one mistake in its logic: ``python -m tests.system.faults.mutants NAME --port …``.
+
+None of these keeps the contract; what it allows is in `fixtures.controller.variations`.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fixtures.controller import __main__ as controller
+from fixtures.controller import (
+    backfill,
+    export,
+    handlers,
+    housekeeping,
+    jobs,
+    lake_store,
+    parity,
+    replication,
+    segment_writer,
+    segments,
+)
+from fixtures.controller.lake_store import remove_hot_date
+from fixtures.controller.state import StateFiles
+from tsse_validation.domain.instants import to_micros
+
+Mutation = Callable[[], None]
+Row = Callable[[pa.Table], pa.Table]
+
+_SHORT = timedelta(seconds=1)
+_OFFSET_OF_TOKYO = timedelta(hours=9)
+
+
+def _put(place: object, name: str, value: object) -> None:
+    setattr(place, name, value)
+
+
+def _in_sql(name: str, old: str, new: str) -> Mutation:
+    def mutate() -> None:
+        statement = getattr(export, name)
+        assert old in statement, statement
+        _put(export, name, statement.replace(old, new))
+
+    return mutate
+
+
+def _of_the_rows(change: Row) -> Mutation:
+    """Change every table on its way from Postgres into the lake."""
+
+    def mutate() -> None:
+        parse = export._parse
+        _put(export, "_parse", lambda piece: change(parse(piece)))
+
+    return mutate
+
+
+def _of_column(name: str, change: Callable[[pa.ChunkedArray], Any]) -> Mutation:
+    def changed(table: pa.Table) -> pa.Table:
+        place = table.schema.get_field_index(name)
+        field = table.schema.field(name)
+        return table.set_column(place, field, pa.chunked_array([change(table[name].combine_chunks())], field.type))
+
+    return _of_the_rows(changed)
+
+
+def _nan_to_null(values: pa.Array) -> pa.Array:
+    return pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
+
+
+def _finite(values: pa.Array) -> pa.Array:
+    return pa.array(np.nan_to_num(values.to_numpy(zero_copy_only=False), nan=np.nan), pa.float64())
+
+
+def _shifted(ts: pa.Array) -> pa.Array:
+    return pc.add(ts, pa.scalar(timedelta(hours=1), pa.duration("us")))
+
+
+def _lag_ignored() -> None:
+    def due_through(self: Any, state: Any) -> datetime:
+        now: datetime = self.clock()
+        return now if state.last_inserted_at is None else max(now, state.last_inserted_at)
+
+    _put(replication.LakeService, "due_through", due_through)
+
+
+def _whole_seconds(mutate: Mutation) -> Mutation:
+    """Let the clock tick in seconds, so that a row can meet the end of a pass exactly."""
+
+    def both() -> None:
+        mutate()
+        due = replication.LakeService.due_through
+        _put(
+            replication.LakeService,
+            "due_through",
+            lambda self, state: due(self, state).replace(microsecond=0),
+        )
+
+    return both
+
+
+def _late_window_too_short() -> None:
+    def due_after(_self: Any, state: Any, through: datetime) -> datetime:
+        oldest = through - _SHORT
+        return oldest if state.last_inserted_at is None else max(oldest, state.last_inserted_at)
+
+    _put(replication.LakeService, "due_after", due_after)
+
+
+def _day_in_local_time() -> None:
+    split = segments.split_by_shard
+
+    def by_local_day(table: pa.Table, shards: int) -> Iterator[tuple[Any, int, pa.Table]]:
+        place = table.schema.get_field_index("ts")
+        offset = pa.scalar(_OFFSET_OF_TOKYO, pa.duration("us"))
+        local = table.set_column(place, table.schema.field("ts"), pc.add(table["ts"], offset))
+        for day, shard, part in split(local, shards):
+            back = pc.subtract(part["ts"], offset)
+            yield day, shard, part.set_column(place, table.schema.field("ts"), back)
+
+    _put(segment_writer, "split_by_shard", by_local_day)
+
+
+def _day_head_lost() -> None:
+    part_of = backfill._Plan.part_of
+
+    def late_part(self: Any, day: Any) -> Any:
+        part = part_of(self, day)
+        return replace(part, start=part.start + (part.end - part.start) / 2)
+
+    _put(backfill._Plan, "part_of", late_part)
+    _put(backfill, "_rows_to_keep", lambda *_: iter(()))
+
+
+def _day_tail_lost() -> None:
+    part_of = backfill._Plan.part_of
+
+    def early_part(self: Any, day: Any) -> Any:
+        part = part_of(self, day)
+        return replace(part, end=part.start + (part.end - part.start) / 2)
+
+    _put(backfill._Plan, "part_of", early_part)
+    _put(backfill, "_rows_to_keep", lambda *_: iter(()))
+
+
+def _exported_twice() -> None:
+    split = segments.split_by_shard
+
+    def twice(table: pa.Table, shards: int) -> Iterator[tuple[Any, int, pa.Table]]:
+        for day, shard, part in split(table, shards):
+            rows = pa.array([row for row in range(part.num_rows) for _ in range(2)])
+            yield day, shard, part.take(rows)
+
+    _put(segment_writer, "split_by_shard", twice)
+
+
+def _unsorted() -> None:
+    split = segments.split_by_shard
+
+    def backwards(table: pa.Table, shards: int) -> Iterator[tuple[Any, int, pa.Table]]:
+        for day, shard, part in split(table, shards):
+            yield day, shard, part.take(pa.array(range(part.num_rows - 1, -1, -1)))
+
+    _put(segment_writer, "split_by_shard", backwards)
+
+
+def _another_hash() -> None:
+    _put(segments, "shard_of", lambda sensor_id, shards: sum(sensor_id.encode()) % shards)
+
+
+def _upserts_skipped() -> None:
+    def known(service: Any) -> set[tuple[str, Any]]:
+        found: set[tuple[str, Any]] = set()
+        for path in service.lake.hot.glob("metrics/v1/date=*/shard=*/*.parquet"):
+            table = segments.read_segment(path, ["sensor_id", "ts"])
+            found |= set(zip(table["sensor_id"].to_pylist(), table["ts"].to_pylist(), strict=True))
+        return found
+
+    export_increment = replication.export_increment
+
+    def only_new(service: Any, *arguments: Any, **named: Any) -> Any:
+        there = known(service)
+
+        def read(*of: Any, **more: Any) -> Iterator[pa.Table]:
+            for table in export.read_increment(*of, **more):
+                keys = zip(table["sensor_id"].to_pylist(), table["ts"].to_pylist(), strict=True)
+                yield table.filter(pa.array([key not in there for key in keys], pa.bool_()))
+
+        _put(replication, "read_increment", read)
+        return export_increment(service, *arguments, **named)
+
+    _put(replication, "export_increment", only_new)
+
+
+def _compaction_keeps_the_oldest() -> None:
+    newest = segments.newest_rows
+    _put(housekeeping, "COMPACTION_THRESHOLD_FILES", 1)
+
+    def oldest(tables: Any) -> pa.Table:
+        swapped = newest([_with_inserted(table, negated=True) for table in reversed(tables)])
+        return _with_inserted(swapped, negated=True)
+
+    _put(housekeeping, "newest_rows", oldest)
+
+
+def _with_inserted(table: pa.Table, *, negated: bool) -> pa.Table:
+    place = table.schema.get_field_index("inserted_at")
+    micros = table["inserted_at"].cast(pa.int64())
+    changed = pc.negate(micros) if negated else micros
+    return table.set_column(place, table.schema.field("inserted_at"), changed.cast(pa.timestamp("us")))
+
+
+def _compaction_forgets_a_file() -> None:
+    newest = segments.newest_rows
+    _put(housekeeping, "COMPACTION_THRESHOLD_FILES", 1)
+    _put(housekeeping, "newest_rows", lambda tables: newest(tables[:-1]))
+
+
+def _retention_too_early() -> None:
+    """Delete what is older than six days, where 90 are to be kept, and the rest is to go into the cold."""
+
+    def retire(lake: Any, states: Any, now: datetime) -> None:
+        for day in lake.dates("hot"):
+            if day < now.date() - timedelta(days=6):
+                states.save_manifest(states.load_manifest().without(day))
+                remove_hot_date(lake, day, lake_store.new_run(now))
+
+    _put(replication, "retire", retire)
+
+
+def _state_before_files() -> None:
+    """Save the watermark, and then die before the files of the pass are written."""
+    _put(replication, "export_increment", lambda service, *_, **__: (0, service.states.load_manifest()))
+
+
+def _completed_without_work() -> None:
+    def done(service: Any, days: int, _control: Any, *, replace_existing: bool) -> Any:
+        del replace_existing
+        plan = backfill._plan(service, days)
+        backfill._move_watermark(service, plan)
+        return backfill.BackfillOutcome(plan.target, plan.window, [], 0)
+
+    _put(handlers, "backfill", done)
+
+
+def _progress_stuck() -> None:
+    _put(jobs.JobStore, "set_progress", lambda *_: None)
+
+
+def _result_of_another_job() -> None:
+    def result(self: Any, job_id: Any) -> Any:
+        with self._database.session() as connection:
+            row = connection.execute(
+                "SELECT result FROM analysis_job_results WHERE job_id <> %s ORDER BY created_at LIMIT 1", (job_id,)
+            ).fetchone()
+        return row["result"] if row else {}
+
+    _put(jobs.JobStore, "result", result)
+
+
+def _replacing_adds() -> None:
+    _put(backfill, "_replace_day", backfill._add_day)
+
+
+def _watermark_retreats() -> None:
+    move = backfill._move_watermark
+
+    def back(service: Any, plan: Any) -> None:
+        move(service, plan)
+        state, manifest = service.states.load_replication(), service.states.load_manifest()
+        earlier = plan.target - timedelta(minutes=2)
+        service.states.save_manifest(replace(manifest, computed_through_ts=earlier))
+        service.states.save_replication(replace(state, last_inserted_at=earlier, computed_through_ts=earlier))
+
+    _put(backfill, "_move_watermark", back)
+    _put(replication, "run_forever", lambda *_: None)
+    _put(controller, "run_forever", lambda *_: None)
+
+
+def _stands_still() -> None:
+    _put(controller, "run_forever", lambda *_: None)
+
+
+def _pass_fails() -> None:
+    def failing(*_: Any, **__: Any) -> NoReturn:
+        raise psycopg.OperationalError("the connection was closed")
+
+    _put(replication, "export_increment", failing)
+
+
+def _manifest_forgotten() -> None:
+    save = StateFiles.save_manifest
+
+    def without_watermark(self: Any, manifest: Any) -> None:
+        save(self, replace(manifest, computed_through_ts=self.load_manifest().computed_through_ts))
+
+    _put(StateFiles, "save_manifest", without_watermark)
+
+
+def _backfill_range_forgotten() -> None:
+    save = StateFiles.save_replication
+
+    def shifted(self: Any, state: Any) -> None:
+        begin = state.backfill_from_ts
+        save(self, replace(state, backfill_from_ts=begin and begin - timedelta(hours=1)))
+
+    _put(StateFiles, "save_replication", shifted)
+
+
+def _end_off_by_a_microsecond() -> None:
+    _put(parity, "_COUNT", parity._COUNT.replace("ts <= %s", "ts < %s"))
+    count = parity._count_keys
+
+    def exclusive(keys: Any, sensors: Any, window: Any) -> Any:
+        return count(keys, sensors, replace(window, end=window.end - timedelta(microseconds=1)))
+
+    _put(parity, "_count_keys", exclusive)
+
+
+def _counts_without_dedup() -> None:
+    def rows(keys: Any, sensors: Any, window: Any) -> Iterator[tuple[str, int]]:
+        if keys is None:
+            return
+        ts = segments.micros(keys["ts"])
+        start, end = to_micros(window.start), to_micros(window.end)
+        inside = keys.filter(pa.array((ts >= start) & (ts <= end)))
+        for sensor in sensors:
+            yield sensor, inside.filter(pc.equal(inside["sensor_id"], sensor)).num_rows
+
+    _put(parity, "_count_keys", rows)
+
+
+def _counts_postgres_twice() -> None:
+    """Let the job take Postgres's counts for the lake's: it never finds a mismatch."""
+    counted: dict[str, int] = {}
+    count = parity._count_postgres
+
+    def postgres(*arguments: Any) -> dict[str, int]:
+        counted.clear()
+        counted.update(count(*arguments))
+        return dict(counted)
+
+    _put(parity, "_count_postgres", postgres)
+    _put(parity, "_count_lake", lambda *_: dict(counted))
+
+
+MUTANTS: Mapping[str, Mutation] = {
+    "lag-ignored": _lag_ignored,
+    "pass-end-exclusive": _whole_seconds(
+        _in_sql("_COPY_INCREMENT", "inserted_at <= %(through)s", "inserted_at < %(through)s")
+    ),
+    "day-start-exclusive": _in_sql("_COPY_DAY", "ts >= %(start)s", "ts > %(start)s"),
+    "watermark-by-ts": _in_sql(
+        "_COPY_INCREMENT",
+        "inserted_at > %(after)s AND inserted_at <= %(through)s",
+        "ts > %(after)s AND ts <= %(through)s",
+    ),
+    "late-window-too-short": _late_window_too_short,
+    "old-rows-ignored": _in_sql("_COPY_DAY", "(inserted_at IS NULL OR inserted_at", "(inserted_at"),
+    "day-in-local-time": _day_in_local_time,
+    "day-head-lost": _day_head_lost,
+    "day-tail-lost": _day_tail_lost,
+    "exported-twice": _exported_twice,
+    "unsorted": _unsorted,
+    "another-hash": _another_hash,
+    "quality-dropped": _of_column("quality", lambda column: pa.array(np.zeros(len(column), np.int32))),
+    "nan-to-null": _of_column("value", _nan_to_null),
+    "infinity-clipped": _of_column("value", _finite),
+    "sign-of-zero-lost": _of_column("value", lambda column: pc.add(column, 0.0)),
+    "float32": _of_column("value", lambda column: column.cast(pa.float32(), safe=False).cast(pa.float64())),
+    "one-decimal": _of_column("value", lambda column: pc.round(column, 1)),
+    "milliseconds": _of_column("ts", lambda column: pc.floor_temporal(column, unit="millisecond")),
+    "hours-shifted": _of_column("ts", _shifted),
+    "sensor-id-trimmed": _of_column("sensor_id", pc.utf8_trim_whitespace),
+    "upserts-skipped": _upserts_skipped,
+    "compaction-keeps-the-oldest": _compaction_keeps_the_oldest,
+    "compaction-forgets-a-file": _compaction_forgets_a_file,
+    "retention-too-early": _retention_too_early,
+    "state-before-files": _state_before_files,
+    "completed-without-work": _completed_without_work,
+    "progress-stuck": _progress_stuck,
+    "result-of-another-job": _result_of_another_job,
+    "replacing-adds": _replacing_adds,
+    "watermark-retreats": _watermark_retreats,
+    "stands-still": _stands_still,
+    "pass-fails": _pass_fails,
+    "manifest-forgotten": _manifest_forgotten,
+    "backfill-range-forgotten": _backfill_range_forgotten,
+    "window-end-exclusive": _end_off_by_a_microsecond,
+    "counts-without-dedup": _counts_without_dedup,
+    "counts-postgres-twice": _counts_postgres_twice,
+}
+"""Every mistake by the name that the command line knows."""
+
+
+def main() -> NoReturn:
+    """Make one mistake, and be the controller."""
+    MUTANTS[sys.argv.pop(1)]()
+    sys.exit(controller.main())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""A backfill that is interrupted for real is left running and named, or canceled, and has no second beside it."""
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from fixtures.processes import wait_until
+from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, Run, Runbook, StartedRun
+from tests.system.harmless.conftest import Installed
+from tsse_validation.clients.budget import PostBudget
+from tsse_validation.clients.core import CoreClient
+from tsse_validation.clients.http import HttpClient
+from tsse_validation.domain.contract import BACKFILL_JOB, Job
+from tsse_validation.runlog.records import CheckStatus
+from tsse_validation.verdict import Outcome
+
+STEPS = tuple(f"tests_validation/test_{name}.py" for name in ("1_health", "2_token", "3_inspect", "4_backfill"))
+SLOW = (*STEPS, "--backfill-days=365", "--poll-interval=0.1")
+BACKFILL = "backfill_job_completes"
+
+
+def backfills(installed: Installed) -> dict[str, str]:
+    """Return the statuses of all backfills that the controller knows, by id, oldest first."""
+    rows = installed.controller.sql(
+        "SELECT id::text, status FROM analysis_jobs WHERE job_type = %s ORDER BY created_at", BACKFILL_JOB
+    )
+    return dict(rows)
+
+
+def all_ended(installed: Installed) -> bool:
+    return not {"pending", "running"} & set(backfills(installed).values())
+
+
+@pytest.fixture(autouse=True)
+def _quiet(installed: Installed) -> Iterator[None]:
+    """Begin and end with a controller that has nothing to do."""
+    installed.controller.sql("TRUNCATE analysis_jobs CASCADE")
+    yield
+    installed.controller.sql("UPDATE analysis_jobs SET cancel_requested_at = now() WHERE status = 'running'")
+    assert wait_until(lambda: all_ended(installed), seconds=PATIENCE_SECONDS)
+
+
+def started_by_somebody(installed: Installed, days: int = 365) -> Job:
+    """Start a backfill as another operator would, from another machine."""
+    http = HttpClient(installed.controller.url, service="core-server", connect_timeout=5, request_timeout=30)
+    token = SecretStr(installed.controller.running.stack.token.get_secret_value())
+    try:
+        params: dict[str, object] = {"days": days, "replace_existing": True}
+        return CoreClient(http, token, PostBudget(time.monotonic)).create_job(
+            BACKFILL_JOB, params, purpose="somebody's"
+        )
+    finally:
+        http.close()
+
+
+def interrupted(runbook: Runbook, installed: Installed, *more: str) -> Run:
+    started = in_mid_backfill(runbook, installed, *more)
+    started.process.send_signal(signal.SIGINT)
+    run = started.end()
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert run.result.finished is not None
+    assert run.result.finished.reason == "interrupted"
+    return run
+
+
+def in_mid_backfill(runbook: Runbook, installed: Installed, *more: str) -> StartedRun:
+    started = runbook.start(*installed.controller.by_api(), *SLOW, *more)
+    started.wait_for("\nbackfill: ")
+    return started
+
+
+def said(run: Run) -> str:
+    text = "\n".join(note.text for note in run.result.notes)
+    for note in run.result.notes:
+        if note.text.startswith("The backfill job"):
+            assert note.text in " ".join(run.output.split())
+    return text
+
+
+def test_a_backfill_that_is_interrupted_goes_on_and_is_named_and_the_next_run_does_not_start_another(
+    runbook: Runbook, installed: Installed
+) -> None:
+    run = interrupted(runbook, installed)
+    ((job_id, status),) = backfills(installed).items()
+    assert status == "running"
+    assert f"The backfill job {job_id} was running and goes on: the run was stopped." in said(run)
+    (seen,) = run.result.backfills
+    assert (seen.job_id, seen.status) == (job_id, "running")
+
+    # by the API alone, the next run knows it from the one before
+    again = runbook(*installed.controller.by_api(), *SLOW, "--active-job-timeout=0.2")
+    assert again.verdict.outcome is Outcome.INCOMPLETE, again
+    check = again.check(BACKFILL)
+    assert check.status is CheckStatus.NOT_CHECKED
+    assert f"No backfill was started: the {BACKFILL_JOB} job {job_id}, running since " in check.message
+    assert list(backfills(installed)) == [job_id]
+
+    # with time, it waits for its end, and then has its turn
+    third = runbook(*installed.controller.by_api(), *STEPS, "--backfill-days=1", "--poll-interval=0.1")
+    assert third.check(BACKFILL).status is CheckStatus.PASSED, third
+    assert f"Waiting for the {BACKFILL_JOB} job {job_id}" in " ".join(third.output.split())
+    assert list(backfills(installed).values()) == ["completed", "completed"]
+    assert list(runbook.cache.rglob("*.json")) == []
+
+
+def test_a_backfill_is_canceled_when_that_was_asked_for(runbook: Runbook, installed: Installed) -> None:
+    run = interrupted(runbook, installed, "--cancel-on-interrupt")
+    ((job_id, status),) = backfills(installed).items()
+    assert status == "canceled"
+    assert f"The backfill job {job_id} was canceled: the run was stopped with --cancel-on-interrupt." in said(run)
+    (seen,) = run.result.backfills
+    assert (seen.job_id, seen.status) == (job_id, "canceled")
+    assert run.result.posts is not None
+    assert run.result.posts.by_purpose["cancel"] == 1
+    assert list(runbook.cache.rglob("*.json")) == []
+
+
+def test_while_somebody_elses_backfill_is_active_none_is_started_and_it_is_not_canceled(
+    runbook: Runbook, installed: Installed
+) -> None:
+    theirs = started_by_somebody(installed)
+    run = runbook(
+        *installed.controller.by_api(),
+        *SLOW,
+        "--active-job-timeout=0.2",
+        "--cancel-on-interrupt",
+        env=installed.environment,
+    )
+    assert run.verdict.outcome is Outcome.INCOMPLETE, run
+    check = run.check(BACKFILL)
+    assert check.status is CheckStatus.NOT_CHECKED
+    assert f"the {BACKFILL_JOB} job {theirs.id}, " in check.message
+    assert "others may have started" not in said(run)
+    assert list(backfills(installed)) == [theirs.id]
+    assert run.result.posts is not None
+    assert not {"backfill", "cancel"} & run.result.posts.by_purpose.keys()
+
+
+def test_without_postgres_it_is_said_that_others_jobs_were_not_seen(
+    runbook: Runbook, installed: Installed
+) -> None:
+    run = runbook(*installed.controller.by_api(), *STEPS, "--backfill-days=1")
+    assert run.check(BACKFILL).status is CheckStatus.PASSED, run
+    assert "not seen: the API lists no jobs, and no --database-url was given." in said(run)
+
+
+def test_of_two_runs_at_once_the_second_waits_for_its_turn(runbook: Runbook, installed: Installed) -> None:
+    first = in_mid_backfill(runbook, installed)
+    second = runbook(*installed.controller.by_api(), *SLOW, "--active-job-timeout=0.2")
+    check = second.check(BACKFILL)
+    assert check.status is CheckStatus.NOT_CHECKED, second
+    assert "by another run of this user is active" in check.message
+    assert len(backfills(installed)) == 1
+    assert first.end().check(BACKFILL).status is CheckStatus.PASSED
+
+
+def test_the_turn_of_a_run_that_was_killed_is_free_and_its_backfill_is_waited_for(
+    runbook: Runbook, installed: Installed
+) -> None:
+    killed = in_mid_backfill(runbook, installed)
+    killed.process.kill()
+    killed.process.wait(PATIENCE_SECONDS)
+    run = runbook(*installed.controller.by_api(), *STEPS, "--backfill-days=1", "--poll-interval=0.1")
+    assert run.check(BACKFILL).status is CheckStatus.PASSED, run
+    first, _second = backfills(installed)
+    assert f"Waiting for the {BACKFILL_JOB} job {first}" in " ".join(run.output.split())

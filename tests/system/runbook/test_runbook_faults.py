@@ -1,0 +1,150 @@
+"""What differs is shown by whoever can see it, and --skip-backfill makes it no less.
+
+`tests/system/faults` has them all.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Run, Runbook, is_a_sentence
+from tests.support.controller import Controller, dataset, days_ago
+from tests.support.damage import at_row, lake_file, next_double, rewrite
+from tsse_validation.lake.shards import shard_of
+from tsse_validation.runlog.records import CheckStatus
+from tsse_validation.verdict import Outcome
+
+LOOK_ONLY = (*QUICK, "--skip-backfill", "--max-windows=7", "--max-job-windows=0")
+"""A backfill would heal most faults; windows that meet one are narrowed down, or wait for the watermark."""
+COUNTS = {"counts_agree_for_every_sensor", "counts_agree_for_every_sensor_and_day"}
+ROWS = "every_due_row_is_in_the_lake_unchanged"
+WINDOWS = "random_windows_agree_by_direct_count"
+
+
+def test_the_differing_row_is_shown_to_the_last_bit(runbook: Runbook, controller: Controller) -> None:
+    sensor, day = controller.sensor(), days_ago(5)
+    rewrite(lake_file(controller, sensor, day), at_row(sensor, "value", next_double))
+    run = runbook(*controller.directly(), *LOOK_ONLY, env=controller.environment)
+    assert (run.code, run.verdict.outcome) == (EXIT_NO_GO, Outcome.NO_GO), run
+    assert "--skip-backfill" in run.reasons
+    assert "VERDICT: NO-GO" in run.output
+    (row,) = run.result.differences
+    assert (row.kind, row.sensor_id, row.ts.date()) == ("changed_value", sensor, day)
+    assert row.postgres is not None
+    assert row.lake is not None
+    assert float(row.lake.value) == next_double(float(row.postgres.value))
+
+
+def test_rows_lost_today_are_seen_by_the_job_and_by_us(runbook: Runbook, controller: Controller) -> None:
+    sensor = controller.sensor()
+    for path in dataset(controller.paths).glob(f"date=*/shard={shard_of(sensor, controller.paths.shards)}/*"):
+        path.unlink()
+    run = runbook(*controller.directly(), *LOOK_ONLY, "--max-windows=35", env=controller.environment)
+    assert (run.code, run.verdict.outcome) == (EXIT_NO_GO, Outcome.NO_GO), run
+    assert any(check_id.startswith(WINDOWS) for check_id in run.red)
+    assert {"parity_job_finds_no_mismatch", *COUNTS, ROWS} <= run.red.keys()
+    job = run.check("parity_job_finds_no_mismatch")
+    assert sensor in job.message
+    assert "watermark had passed the first count" in job.message
+    assert "do not mark TSSE-6 Done" in job.advice
+    found = set(run.findings(flagged=True))
+    # soon after midnight no other shard may have a row of the day yet
+    assert found - {"partition missing"} == {"counts differ", "shard missing"}
+
+
+def test_by_the_api_alone_lost_rows_are_no_go_on_the_jobs_word(runbook: Runbook, controller: Controller) -> None:
+    sensor = controller.sensor()
+    for path in dataset(controller.paths).glob(f"date=*/shard={shard_of(sensor, controller.paths.shards)}/*"):
+        path.unlink()
+    run = runbook(*controller.by_api(), *LOOK_ONLY)
+    assert (run.code, run.verdict.outcome) == (EXIT_NO_GO, Outcome.NO_GO), run
+    assert run.red.keys() == {"parity_job_finds_no_mismatch"}
+    assert run.findings(flagged=True)["counts differ"].sensors == (sensor,)
+
+
+def _revoke(controller: Controller) -> None:
+    controller.sql("UPDATE api_tokens SET revoked_at = now() WHERE name = 'tsse-validation'")
+
+
+def _take_the_right_to_run(controller: Controller) -> None:
+    controller.sql(
+        "UPDATE api_tokens SET capabilities = '[\"analysis.view\"]' WHERE name = 'tsse-validation'",
+    )
+
+
+def _stop_postgres(controller: Controller) -> None:
+    assert controller.running.postgres is not None
+    controller.running.postgres.stop()
+
+
+def _kill_qdrant(controller: Controller) -> None:
+    assert controller.running.qdrant is not None
+    controller.running.qdrant.kill()
+
+
+OUTAGES: dict[str, tuple[Callable[[Controller], None], int, dict[str, str]]] = {
+    "the token is revoked": (
+        _revoke,
+        2,
+        {"valid_token_is_accepted": "refuses the token", "valid_token_runs_a_job": "unknown, revoked or expired"},
+    ),
+    "the token may not run jobs": (
+        _take_the_right_to_run,
+        2,
+        {"valid_token_runs_a_job": "it lacks analysis.run"},
+    ),
+    "Postgres is stopped": (_stop_postgres, 1, {"postgres_answers_a_query": "cannot be reached"}),
+    "Qdrant is dead": (_kill_qdrant, 1, {"qdrant_answers_healthz": "refuses the connection"}),
+}
+
+
+@pytest.mark.parametrize("name", OUTAGES)
+def test_what_keeps_the_runbook_from_being_run_is_named_and_incomplete(
+    name: str, runbook: Runbook, controller: Controller
+) -> None:
+    plant, step, words = OUTAGES[name]
+    plant(controller)
+    run = runbook(*controller.directly(), *LOOK_ONLY, env=controller.environment)
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert run.red.keys() == words.keys(), run
+    for check_id, text in words.items():
+        check = run.check(check_id)
+        assert check.status is CheckStatus.UNPROVEN
+        assert check.step == step
+        assert is_a_sentence(check.message)
+        assert text in check.message
+        assert check.advice
+    later = [check for check in run.result.checks if check.step > step]
+    assert later
+    assert all(check.status is CheckStatus.BLOCKED for check in later)
+    assert run.verdict.rows_compared == 0
+    assert "Traceback" not in run.output
+
+
+def test_a_controller_killed_in_mid_backfill_is_named_with_its_job(
+    runbook: Runbook, controller: Controller
+) -> None:
+    started = runbook.start(*controller.directly(), *QUICK, "--backfill-days=365", env=controller.environment)
+    started.wait_for("\nbackfill: ")
+    controller.running.controller.kill()
+    ((job_id, status),) = controller.sql(
+        "SELECT id::text, status FROM analysis_jobs WHERE job_type = 'lake_backfill_v1'"
+    )
+    assert status == "running"
+    run = started.end()
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    (backfill,) = run.result.backfills
+    assert (backfill.job_id, backfill.status) == (job_id, "running")
+    check = run.check("backfill_job_completes")
+    assert check.status is CheckStatus.UNPROVEN
+    assert "The controller went away while the lake_backfill_v1 job" in check.message
+    assert job_id in check.message
+    assert "0 of 90 days were backfilled" in run.reasons
+    assert "Traceback" not in run.output
+    _nothing_after_the_backfill_is_proven(run)
+
+
+def _nothing_after_the_backfill_is_proven(run: Run) -> None:
+    later = [check for check in run.result.checks if check.step > 4]
+    assert later
+    assert all(check.status is CheckStatus.BLOCKED for check in later)

@@ -1,0 +1,160 @@
+"""A whole stack is GO, the verdict says what it rests on, and nothing is left behind."""
+
+from pathlib import Path
+
+import pytest
+
+from fixtures.processes import wait_until
+from tests.support.command import (
+    EXIT_GO,
+    EXIT_INCOMPLETE,
+    LOGS,
+    PATIENCE_SECONDS,
+    QUICK,
+    Runbook,
+    alive,
+    service_processes,
+)
+from tests.support.controller import Controller, dataset, days_ago
+from tests.support.damage import lake_file
+from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.report.markdown.rendering import markdown_name
+from tsse_validation.runlog.records import CheckStatus
+from tsse_validation.verdict import Outcome
+
+DIRECT_CHECKS = {
+    "postgres_answers_a_query",
+    "no_temporary_file_is_left",
+    "counts_agree_for_every_sensor",
+    "every_due_row_is_in_the_lake_unchanged",
+}
+
+
+def test_an_embedded_run_with_defaults_is_go_and_leaves_nothing_but_its_reports(
+    runbook: Runbook, tmp_path: Path
+) -> None:
+    summary = tmp_path / "ci.md"
+    started = runbook.start("--farm-rows=3000", "--farm-sensors=6", env={"GITHUB_STEP_SUMMARY": str(summary)})
+    # the stack's token is written before its last service starts, and is there to be read until the run ends
+    assert wait_until(lambda: any(runbook.temporary.glob("*/token.txt")), seconds=PATIENCE_SECONDS)
+    started.wait_for("test_2_token.py")
+    (stack,) = runbook.stacks()
+    services = service_processes(stack)
+    started.secrets.append((stack / "token.txt").read_text().strip())
+    run = started.end()
+    assert (run.code, run.verdict.outcome) == (EXIT_GO, Outcome.GO), run
+    assert {check.key for check in run.result.checks if check.status is CheckStatus.PASSED} == set(CHECKS)
+    assert len(run.status(CheckStatus.PASSED)) == len(run.result.checks)
+    assert "VERDICT: GO" in run.output
+    assert "no installed controller" in run.output
+    assert run.verdict.rows_compared > 2_500
+    pages = {"report.html", "tests.html", markdown_name(run.result.started.at)}
+    names = {"run.jsonl", "result.json", "junit.xml", "ctrf.json", *pages, *LOGS}
+    assert {path.name for path in run.files} == names
+    assert "VERDICT" in run.output
+    assert summary.read_text().startswith("## TSSE lake validation: GO\n")
+    assert all(secret not in summary.read_text() for secret in started.secrets)
+    assert '<h2 id="tsse-verdict">GO</h2>' in (run.directory / "report.html").read_text()
+    assert 'href="report.html"' in (run.directory / "tests.html").read_text()
+    assert len(services) == 3
+    assert alive(services) == []
+    assert runbook.left_behind() == []
+
+
+def test_the_lake_s_files_and_the_lag_of_replication_are_recorded_as_each_step_saw_them(
+    runbook: Runbook, controller: Controller
+) -> None:
+    run = runbook(*controller.directly(), *QUICK, "--max-windows=0", env=controller.environment)
+    inspected = [seen for seen in run.result.partitions if seen.source == "inspection"]
+    assert [seen.moment.split()[0] for seen in inspected] == ["before", "after", "once"]
+    for seen in inspected[1:]:
+        days = {path.parent.parent.name for path in dataset(controller.paths).rglob("*.parquet")}
+        assert {f"date={of_date.day}" for of_date in seen.dates if of_date.files} == days
+    (by_job,) = (seen for seen in run.result.partitions if seen.source == "parity")
+    assert all(of_date.manifest_files is not None for of_date in by_job.dates)
+    looks = run.result.replication
+    assert {look.source for look in looks} == {"inspection", "state_file", "parity"}
+    assert [look.at for look in looks] == sorted(look.at for look in looks)
+    assert all(look.age_seconds is not None and look.state.computed_through_ts is not None for look in looks)
+    (counts,) = (counts for counts in run.result.counts if counts.source == "job")
+    assert counts.requested is not None
+
+
+def test_a_step_summary_that_cannot_be_written_is_said_and_changes_no_verdict(
+    runbook: Runbook, controller: Controller, tmp_path: Path
+) -> None:
+    run = runbook(*controller.directly(), *QUICK, f"--step-summary={tmp_path}", env=controller.environment)
+    assert "could not be written: Is a directory." in " ".join(run.output.split())
+    assert run.code == EXIT_GO, run
+
+
+def test_a_tier_a_run_that_sees_everything_is_go_on_the_suites_own_reading(
+    runbook: Runbook, controller: Controller
+) -> None:
+    run = runbook(*controller.directly(), *QUICK, "-m", "tier_a", env=controller.environment)
+    assert (run.code, run.verdict.outcome) == (EXIT_GO, Outcome.GO), run
+    assert {check.key for check in run.result.checks if check.status is CheckStatus.PASSED} == set(CHECKS)
+    assert run.verdict.not_checked == ()
+    assert run.verdict.basis.startswith("our own reading of Postgres and of the lake's files")
+    assert run.result.stack is not None
+    assert not run.result.stack.owned
+    assert "the installed controller at" in " ".join(run.output.split())
+
+
+def test_by_the_api_alone_go_rests_on_the_controllers_own_counts(runbook: Runbook, controller: Controller) -> None:
+    run = runbook(*controller.by_api(), *QUICK)
+    assert (run.code, run.verdict.outcome) == (EXIT_GO, Outcome.GO), run
+    assert "the controller's own counts" in run.verdict.basis
+    assert "no count here is independent" in run.verdict.basis
+    missing = {missing.check_id: missing for missing in run.verdict.not_checked}
+    assert missing.keys() >= DIRECT_CHECKS
+    assert all(entry.tolerated for entry in missing.values())
+    assert "no --database-url" in missing["counts_agree_for_every_sensor"].reason
+    assert "no --hot-path" in missing["no_temporary_file_is_left"].reason
+    assert "no --view-token-file" in missing["view_only_token_cannot_create_a_job"].reason
+    assert "the controller's own counts" in " ".join(run.output.split())
+
+
+def test_by_the_api_alone_there_is_no_go_when_direct_proof_is_required(
+    runbook: Runbook, controller: Controller
+) -> None:
+    run = runbook(*controller.by_api(), *QUICK, "--require-direct")
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert not run.red
+    assert not any(missing.tolerated for missing in run.verdict.not_checked)
+    assert "no --database-url" in run.reasons
+
+
+def test_a_lost_file_is_no_go_until_a_backfill_heals_it(runbook: Runbook, controller: Controller) -> None:
+    lake_file(controller, controller.sensor(), days_ago(5)).unlink()
+    looked = runbook(*controller.directly(), *QUICK, "--skip-backfill", env=controller.environment)
+    assert looked.verdict.outcome is Outcome.NO_GO, looked
+    assert looked.findings(flagged=True)["shard missing"].heals_by_backfill
+    healed = runbook(*controller.directly(), *QUICK, env=controller.environment)
+    assert (healed.code, healed.verdict.outcome) == (EXIT_GO, Outcome.GO), healed
+    assert not healed.findings(flagged=True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (
+            "tests_validation/test_7_windows.py",
+            "tests_validation/test_3_inspect.py",
+            "tests_validation/test_1_health.py",
+        ),
+        ("tests_validation/test_6_parity.py", "tests_validation"),
+    ],
+    ids=["files", "directory"],
+)
+def test_steps_run_in_runbook_order_whatever_the_order_of_the_arguments(
+    arguments: tuple[str, ...], runbook: Runbook, controller: Controller
+) -> None:
+    run = runbook(*arguments, *controller.directly(), *QUICK, "--skip-backfill", env=controller.environment)
+    assert run.code == EXIT_INCOMPLETE, run
+    steps = [check.step for check in run.result.checks]
+    assert steps == sorted(steps)
+    assert steps[0] == 1
+    keys = list(CHECKS)
+    lines = [keys.index(check.key) for check in run.result.checks]
+    assert lines == sorted(lines)

@@ -1,0 +1,95 @@
+"""What arrives late, is upserted, or is asked for too early is explained, and the run is GO."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from fixtures.farm import IngestRates, LiveIngest, Role
+from fixtures.processes import wait_until
+from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Run, Runbook
+from tests.support.controller import Controller
+from tsse_validation.domain.instants import format_rfc3339, utc_now
+from tsse_validation.runlog.records import CheckStatus
+from tsse_validation.verdict import Outcome
+
+BUSY = IngestRates(fresh_per_second=5.0, late_every=0.2, upsert_every=0.2)
+
+
+@contextmanager
+def traffic(controller: Controller, *, history_days: float, upserts: bool) -> Iterator[LiveIngest]:
+    """Write fresh rows and late ones, and upserts where wanted, at most so old."""
+    readings = controller.running.farm.ids(Role.REGULAR, Role.GAPPY)
+    forecasts = controller.running.farm.ids(Role.FORECAST) if upserts else ()
+    with LiveIngest(controller.conninfo, readings, forecasts, history_days=history_days, rates=BUSY) as ingest:
+        yield ingest
+    assert ingest.counts.late
+    assert bool(ingest.counts.upserts) is upserts
+    assert not ingest.counts.failures
+
+
+def is_go_with_nothing_flagged(run: Run) -> None:
+    """Hold a run against what it should be when nothing is wrong."""
+    assert (run.code, run.verdict.outcome) == (EXIT_GO, Outcome.GO), run
+    assert not run.red
+    assert not run.findings(flagged=True)
+
+
+def test_late_rows_and_upserts_during_a_run_are_explained(runbook: Runbook, controller: Controller) -> None:
+    with traffic(controller, history_days=80, upserts=True):
+        run = runbook(*controller.directly(), *QUICK, env=controller.environment)
+    is_go_with_nothing_flagged(run)
+    explained = run.findings(flagged=False)
+    assert {"late arrival pending", "upsert pending"} <= explained.keys()
+    for diagnosis in ("late arrival pending", "upsert pending"):
+        assert explained[diagnosis].rows > 0
+        assert explained[diagnosis].next_step.startswith("Nothing")
+    (compared,) = run.result.rows_compared
+    assert compared.not_due >= explained["late arrival pending"].rows
+
+
+def test_by_the_api_alone_late_rows_are_explained_once_the_watermark_has_passed(
+    runbook: Runbook, controller: Controller
+) -> None:
+    with traffic(controller, history_days=0.9, upserts=False):
+        started = runbook.start(*controller.by_api(), *QUICK)
+        wait_until(lambda: parity_jobs(controller) > 0, seconds=PATIENCE_SECONDS)
+    run = started.end()
+    is_go_with_nothing_flagged(run)
+    late = run.findings(flagged=False)["late arrival"]
+    assert controller.sensor() in late.sensors
+    assert "once the watermark had passed the count" in late.evidence
+
+
+def test_by_the_api_alone_rows_that_never_stop_arriving_late_leave_it_open(
+    runbook: Runbook, controller: Controller
+) -> None:
+    with traffic(controller, history_days=0.9, upserts=False):
+        run = runbook(*controller.by_api(), *QUICK, "--skip-backfill", "--max-job-windows=0")
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert not run.red
+    spot = run.check("parity_job_finds_no_mismatch")
+    assert spot.status is CheckStatus.NOT_CHECKED
+    assert "keep arriving late" in spot.message
+    assert "--database-url" in spot.message + spot.advice
+
+
+def parity_jobs(controller: Controller) -> int:
+    """Count the parity jobs that were ever started."""
+    ((jobs,),) = controller.sql("SELECT count(*) FROM analysis_jobs WHERE job_type = 'lake_parity_check_v1'")
+    return int(jobs)
+
+
+def test_a_window_that_ends_beyond_the_watermark_is_cut_and_explained(
+    runbook: Runbook, controller: Controller
+) -> None:
+    end = utc_now() + timedelta(days=1)
+    run = runbook(
+        *controller.directly(), *QUICK, f"--window-end={format_rfc3339(end)}", env=controller.environment
+    )
+    is_go_with_nothing_flagged(run)
+    beyond = run.findings(flagged=False)["beyond the watermark"]
+    assert "after the watermark" in beyond.summary
+    assert any("after the watermark" in warning for warning in run.check("parity_job_finds_no_mismatch").warnings)
+    (job,) = (counts for counts in run.result.counts if counts.source == "job")
+    assert job.watermark is not None
+    assert job.window.end <= job.watermark

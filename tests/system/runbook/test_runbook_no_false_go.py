@@ -1,0 +1,161 @@
+"""Whatever keeps a check from being made, the run is not GO, and says why."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Runbook, meddling
+from tests.support.controller import Controller, days_ago
+from tests.support.damage import lake_file, rewrite, without_row
+from tsse_validation.domain.instants import format_rfc3339, utc_now
+from tsse_validation.runlog.records import CheckStatus
+from tsse_validation.verdict import Outcome
+
+HEALTH = "tests_validation/test_1_health.py"
+LAST_CHECK = "tests_validation/test_7_windows.py::test_random_windows_agree_by_the_parity_job"
+
+PLUGIN = """
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.originalname == "test_counts_agree_for_every_sensor":
+            item.add_marker(pytest.mark.skip(reason="not today"))
+        if item.originalname == "test_every_due_row_is_in_the_lake_unchanged":
+            item.add_marker(pytest.mark.xfail(strict=False))
+"""
+
+
+SELECTIONS = {
+    "one module": [HEALTH],
+    "one check": [f"{HEALTH}::test_core_server_answers_healthz"],
+    "by name": ["-k", "healthz"],
+    "a marker that nothing has": ["-m", "nightly"],
+}
+
+
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_a_selection_is_incomplete_and_what_is_left_out_is_counted(
+    name: str, runbook: Runbook, controller: Controller
+) -> None:
+    run = runbook(*SELECTIONS[name], *controller.directly(), *QUICK, env=controller.environment)
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert not run.red
+    assert "no row was compared" in run.reasons
+    keys = {check.key for check in run.result.checks if check.status.proven}
+    assert {missing.key for missing in run.verdict.not_checked if not missing.tolerated}.isdisjoint(keys)
+    assert not any(gate.outcome is Outcome.GO for gate in run.verdict.gates)
+    assert "VERDICT: INCOMPLETE" in run.output
+
+
+def test_a_step_whose_needs_were_not_selected_is_blocked(runbook: Runbook, controller: Controller) -> None:
+    run = runbook("tests_validation/test_6_parity.py", *controller.directly(), *QUICK, env=controller.environment)
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert {check.status for check in run.result.checks} == {CheckStatus.BLOCKED}
+    assert "blocked by step 4 (backfill): it did not run" in run.reasons
+
+
+def test_one_deselected_check_is_enough(runbook: Runbook, controller: Controller) -> None:
+    run = runbook("--deselect", LAST_CHECK, *controller.directly(), *QUICK, env=controller.environment)
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert run.verdict.reasons == ("step 7 (windows): Random windows agree by the controller's job: deselected",)
+
+
+def test_a_skipped_backfill_is_enough(runbook: Runbook, controller: Controller) -> None:
+    run = runbook(*controller.directly(), *QUICK, "--skip-backfill", env=controller.environment)
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert not run.red
+    assert "left out by --skip-backfill" in run.reasons
+    assert "0 of 90 days were backfilled" in run.reasons
+    assert run.verdict.rows_compared > 0
+
+
+def test_seven_days_are_not_ninety(runbook: Runbook, controller: Controller) -> None:
+    run = runbook(*controller.directly(), *QUICK, "--backfill-days=7", env=controller.environment)
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert run.verdict.reasons == ("gate “Backfill of 90 days needs one command”: 7 of 90 days were backfilled",)
+
+
+def test_no_drawn_window_proves_nothing(runbook: Runbook, controller: Controller) -> None:
+    run = runbook(
+        *controller.directly(), *QUICK, "--max-windows=0", "--max-job-windows=0", env=controller.environment
+    )
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert not run.red
+    (reason,) = run.verdict.reasons
+    assert reason.startswith("step 7 (windows): 8 checks: No window could be drawn")
+
+
+def test_drawn_windows_without_a_row_prove_nothing_and_are_no_fault(
+    runbook: Runbook, controller: Controller
+) -> None:
+    run = runbook(
+        *controller.directly(), *QUICK, "--max-job-windows=1", "--skip-backfill", env=controller.environment
+    )
+    (window,) = (window for window in run.result.windows if window.source == "job")
+    check = run.check("random_windows_agree_by_the_parity_job")
+    assert window.postgres or check.status is CheckStatus.NOT_CHECKED, run
+    assert not run.red
+    assert run.code == EXIT_INCOMPLETE
+
+
+def test_a_sensor_that_does_not_exist_proves_nothing(runbook: Runbook, controller: Controller) -> None:
+    run = runbook(*controller.directly(), *QUICK, "--sensor-ids=no-such-sensor", env=controller.environment)
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert not run.red
+    assert run.check("parity_job_finds_no_mismatch").status is CheckStatus.NOT_CHECKED
+    assert "equal zeros prove nothing" in run.reasons
+
+
+def test_a_window_without_rows_proves_nothing(runbook: Runbook, controller: Controller) -> None:
+    start = utc_now() - timedelta(days=3)
+    controller.sql("DELETE FROM metrics WHERE ts >= %s", start - timedelta(hours=1))
+    run = runbook(
+        *controller.directly(),
+        *QUICK,
+        f"--window-start={format_rfc3339(start)}",
+        f"--window-end={format_rfc3339(start + timedelta(hours=1))}",
+        env=controller.environment,
+    )
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert not run.red
+    assert run.check("parity_job_finds_no_mismatch").status is CheckStatus.NOT_CHECKED
+    assert "equal zeros prove nothing" in run.reasons
+
+
+def test_a_run_that_stops_at_the_first_failure_counts_the_rest_as_not_run(
+    runbook: Runbook, controller: Controller
+) -> None:
+    assert controller.running.qdrant is not None
+    controller.running.qdrant.kill()
+    run = runbook("-x", *controller.directly(), *QUICK, env=controller.environment)
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert run.red.keys() == {"qdrant_answers_healthz"}
+    assert len(run.result.checks) == 2
+    assert "step 6 (parity): 5 checks: not run" in run.reasons
+
+
+def test_a_check_that_a_plugin_skips_or_expects_to_fail_proves_nothing(
+    runbook: Runbook, controller: Controller, tmp_path: Path
+) -> None:
+    environment = controller.environment | meddling(tmp_path, PLUGIN)
+    run = runbook(*controller.directly(), *QUICK, env=environment)
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert {check.check_id: check.message for check in run.red.values()} == {
+        "counts_agree_for_every_sensor": "skipped: not today",
+        "every_due_row_is_in_the_lake_unchanged": "an expected failure proves nothing",
+    }
+    assert len(run.verdict.reasons) == 2
+
+
+def test_a_failure_that_a_plugin_expects_is_a_failure(
+    runbook: Runbook, controller: Controller, tmp_path: Path
+) -> None:
+    sensor = controller.sensor()
+    rewrite(lake_file(controller, sensor, days_ago(5)), without_row(sensor))
+    environment = controller.environment | meddling(tmp_path, PLUGIN)
+    run = runbook(*controller.directly(), *QUICK, "--skip-backfill", env=environment)
+    assert (run.code, run.verdict.outcome) == (EXIT_NO_GO, Outcome.NO_GO), run
+    assert run.check("every_due_row_is_in_the_lake_unchanged").status is CheckStatus.FAILED

@@ -1,0 +1,157 @@
+from datetime import timedelta
+
+from tests.support.report_builders import (
+    BAD_DAY,
+    BAD_SENSOR,
+    DAYS,
+    LOST,
+    START,
+    WINDOW,
+    go,
+    no_go,
+    result,
+    run_started,
+)
+from tsse_validation.report.html.rendering import render_page
+from tsse_validation.report.markdown.rendering import render_markdown
+from tsse_validation.report.model.counts import MAX_CELLS, MAX_SENSORS, counts_tables, day_tables
+from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.report.model.view import view_of, window_fails
+from tsse_validation.runlog.records import CountRow, CountsTaken, RowsCompared, WindowChecked, WindowSpan
+
+
+def taken(source: str, *rows: CountRow, window: WindowSpan = WINDOW) -> CountsTaken:
+    return CountsTaken.model_validate({"source": source, "window": window, "rows": rows})
+
+
+def row(sensor: str, postgres: int = 5, lake: int = 5, *, matches: bool = True) -> CountRow:
+    return CountRow(sensor, None, postgres, lake, 0, 0, matches)
+
+
+def test_our_counts_and_the_job_s_stand_side_by_side() -> None:
+    (table,) = counts_tables(no_go())
+    first = table.lines.items[0]
+    assert first.sensor_id == BAD_SENSOR
+    assert first.direct is not None
+    assert first.job is not None
+    assert first.direct.postgres - first.direct.lake == first.job.postgres - first.job.lake == LOST
+    assert table.lines.items[-1].job is None
+    assert table.mismatching == 1
+
+
+def test_counts_of_different_windows_are_not_mixed() -> None:
+    later = WindowSpan(start=WINDOW.start, end=WINDOW.end + timedelta(seconds=1))
+    run = result(run_started(), taken("direct", row("a")), taken("job", row("a"), window=later))
+    assert [(table.direct is None, table.job is None) for table in counts_tables(run)] == [
+        (False, True),
+        (True, False),
+    ]
+
+
+def test_counts_that_came_in_parts_make_one_table() -> None:
+    run = result(run_started(), taken("job", row("a")), taken("job", row("b")))
+    (table,) = counts_tables(run)
+    assert table.lines.total == 2
+
+
+def test_a_second_count_of_a_sensor_never_hides_the_first() -> None:
+    run = result(run_started(), taken("job", row("a", 5, 4, matches=False)), taken("job", row("a")))
+    assert [table.mismatching for table in counts_tables(run)] == [1, 0]
+
+
+def test_a_row_that_claims_to_match_with_unequal_numbers_is_shown_as_a_mismatch() -> None:
+    run = result(run_started(), taken("direct", row("a", 5, 4, matches=True)))
+    (table,) = counts_tables(run)
+    assert table.mismatching == 1
+
+
+def test_a_count_that_found_no_sensor_is_still_shown() -> None:
+    (table,) = counts_tables(result(run_started(), taken("job")))
+    assert table.job is not None
+    assert table.lines.total == 0
+
+
+def test_long_tables_are_cut_after_the_mismatches_with_the_true_total_kept() -> None:
+    rows = [row(f"s{number:05}") for number in range(MAX_SENSORS)] + [row("zz", 5, 4, matches=False)]
+    (table,) = counts_tables(result(run_started(), taken("direct", *rows)))
+    assert table.lines.items[0].sensor_id == "zz"
+    assert table.lines.total == MAX_SENSORS + 1
+    assert table.lines.hidden == 1
+    assert table.direct is not None
+    assert table.direct.rows == MAX_SENSORS + 1
+
+
+def test_days_are_summed_and_only_the_mismatching_cells_are_kept() -> None:
+    (table,) = day_tables(no_go())
+    assert [day for day, _ in table.days] == list(DAYS)
+    assert [(cell.day, cell.sensor_id) for cell in table.cells.items] == [(BAD_DAY, BAD_SENSOR)]
+    assert sum(totals.postgres for _, totals in table.days) == table.totals.postgres
+    assert {day: totals.mismatching for day, totals in table.days if totals.mismatching} == {BAD_DAY: 1}
+
+
+def test_mismatching_cells_are_cut_with_the_true_total_kept() -> None:
+    rows = [row(f"s{number}", 5, 4, matches=False)._replace(day=BAD_DAY) for number in range(MAX_CELLS + 3)]
+    (table,) = day_tables(result(run_started(), taken("direct", *rows)))
+    assert len(table.cells.items) == MAX_CELLS
+    assert table.cells.total == table.totals.mismatching == MAX_CELLS + 3
+
+
+def test_the_true_number_of_differing_rows_is_kept_when_the_log_lists_fewer() -> None:
+    reach = RowsCompared(
+        level="rows", window=WINDOW, days=1, rows=9, sensors=1, differing=9_000, not_due=0, pending=0
+    )
+    view = view_of(ReportDocument.of(result(run_started(), reach)))
+    assert view.differences.total == 9_000
+
+
+def test_windows_are_summed_per_edge_and_source() -> None:
+    view = view_of(ReportDocument.of(no_go()))
+    assert [(line.edge, line.source, line.windows, line.failing) for line in view.edges] == [
+        ("UTC midnight", "direct", 4, 1),
+        ("at the watermark", "direct", 4, 0),
+        ("one microsecond", "direct", 4, 0),
+        ("UTC midnight", "job", 1, 0),
+    ]
+    assert view.windows_failing.total == 1
+
+
+def test_a_window_whose_sums_agree_but_whose_sensors_do_not_fails() -> None:
+    window = WindowChecked(
+        edge="e", source="job", start=START, end=START, postgres=5, lake=5, sensors=2, mismatching=("a", "b")
+    )
+    assert window_fails(window)
+
+
+def test_a_window_without_mismatch_does_not_fail() -> None:
+    assert not any(map(window_fails, go().windows))
+
+
+def test_what_was_late_in_the_job_s_counts_is_shown_as_counted_and_is_no_mismatch() -> None:
+    late = taken("job", row("a", 5, 4, matches=False), row("b", 5, 3, matches=False))
+    run = result(run_started(), late.model_copy(update={"late": ("a",)}))
+    (table,) = counts_tables(run)
+    assert {line.sensor_id: line.matches for line in table.lines.items} == {"a": True, "b": False}
+    assert (table.mismatching, table.job and table.job.mismatching) == (1, 1)
+    assert view_of(ReportDocument.of(run)).mismatching_sensors == 1
+    markdown = render_markdown(ReportDocument.of(run))
+    assert "| `a` | 5 | 4 | late, no fault |" in markdown
+    assert "| `b` | 5 | 3 | ❌ |" in markdown
+    assert "late, no fault" in render_page(ReportDocument.of(run))
+
+
+def test_our_own_count_that_differs_is_a_mismatch_whatever_was_late_in_the_job_s() -> None:
+    late = taken("job", row("a", 5, 4, matches=False)).model_copy(update={"late": ("a",)})
+    (table,) = counts_tables(result(run_started(), late, taken("direct", row("a", 5, 4, matches=False))))
+    assert table.mismatching == 1
+
+
+def test_a_window_whose_rows_were_late_does_not_fail() -> None:
+    fields = {"edge": "random", "source": "job", "start": START, "end": START, "sensors": 1}
+    window = WindowChecked.model_validate(fields | {"postgres": 5, "lake": 4, "late": ("a",)})
+    assert not window_fails(window)
+    assert window_fails(window.model_copy(update={"late": ()}))
+    assert window_fails(window.model_copy(update={"mismatching": ("b",)}))
+    of = ReportDocument.of(result(run_started(), window))
+    for said in (render_page(of), render_markdown(of)):
+        assert "1 window differs by rows that arrived late: no fault." in said
+        assert "No window fails." in said

@@ -1,0 +1,156 @@
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from tests.support.report_builders import (
+    SCENARIOS,
+    WATERMARK,
+    empty,
+    go,
+    hostile,
+    job_counts,
+    no_go,
+    partitions,
+    replication,
+    result,
+    run_started,
+)
+from tsse_validation.report.markdown.markup import code, escaped, table
+from tsse_validation.report.markdown.rendering import markdown_name, render_markdown
+from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.runlog.records import CountRow, CountsTaken, WindowSpan
+from tsse_validation.runlog.result import RunResult
+
+ANY_TEXT = st.text(st.characters(codec=None))
+REAL = Path(__file__).parents[2] / "data" / "tsse-lake-parity-20260124_083505-0.1.9.211.md"
+
+
+def parse(markdown: str) -> list[Token]:
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown)
+
+
+def shape(of: RunResult) -> list[str]:
+    """Return the blocks of a result's Markdown and what is inside them, without the text itself."""
+    tokens = parse(render_markdown(ReportDocument.of(of)))
+    inline = {child.type for token in tokens for child in token.children or []}
+    return [token.type for token in tokens] + sorted(inline - {"text", "code_inline", "text_special"})
+
+
+def shown(markdown: str) -> str:
+    """Return what a reader sees of one line of Markdown."""
+    return "".join(child.content for token in parse(markdown) for child in token.children or [])
+
+
+def test_the_file_is_named_after_the_utc_minute_of_the_start() -> None:
+    zone = timezone(timedelta(hours=-8))
+    assert markdown_name(datetime(2026, 1, 24, 20, 5, 59, tzinfo=zone)) == "tsse-lake-parity-20260125_0405.md"
+    assert markdown_name(datetime(2026, 1, 4, 3, 5, tzinfo=UTC)) == "tsse-lake-parity-20260104_0305.md"
+
+
+def test_the_tables_of_counts_are_the_controller_s_own() -> None:
+    real = [line for line in REAL.read_text().splitlines() if line.startswith("|")][:2]
+    ours = render_markdown(ReportDocument.of(result(run_started(), job_counts(lost=7)))).splitlines()
+    place = ours.index(real[0])
+    assert ours[place + 1] == real[1]
+    assert ours[place + 2] == "| `006298880cd2dbb66247fdc3` | 255528 | 255521 | ❌ |"
+    assert ours[place + 3] == "| `00ca2cd37fd567ab0016992d` | 25753 | 25753 | ✅ |"
+
+
+def tables(markdown: str) -> list[tuple[str, str]]:
+    """Return each table's heading with the line that aligns its columns."""
+    lines = markdown.splitlines()
+    return [(above, rule) for above, rule in pairwise(lines) if re.fullmatch(r"\|( :?-+:? \|)+", rule)]
+
+
+def test_every_table_of_the_controller_s_own_report_is_there_in_its_order() -> None:
+    theirs, ours = tables(REAL.read_text()), tables(render_markdown(ReportDocument.of(go())))
+    assert len(theirs) == 2
+    places = [ours.index(table) for table in theirs]
+    assert places == sorted(places)
+
+
+def test_what_the_controller_s_own_report_says_ours_says_line_by_line() -> None:
+    sensors = {
+        "006298880cd2dbb66247fdc3": 283,
+        "00ca2cd37fd567ab0016992d": 283,
+        "0137f2f857d4dd34c390573c": 0,
+        "015a8d9ab43abcd515fd1730": 0,
+        "025eeb6985bca09f87e4a85d": 2808,
+    }
+    start, end = (datetime(2026, 1, day, 16, 35, 5, us, UTC) for day, us in ((23, 10617), (24, 31632)))
+    counts = CountsTaken(
+        source="job",
+        window=WindowSpan(start=start, end=WATERMARK),
+        requested=WindowSpan(start=start, end=end),
+        watermark=WATERMARK,
+        rows=tuple(CountRow(sensor, None, count, count, 0, 0, True) for sensor, count in sensors.items()),
+    )
+    of = result(run_started(), counts, *partitions(), *replication(61.5, source="parity"))
+    ours = render_markdown(ReportDocument.of(of)).splitlines()
+    title, *theirs = filter(None, REAL.read_text().splitlines())
+    assert title.startswith("# ")
+    assert [line for line in theirs if line not in ours] == []
+
+
+def test_the_runbook_s_next_step_stands_by_its_finding() -> None:
+    report = render_markdown(ReportDocument.of(no_go()))
+    assert "Next step: Re-run backfill with replace_existing=true for 2026-01-05." in report
+
+
+@pytest.mark.parametrize("name", [name for name, _ in SCENARIOS])
+def test_every_section_is_there_whatever_the_run_saw(name: str) -> None:
+    headings = re.findall(r"^## (.*)$", render_markdown(ReportDocument.of(dict(SCENARIOS)[name])), re.MULTILINE)
+    expected = re.findall(r"^## (.*)$", render_markdown(ReportDocument.of(no_go())), re.MULTILINE)
+    assert headings == expected
+
+
+def test_an_empty_section_says_so() -> None:
+    report = render_markdown(ReportDocument.of(empty()))
+    for said in ("No backfill was run.", "No window was drawn.", "No counts were taken.", "No stack was reached."):
+        assert said in report
+
+
+@given(ANY_TEXT)
+def test_no_text_changes_the_structure_of_the_report(text: str) -> None:
+    assert shape(hostile(f"x{text}x")) == shape(hostile("plain"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a|b",
+        "`",
+        "``x``",
+        "<img src=x onerror=alert(1)>",
+        "</script>",
+        "a\n\n# b",
+        "[x](y)",
+        "- x",
+        "1. x",
+        "a_b_",
+        "\\|",
+    ],
+)
+def test_text_that_is_markdown_is_shown_and_not_obeyed(text: str) -> None:
+    assert shown(escaped(text)) == " ".join(text.split())
+    assert "<" not in escaped(text)
+    assert "<" not in code(text)
+
+
+@given(ANY_TEXT.filter(str.strip))
+def test_escaped_text_is_one_paragraph_of_plain_text(text: str) -> None:
+    markdown = escaped(text)
+    assert [token.type for token in parse(markdown)] == ["paragraph_open", "inline", "paragraph_close"]
+
+
+@given(st.lists(ANY_TEXT, min_size=2, max_size=2))
+def test_a_row_of_a_table_has_as_many_cells_as_its_heading(cells: list[str]) -> None:
+    tokens = parse("\n".join(table(("A", "B"), [cells, [code(cell) for cell in cells]])))
+    assert [token.type for token in tokens].count("td_open") == 4
