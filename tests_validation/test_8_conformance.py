@@ -1,4 +1,4 @@
-"""Beyond the runbook, and only when asked for: the endpoints answer as the contract has it, case by case."""
+"""Step 8, beyond the runbook, and only when asked for: each endpoint answers as the contract has it."""
 
 import pytest
 

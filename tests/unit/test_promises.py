@@ -13,21 +13,22 @@ from tests.support.builders import (
     inspection,
     replication,
 )
-from tsse_validation.domain.contract import InspectedDataset, JobProgress, Replication
+from tsse_validation.domain.contract import InspectedDataset, JobProgress
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import DAY, MICROSECOND, utc_day
-from tsse_validation.domain.windows import Window
+from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.settings.model import Settings
 from tsse_validation.steps.promises import (
     BACKFILL_PROMISES,
     REPLICATION_PROMISES,
     BackfillEvidence,
-    covered_range,
     crowded_shards,
     partition_differences,
-    promised_range,
 )
+from tsse_validation.steps.scoping import covered_scope
 
 EARLIER = WATERMARK - SECOND
+SETTINGS = Settings()
 
 
 @pytest.mark.parametrize("promise", BACKFILL_PROMISES)
@@ -219,44 +220,33 @@ def test_an_empty_lake_is_not_crowded() -> None:
 # ---- what is covered -------------------------------------------------------------------------------------------
 
 
-def covered(state: Replication, *, cold: bool, days: int = 90, now: datetime = WATERMARK) -> object:
-    return covered_range(state, cold=cold, retention_days=days, now=now)
-
-
 @pytest.mark.parametrize("missing", ["backfill_from_ts", "backfill_to_ts", "computed_through_ts"])
 def test_without_a_completed_backfill_nothing_is_covered(missing: str) -> None:
-    assert covered(replication(**{missing: None}), cold=True) is None
     with pytest.raises(NotCheckedError, match="nothing is promised"):
-        promised_range(replication(**{missing: None}), cold=True, retention_days=90, now=WATERMARK)
+        covered_scope(SETTINGS, replication(**{missing: None}), cold=True, now=WATERMARK)
 
 
 def test_with_a_cold_place_the_whole_backfill_stays_covered() -> None:
-    now = WATERMARK + 200 * DAY
-    found = covered_range(replication(), cold=True, retention_days=90, now=now)
-    assert found is not None
+    found = covered_scope(SETTINGS, replication(), cold=True, now=WATERMARK + 200 * DAY).coverage
     assert (found.backfill_from, found.backfill_to, found.watermark) == (BEGIN, WATERMARK, WATERMARK)
 
 
 def test_without_a_cold_place_what_retention_deletes_is_not_promised() -> None:
-    found = covered_range(replication(), cold=False, retention_days=30, now=WATERMARK)
-    assert found is not None
+    found = covered_scope(Settings(hot_retention_days=30), replication(), cold=False, now=WATERMARK).coverage
     assert found.backfill_from == datetime(2025, 12, 25, tzinfo=UTC)
 
 
 def test_a_date_that_retention_deletes_within_the_hour_is_not_promised() -> None:
     late = datetime(2026, 1, 24, 23, 0, 0, tzinfo=UTC)
-    before = covered_range(replication(), cold=False, retention_days=30, now=late - MICROSECOND)
-    after = covered_range(replication(), cold=False, retention_days=30, now=late)
-    assert before is not None
-    assert after is not None
+    promised = Coverage.promised_by(replication())
+    before, after = promised.after_retention(30, late - MICROSECOND), promised.after_retention(30, late)
     assert after.backfill_from - before.backfill_from == DAY
 
 
 @given(st.integers(1, 400), st.integers(-10, 400 * 24))
 def test_retention_only_ever_shortens_what_is_covered_and_by_whole_days(days: int, hours: int) -> None:
     now = WATERMARK + timedelta(hours=hours)
-    found = covered_range(replication(), cold=False, retention_days=days, now=now)
-    assert found is not None
+    found = Coverage.promised_by(replication()).after_retention(days, now)
     assert found.backfill_from >= BEGIN
     oldest_kept = utc_day(found.backfill_from)
     assert found.backfill_from == BEGIN or found.backfill_from == datetime.combine(

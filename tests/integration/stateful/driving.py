@@ -28,7 +28,7 @@ from tests.integration.stateful.model import (
 )
 from tests.integration.stateful.power import POWER, PowerCutError
 from tests.integration.stateful.validation import Validation, Validator
-from tsse_validation.domain.windows import Window
+from tsse_validation.domain.windows import Scope, Window
 from tsse_validation.parity.direct import WindowCount
 
 SENSORS = ("0137f2f857d4dd34c390573c", "forecast_wind", 'odd, "id" ü')
@@ -184,7 +184,7 @@ class Driven(RuleBasedStateMachine):
         return promise
 
     def count_as_the_model(self, window: Window) -> WindowCount:
-        counted = self.farm.proof().count_window(window, self.farm.coverage())
+        counted = self.farm.proof().count_window(Scope(window, self.farm.coverage()))
         totals = self.model.totals(self.promise()._replace(start=window.start, end=window.end))
         rows = {row.sensor_id: row for row in counted.rows}
         assert rows.keys() <= totals.keys()
