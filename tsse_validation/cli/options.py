@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Concatenate, ParamSpec, get_args, get_origin
+from typing import Annotated, Any, Concatenate, ParamSpec, Union, get_args, get_origin
 
 import typer
 from pydantic import SecretStr
@@ -28,8 +28,11 @@ _ALIASES: Mapping[str, str] = {
     "poll_interval": "--poll-seconds",
 }
 """What the helpers that the runbook calls name an option (contract section 6); it is taken beside our own name."""
-_DEFAULTS: Mapping[str, str] = {"base_url": DEFAULT_BASE_URL, "qdrant_url": DEFAULT_QDRANT_URL}
-"""What a command takes where nothing is given, unlike a run."""
+_UNLIKE_A_RUN: Mapping[str, str] = {
+    "base_url": f"core-server's address (default: {DEFAULT_BASE_URL})",
+    "qdrant_url": f"Qdrant's address (default: {DEFAULT_QDRANT_URL})",
+}
+"""Help of what a command takes a default for, where a run starts a stack of its own."""
 _AS_TEXT = (SecretStr, datetime, tuple)
 _Own = ParamSpec("_Own")
 
@@ -83,10 +86,10 @@ def _loaded(given: Mapping[str, object]) -> Settings:
 def _parameter(name: str) -> inspect.Parameter:
     field = Settings.model_fields[name]
     kind = _plain(field.annotation)
-    default = _DEFAULTS.get(name, field.default)
+    shown = "" if field.default in {None, ()} else f" (default: {field.default})"
     option = typer.Option(
         *filter(None, (option_of(name), _ALIASES.get(name))),
-        help=f"{field.description}" + ("" if default in {None, ()} else f" (default: {default})"),
+        help=_UNLIKE_A_RUN.get(name, f"{field.description}{shown}"),
         metavar=None if issubclass(kind, StrEnum) else name.rsplit("_", 1)[-1].upper(),
     )
     return inspect.Parameter(
@@ -96,7 +99,7 @@ def _parameter(name: str) -> inspect.Parameter:
 
 def _plain(annotation: Any) -> type:
     """Return what typer parses for a field: the settings themselves hold it to all else."""
-    while get_origin(annotation) in {Annotated, UnionType}:
+    while get_origin(annotation) in {Annotated, Union, UnionType}:
         annotation = get_args(annotation)[0]
     kind: type = get_origin(annotation) or annotation
     return str if kind in _AS_TEXT else kind
