@@ -1,6 +1,7 @@
 """The documentation names what there is, and what there is has its place in the documentation."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,3 +66,17 @@ def test_every_section_that_is_cited_is_in_the_repository(page: str, heading: st
 def test_each_module_of_the_runbook_says_its_step(path: Path) -> None:
     step = int(path.stem.split("_")[1])
     assert path.read_text(encoding="utf-8").startswith(f'"""Step {step}, {step_name(step)}: ')
+
+
+def test_the_packages_version_is_the_newest_that_the_changelog_has_released() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    source = project["tool"]["hatch"]["version"]
+    text = (ROOT / source["path"]).read_text(encoding="utf-8")
+    dated = re.findall(r"^## \[(.+)\] - \d{4}-\d\d-\d\d$", text, re.MULTILINE)
+    found = re.search(source["pattern"], text)
+    assert found is not None
+    assert found["version"] == dated[0]
+    assert ["[Unreleased]", *(f"[{version}] - " for version in dated)] == re.findall(
+        r"^## (\[Unreleased\]|\[.+\] - )", text, re.MULTILINE
+    )
+    assert dated == sorted(dated, key=lambda version: [int(part) for part in version.split(".")], reverse=True)
