@@ -1,4 +1,4 @@
-"""Runbook, prerequisites: the controller's services answer."""
+"""Step 1, health: the controller's services answer (runbook, prereqs)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Runbook, prerequisites: an API token with the required capabilities, and none without (contract section 2)."""
+"""Step 2, token: who has the capabilities is let in, and nobody else (runbook, prereqs; contract section 2)."""
 
 import secrets
 import uuid

@@ -1,4 +1,4 @@
-"""Runbook step 3: the watermark has advanced, and the lake has the partitions it should have."""
+"""Step 5, watermark and partitions: both are as they should be after the backfill (runbook, section 3)."""
 
 from collections.abc import Callable
 

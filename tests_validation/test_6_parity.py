@@ -1,4 +1,4 @@
-"""Runbook step 4: Postgres and the lake agree: by the controller's job, by our own count, row by row.
+"""Step 6, parity: by the controller's job, by our own count and row by row both sides agree (runbook, section 4).
 
 What the job says, what we find, and whether the two agree are three different statements.
 """

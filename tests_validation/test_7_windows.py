@@ -1,4 +1,4 @@
-"""Beyond the runbook: windows that nobody chose, drawn by hypothesis at and below the watermark."""
+"""Step 7, windows: hypothesis draws windows that nobody chose (beyond the runbook)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Beyond the runbook, and only when asked for: the endpoints answer as the contract has it, case by case."""
+"""Step 8, conformance: the endpoints answer as the contract has it, only when asked for (beyond the runbook)."""
 
 import pytest
 
