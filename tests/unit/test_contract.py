@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.support.builders import backfill_result, replication
+from tests.support.builders import backfill_result, parity_result, replication
 from tsse_validation.domain.contract import (
     DATASET,
     PARITY_JOB,
@@ -194,6 +194,14 @@ def test_a_real_parity_report_gives_the_counts_that_stand_in_it(real_parity: Par
     assert real_parity.replication.last_run_row_count == 554
     assert real_parity.replication.last_run_backlog_seconds == 60
     assert real_parity.replication.last_run_duration_ms == 105
+
+
+@pytest.mark.parametrize("which", ["window_requested", "window_checked"])
+def test_a_parity_window_that_ends_before_it_starts_is_no_window(which: str) -> None:
+    result = parity_result({"a": (1, 1)}).model_dump(mode="json")
+    result[which] = {"start": result[which]["end"], "end": result[which]["start"]}
+    with pytest.raises(ValidationError, match="window ends before it starts"):
+        ParityResult.model_validate(result)
 
 
 def test_a_real_parity_window_was_clamped_to_the_watermark(real_parity: ParityResult) -> None:

@@ -10,9 +10,9 @@ from fixtures.conformance.subject import Subject
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.conformance.jobs import Surroundings
-from tsse_validation.domain.stack import Stack
 from tsse_validation.settings.model import Settings
 from tsse_validation.steps.run import ValidationRun
+from tsse_validation.steps.validated_stack import Stack
 
 MARKER = "conformance"
 

@@ -18,7 +18,7 @@ from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.errors import StackError
 from tsse_validation.domain.holding import require
-from tsse_validation.domain.stack import LakePaths, Stack
+from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.pytest_plugin.recording import CHECK
@@ -29,6 +29,7 @@ from tsse_validation.steps.check import Check
 from tsse_validation.steps.live_stack import live_stack
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import LOGS, RUN, Facts, ValidationRun
+from tsse_validation.steps.validated_stack import Stack
 
 if TYPE_CHECKING:
     from fixtures.stacks.containers import ContainersOptions

@@ -20,7 +20,7 @@ from fixtures.processes import wait_until
 from fixtures.stacks.embedded import EmbeddedOptions, RunningStack, embedded_stack, running_stack
 from fixtures.stacks.workdir import Workdir, sweep_abandoned
 from tsse_validation.domain.errors import StackError
-from tsse_validation.domain.stack import Stack
+from tsse_validation.steps.validated_stack import Stack
 
 REPOSITORY = Path(__file__).parents[3]
 FARM = FarmSpec(sensors=6, rows=5_000)

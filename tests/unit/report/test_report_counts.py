@@ -12,15 +12,16 @@ from tests.support.report_builders import (
     result,
     run_started,
 )
+from tsse_validation.domain.windows import Window
 from tsse_validation.report.html.rendering import render_page
 from tsse_validation.report.markdown.rendering import render_markdown
 from tsse_validation.report.model.counts import MAX_CELLS, MAX_SENSORS, counts_tables, day_tables
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.view import view_of, window_fails
-from tsse_validation.runlog.records import CountRow, CountsTaken, RowsCompared, WindowChecked, WindowSpan
+from tsse_validation.runlog.records import CountRow, CountsTaken, RowsCompared, WindowChecked
 
 
-def taken(source: str, *rows: CountRow, window: WindowSpan = WINDOW) -> CountsTaken:
+def taken(source: str, *rows: CountRow, window: Window = WINDOW) -> CountsTaken:
     return CountsTaken.model_validate({"source": source, "window": window, "rows": rows})
 
 
@@ -40,7 +41,7 @@ def test_our_counts_and_the_job_s_stand_side_by_side() -> None:
 
 
 def test_counts_of_different_windows_are_not_mixed() -> None:
-    later = WindowSpan(start=WINDOW.start, end=WINDOW.end + timedelta(seconds=1))
+    later = Window(start=WINDOW.start, end=WINDOW.end + timedelta(seconds=1))
     run = result(run_started(), taken("direct", row("a")), taken("job", row("a"), window=later))
     assert [(table.direct is None, table.job is None) for table in counts_tables(run)] == [
         (False, True),

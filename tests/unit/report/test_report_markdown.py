@@ -22,10 +22,11 @@ from tests.support.report_builders import (
     result,
     run_started,
 )
+from tsse_validation.domain.windows import Window
 from tsse_validation.report.markdown.markup import code, escaped, table
 from tsse_validation.report.markdown.rendering import markdown_name, render_markdown
 from tsse_validation.report.model.document import ReportDocument
-from tsse_validation.runlog.records import CountRow, CountsTaken, WindowSpan
+from tsse_validation.runlog.records import CountRow, CountsTaken
 from tsse_validation.runlog.result import RunResult
 
 ANY_TEXT = st.text(st.characters(codec=None))
@@ -87,8 +88,8 @@ def test_what_the_controller_s_own_report_says_ours_says_line_by_line() -> None:
     start, end = (datetime(2026, 1, day, 16, 35, 5, us, UTC) for day, us in ((23, 10617), (24, 31632)))
     counts = CountsTaken(
         source="job",
-        window=WindowSpan(start=start, end=WATERMARK),
-        requested=WindowSpan(start=start, end=end),
+        window=Window(start=start, end=WATERMARK),
+        requested=Window(start=start, end=end),
         watermark=WATERMARK,
         rows=tuple(CountRow(sensor, None, count, count, 0, 0, True) for sensor, count in sensors.items()),
     )
