@@ -4,12 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from fixtures.conformance.faults import broken, look_around
-from fixtures.conformance.scenarios import SCENARIOS, posts_are_limited
-from fixtures.conformance.subject import Subject
 from tsse_validation.conformance.exchanges import EXCHANGES
 from tsse_validation.conformance.jobs import JOB_CASES, end_rule
 from tsse_validation.conformance.rules import judge
+from tsse_validation.conformance.scenarios import SCENARIOS, posts_are_limited
+from tsse_validation.conformance.subject import Subject
 from tsse_validation.domain.errors import PromiseBrokenError
 
 Case = tuple[str, str, str]
@@ -77,8 +76,9 @@ def test_a_wrong_behaviour_is_told(group: str, name: str, told: str, subject_of:
 def test_a_wrong_end_of_a_job_is_told(group: str, name: str, told: str, subject_of: SubjectOf) -> None:
     subject = subject_of(group)
     (case,) = (case for case in JOB_CASES if case.name == name)
-    around = look_around(subject)
-    with broken(subject, case.fault, around):
+    bench = subject.require_owned()
+    around = bench.look_around()
+    with bench.broken(case.fault, around):
         job = subject.end_of(str(subject.create(case.job_type, case.params(around))["id"]))
 
     def hold() -> None:
