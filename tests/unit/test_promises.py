@@ -4,15 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.builders import (
-    BEGIN,
-    SECOND,
-    WATERMARK,
-    backfill_result,
-    evidence,
-    inspection,
-    replication,
-)
+from tests.support.builders import BEGIN, SECOND, WATERMARK, backfill_result, evidence, inspection, replication
 from tsse_validation.domain.contract import InspectedDataset, JobProgress, Replication
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import DAY, MICROSECOND, utc_day
@@ -78,11 +70,7 @@ BROKEN_BACKFILLS: list[tuple[str, str, BackfillEvidence]] = [
     ("events", "started, created, completed", evidence(kinds=("started", "created", "completed"))),
     ("events", "completed, completed", evidence(kinds=("created", "started", "completed", "completed"))),
     ("events", "failed", evidence(kinds=("created", "started", "failed"))),
-    (
-        "watermark",
-        "before the target",
-        evidence(after=inspection(state=replication(computed_through_ts=EARLIER))),
-    ),
+    ("watermark", "before the target", evidence(after=inspection(state=replication(computed_through_ts=EARLIER)))),
     ("watermark", "is not set", evidence(after=inspection(state=replication(computed_through_ts=None)))),
     (
         "state",
@@ -150,11 +138,7 @@ def test_a_healthy_replication_keeps_every_promise(promise: str) -> None:
         ),
         ("last-run-error", "left an error: disk full", {"last_run_error": "disk full"}),
         ("backlog", "301.0 s behind; the gate is 300 s", {"last_run_backlog_seconds": 301}),
-        (
-            "backlog",
-            "301.0 s behind",
-            {"last_run_backlog_seconds": None, "last_run_at": WATERMARK + 301 * SECOND},
-        ),
+        ("backlog", "301.0 s behind", {"last_run_backlog_seconds": None, "last_run_at": WATERMARK + 301 * SECOND}),
     ],
 )
 def test_each_broken_promise_of_replication_is_told(promise: str, says: str, changes: dict[str, object]) -> None:

@@ -550,10 +550,7 @@ TOGETHER = [
         "give --database-url or --setup-config, not both",
     ),
     (LIVE | {"core_binary": "FILE"}, "--core-binary belongs to the embedded stack, which --base-url turns off"),
-    (
-        LIVE | {"stack": "containers"},
-        "--stack containers is a stack of our own, which --base-url turns off",
-    ),
+    (LIVE | {"stack": "containers"}, "--stack containers is a stack of our own, which --base-url turns off"),
     (
         {"postgres_image": "pg:1", "base_image": "b:1"},
         "--postgres-image, --base-image: an image belongs to --stack containers, which is not asked for",

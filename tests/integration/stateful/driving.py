@@ -15,17 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 from tests.integration.engine.conftest import empty
 from tests.integration.engine.farm import Farm
 from tests.integration.engine.farm import Row as Reading
-from tests.integration.stateful.model import (
-    DAY,
-    LAG,
-    LATE_WINDOW,
-    MICROSECOND,
-    Key,
-    Model,
-    Promise,
-    Row,
-    midnight,
-)
+from tests.integration.stateful.model import DAY, LAG, LATE_WINDOW, MICROSECOND, Key, Model, Promise, Row, midnight
 from tests.integration.stateful.power import POWER, PowerCutError
 from tests.integration.stateful.validation import Validation, Validator
 from tsse_validation.domain.windows import Window

@@ -24,15 +24,7 @@ from tests.integration.stateful.driving import (
     Driven,
 )
 from tests.integration.stateful.holding import hold_differences, hold_statuses
-from tests.integration.stateful.model import (
-    DAY,
-    LAG,
-    LATE_WINDOW,
-    MICROSECOND,
-    days_of,
-    midnight,
-    named,
-)
+from tests.integration.stateful.model import DAY, LAG, LATE_WINDOW, MICROSECOND, days_of, midnight, named
 from tsse_validation.domain.windows import Coverage, Window
 from tsse_validation.parity.strategies import EDGES, Landmarks, windows
 from tsse_validation.runlog.records import CheckStatus
