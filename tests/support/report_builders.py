@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from tsse_validation.domain.catalogue import CHECKS, CheckSpec
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS, Replication
 from tsse_validation.domain.stack import Capability
@@ -165,13 +167,7 @@ def windows(*, lost: int = 0) -> Iterator[WindowChecked]:
                 mismatching=(BAD_SENSOR,) if short else (),
             )
     yield WindowChecked(
-        edge="UTC midnight",
-        source="job",
-        start=WINDOW.start,
-        end=WINDOW.end,
-        postgres=133,
-        lake=133,
-        sensors=2,
+        edge="UTC midnight", source="job", start=WINDOW.start, end=WINDOW.end, postgres=133, lake=133, sensors=2
     )
 
 
@@ -468,3 +464,4 @@ SCENARIOS: Sequence[tuple[str, RunResult]] = (
     ("live api only", live_api_only()),
     ("empty", empty()),
 )
+ALL = pytest.mark.parametrize("of", [of for _, of in SCENARIOS], ids=[name for name, _ in SCENARIOS])

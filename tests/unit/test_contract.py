@@ -141,12 +141,7 @@ def result_of(markdown: str) -> ParityResult:
                 for row in sensors
             ],
             "partitions": [
-                {
-                    "date": row[0],
-                    "location": row[1],
-                    "file_count": int(row[2]),
-                    "max_shard_files": int(row[3]),
-                }
+                {"date": row[0], "location": row[1], "file_count": int(row[2]), "max_shard_files": int(row[3])}
                 for row in partitions
             ],
             "replication": {
@@ -186,10 +181,7 @@ def test_a_real_parity_report_gives_the_counts_that_stand_in_it(real_parity: Par
     ]
     assert [
         (part.date.day, part.location, part.file_count, part.max_shard_files) for part in real_parity.partitions
-    ] == [
-        (23, "hot", 16, 1),
-        (24, "hot", 156, 10),
-    ]
+    ] == [(23, "hot", 16, 1), (24, "hot", 156, 10)]
     assert real_parity.mismatches == 0
     assert real_parity.replication.last_run_row_count == 554
     assert real_parity.replication.last_run_backlog_seconds == 60

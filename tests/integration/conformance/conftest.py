@@ -59,18 +59,7 @@ class Stand:
         process, port = self.running.controller, urlsplit(self.running.stack.base_url).port
         process.kill()
         self.sql("TRUNCATE analysis_jobs CASCADE")
-        process.start(
-            [
-                sys.executable,
-                "-m",
-                MUTANT,
-                group,
-                "--host",
-                "127.0.0.1",
-                "--port",
-                str(port),
-            ]
-        )
+        process.start([sys.executable, "-m", MUTANT, group, "--host", "127.0.0.1", "--port", str(port)])
         process.wait_ready(lambda: http_ready(f"http://127.0.0.1:{port}/healthz"), 60)
         self._group = group
 

@@ -32,11 +32,7 @@ BEHAVED: tuple[Case, ...] = (
     ("pages", "terminal-is-left-unchanged", "contract 3: The cancellation of a completed job changed updated_at"),
     ("pages", "dedupe-returns-the-same-job", "contract 3: With dedupe and the same job_key a second job"),
     ("workers", "pending-is-canceled-at-once", "contract 3: A pending job is pending after its cancellation"),
-    (
-        "workers",
-        "running-is-canceled-cooperatively",
-        "contract 3: A running job that was canceled ended c",
-    ),
+    ("workers", "running-is-canceled-cooperatively", "contract 3: A running job that was canceled ended c"),
     ("order", "oldest-is-claimed-first", "contract 3: .*while a younger one may have started"),
 )
 WORKED: tuple[Case, ...] = (

@@ -45,10 +45,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., tuple[ManagedProcess, str]]]
 
 
 def test_a_job_killed_with_the_controller_runs_again_after_the_next_start(
-    start: Callable[..., tuple[ManagedProcess, str]],
-    conninfo: str,
-    farm: FarmRows,
-    add_token: Callable[..., str],
+    start: Callable[..., tuple[ManagedProcess, str]], conninfo: str, farm: FarmRows, add_token: Callable[..., str]
 ) -> None:
     headers = {"authorization": f"Bearer {add_token('all', 'analysis.run', 'analysis.view')}"}
     now = datetime.now(UTC)

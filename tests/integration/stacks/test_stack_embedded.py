@@ -159,10 +159,7 @@ def test_ctrl_c_at_any_moment_leaves_nothing_behind(options: EmbeddedOptions, ow
         if moment in text:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with (
-        pytest.raises(KeyboardInterrupt),
-        running_stack(replace(options, qdrant_url=None), interrupt_at),
-    ):
+    with pytest.raises(KeyboardInterrupt), running_stack(replace(options, qdrant_url=None), interrupt_at):
         interrupt_at("in use")
     assert processes_below(own_tmp) == []
     assert list(own_tmp.iterdir()) == []
