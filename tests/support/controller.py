@@ -47,6 +47,8 @@ class Controller:
 
     def __init__(self, running: RunningStack, keep: Path) -> None:
         self.running = running
+        self.launcher: tuple[str, ...] = ()
+        """A module with its arguments that is to run the core-server's module."""
         self._keep = keep
         self._ports = {
             "controller": urlsplit(running.stack.base_url).port,
@@ -140,7 +142,7 @@ class Controller:
 
     def start_controller(self, *program: str) -> None:
         """Start the core-server at its old address: the reference controller, or another module with arguments."""
-        self._start(self.running.controller, program or _REFERENCE, "controller")
+        self._start(self.running.controller, (*self.launcher, *(program or _REFERENCE)), "controller")
 
     def start_qdrant(self) -> None:
         """Start the stand-in for Qdrant at its old address."""

@@ -165,13 +165,7 @@ def windows(*, lost: int = 0) -> Iterator[WindowChecked]:
                 mismatching=(BAD_SENSOR,) if short else (),
             )
     yield WindowChecked(
-        edge="UTC midnight",
-        source="job",
-        start=WINDOW.start,
-        end=WINDOW.end,
-        postgres=133,
-        lake=133,
-        sensors=2,
+        edge="UTC midnight", source="job", start=WINDOW.start, end=WINDOW.end, postgres=133, lake=133, sensors=2
     )
 
 

@@ -18,6 +18,8 @@ from tests.system.containers.docker_side import DockerSide
 from tsse_validation.domain.errors import StackError
 from tsse_validation.runlog.redaction import MASK, Redactor
 
+pytestmark = pytest.mark.slow
+
 STACK = "tsse-test-service"
 SECRET = "s3cret-of-the-service"
 SPEC = ContainerSpec("talker", DEBIAN, 80, {"SECRET": SECRET})

@@ -223,21 +223,10 @@ def _fault(
     front: Front,
     *,
     says: dict[str, str],
-    sometimes: tuple[str, ...] = (),
     verdict: Outcome = Outcome.NO_GO,
     arguments: tuple[str, ...] = IMPATIENT,
 ) -> Fault:
-    return Fault(
-        name,
-        Place.API,
-        models,
-        red,
-        says=says,
-        sometimes=sometimes,
-        verdict=verdict,
-        arguments=arguments,
-        front=front,
-    )
+    return Fault(name, Place.API, models, red, says=says, verdict=verdict, arguments=arguments, front=front)
 
 
 HEALTH, ACCEPTED, RUNS = "core_server_answers_healthz", "valid_token_is_accepted", "valid_token_runs_a_job"
@@ -384,7 +373,6 @@ FAULTS = (
         ("replication_is_healthy[backlog]", "direct_inspection_agrees_with_the_api[replication]"),
         lying(_document(_unreplicated)),
         says={"replication_is_healthy[backlog]": "the gate is 300 s"},
-        sometimes=("direct_inspection_agrees_with_the_api[replication]",),
         arguments=LOOK_ONLY,
     ),
     _fault(

@@ -85,10 +85,7 @@ def open_transactions(controller: Controller) -> Iterator[str]:
     """Leave a reader and a writer in the middle of their transactions."""
     with psycopg.connect(controller.conninfo) as reader, psycopg.connect(controller.conninfo) as writer:
         reader.execute("SELECT count(*) FROM metrics")
-        writer.execute(
-            INSERT + "VALUES (%s, %s, 1, 0, now())",
-            (controller.sensor(), late_instants()[0]),
-        )
+        writer.execute(INSERT + "VALUES (%s, %s, 1, 0, now())", (controller.sensor(), late_instants()[0]))
         yield controller.url
         writer.rollback()
         reader.rollback()
