@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 _NOBODY = 65534
-# what compares the machine before and after, or shares what is dear to start, is one worker's alone, and begins first:
-# who is dealt so much late ends late
+# what compares the machine before and after, or shares what is dear to start, is one worker's alone; and it begins
+# first, for who is dealt so much late ends late
 _ONE_WORKERS = ("faults", "harmless", "containers")
 _FIRST = (*_ONE_WORKERS, "system")
 _LEFT_OUT = pytest.StashKey[Counter[str]]()
