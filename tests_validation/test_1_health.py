@@ -1,4 +1,4 @@
-"""Step 1: the controller's services answer (the runbook's prerequisites)."""
+"""Step 1, health: the controller's services answer (runbook, prereqs)."""
 
 import pytest
 

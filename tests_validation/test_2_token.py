@@ -1,4 +1,4 @@
-"""Step 2: an API token with the required capabilities, and none without (contract section 2)."""
+"""Step 2, token: who has the capabilities is let in, and nobody else (runbook, prereqs; contract section 2)."""
 
 import pytest
 
@@ -6,11 +6,11 @@ from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.domain.contract import INSPECT_JOB, InspectResult
 from tsse_validation.domain.holding import require
-from tsse_validation.domain.stack import Stack
 from tsse_validation.settings.credentials import others_can_read
 from tsse_validation.settings.model import Settings
 from tsse_validation.steps.check import Check
 from tsse_validation.steps.tokens import BAD_AUTHORIZATIONS, hold_refused, hold_token_accepted, hold_view_only
+from tsse_validation.steps.validated_stack import Stack
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(2, needs=[1])]
 

@@ -1,4 +1,4 @@
-"""Step 3: inspect the lake's state, by the API always, and by its files where they are readable."""
+"""Step 3, inspect: the lake's state by the API, and by its files where they are readable (runbook, section 1)."""
 
 from collections.abc import Mapping
 

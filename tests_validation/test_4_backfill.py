@@ -1,4 +1,4 @@
-"""Step 4: one command backfills 90 days, and does what it promises (contract section 3)."""
+"""Step 4, backfill: one command backfills 90 days as promised (runbook, section 2; contract section 3)."""
 
 import pytest
 

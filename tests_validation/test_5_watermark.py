@@ -1,4 +1,4 @@
-"""Step 5: the watermark has advanced, and the lake has the partitions it should have."""
+"""Step 5, watermark and partitions: both are as they should be after the backfill (runbook, section 3)."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,9 +8,9 @@ from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import ActiveJob, PostgresClient
 from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import utc_day
-from tsse_validation.domain.windows import Scope
 from tsse_validation.lake.file_checks import FILE_ASPECTS, FileFindings
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.model import Settings

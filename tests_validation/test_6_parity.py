@@ -1,4 +1,4 @@
-"""Step 6: Postgres and the lake agree: by the controller's job, by our own count, row by row.
+"""Step 6, parity: by the controller's job, by our own count and row by row both sides agree (runbook, section 4).
 
 What the job says, what we find, and whether the two agree are three different statements.
 """
@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.holding import require
-from tsse_validation.domain.windows import Scope, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import SpotChecker
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow, Finding

@@ -1,4 +1,4 @@
-"""Step 7, beyond the runbook: windows that nobody chose, drawn by hypothesis at and below the watermark."""
+"""Step 7, windows: hypothesis draws windows that nobody chose (beyond the runbook)."""
 
 import pytest
 

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.test_proof import COVERAGE, COVERED, HELD, FakePostgres, proof, write_lake
 from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
 from tsse_validation.diagnosis.row_triage import RowTriage
-from tsse_validation.domain.windows import Scope
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.settings.fields import Level
 
 

@@ -13,10 +13,11 @@ import pytest
 from tests.support.builders import Row, keys_table, rows_table
 from tsse_validation.clients.postgres import DueCount, PostgresClient
 from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import digest_days
 from tsse_validation.domain.instants import DAY, MICROSECOND
 from tsse_validation.domain.stack import LakePaths
-from tsse_validation.domain.windows import Coverage, Scope, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.parity.direct import DirectProof

@@ -20,9 +20,9 @@ from tests_validation import test_5_watermark as step_5
 from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.clients.watch import ReplicationWatch
 from tsse_validation.domain.contract import InspectedDataset, Replication
+from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339, parse_rfc3339, utc_day, utc_now
-from tsse_validation.domain.windows import Coverage
 from tsse_validation.settings.loading import LoadedSettings, load_settings
 from tsse_validation.settings.model import Settings
 from tsse_validation.steps.check import Check

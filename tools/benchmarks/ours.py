@@ -6,9 +6,9 @@ from pydantic import SecretStr
 
 from tools.benchmarks.case import Answer, Case, Difference
 from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.instants import to_micros
 from tsse_validation.domain.stack import LakePaths
-from tsse_validation.domain.windows import Coverage, Scope
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.settings.model import Settings

@@ -12,6 +12,7 @@ from tsse_validation.cli.inspect_command import inspect
 from tsse_validation.cli.parity_command import parity
 from tsse_validation.cli.printing import EXIT_CODES_TEXT
 from tsse_validation.cli.report_command import report
+from tsse_validation.cli.run_command import run
 
 app = typer.Typer(
     name="tsse-validate",
@@ -21,6 +22,11 @@ app = typer.Typer(
 )
 for command in (health, inspect, backfill, parity, report, index):
     app.command(epilog=EXIT_CODES_TEXT)(command)
+# Its options are pytest's, its help too.
+app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)(run)
 
 
 def _show_version(wanted: bool) -> None:
@@ -35,4 +41,4 @@ def tsse_validate(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="show the version and exit")
     ] = False,
 ) -> None:
-    """Helpers of the TSSE lake runbook: look, backfill, compare, report. The whole runbook is `pytest`."""
+    """Helpers of the TSSE lake runbook: look, backfill, compare, report. The whole runbook is `run`."""

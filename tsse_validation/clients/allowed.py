@@ -51,7 +51,7 @@ class _JobRequest(_Exactly):
 
 JOBS_TO_START: Mapping[str, type[BaseModel]] = {
     INSPECT_JOB: _NoParams,  # looks; a view-only token's refusal is tried with it too: let in, it only looks
-    BACKFILL_JOB: _BackfillParams,  # writes the lake: the runbook's step 2, and --heal-check's repetition
+    BACKFILL_JOB: _BackfillParams,  # writes the lake: step 4, and --heal-check's repetition
     TICK_JOB: _NoParams,  # writes the lake, as replication does by itself every minute
     PARITY_JOB: _ParityParams,  # counts
 }

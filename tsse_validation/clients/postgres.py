@@ -14,10 +14,11 @@ from psycopg import IsolationLevel, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import DIGEST_SCHEMA, ROW_HASH_SQL
 from tsse_validation.domain.errors import AccessError, DeadlineError, NotAllowedError, SuiteError, UnreachableError
 from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
-from tsse_validation.domain.windows import Scope, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.settings.model import Settings
 
 APPLICATION_NAME = "tsse-validation"

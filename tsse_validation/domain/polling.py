@@ -36,6 +36,11 @@ def looks(
         sleep(min(pause, max(0.0, deadline - clock())))
 
 
+def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 0.05) -> bool:
+    """Poll until the condition holds; return False when it does not within `seconds`."""
+    return poll(condition, bool, timeout=seconds, pause=every)
+
+
 def poll(
     look: Callable[[], Value],
     reached: Callable[[Value], object],

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import to_micros
-from tsse_validation.domain.windows import Scope
 from tsse_validation.lake.reader import LakeFile
 
 _KEY = "sensor_id, ts"

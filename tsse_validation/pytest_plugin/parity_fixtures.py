@@ -10,9 +10,10 @@ from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import ActiveJob, PostgresClient
 from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.holding import require
-from tsse_validation.domain.stack import Capability, Stack
-from tsse_validation.domain.windows import Scope, Window
+from tsse_validation.domain.stack import Capability
+from tsse_validation.domain.windows import Window
 from tsse_validation.lake.file_checks import FileFindings
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.by_job import SpotChecker
@@ -27,6 +28,7 @@ from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Facts, ValidationRun
 from tsse_validation.steps.scoping import covered_scope, hold_cold_dates, spot_scope
 from tsse_validation.steps.spot_checking import reads_directly
+from tsse_validation.steps.validated_stack import Stack
 from tsse_validation.steps.watermark import active_lake_jobs as active_in
 from tsse_validation.steps.watermark import examine_files, seconds_ahead
 

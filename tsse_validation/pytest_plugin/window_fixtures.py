@@ -2,8 +2,8 @@
 
 import pytest
 
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.stack import Capability
-from tsse_validation.domain.windows import Scope
 from tsse_validation.parity.by_job import SpotChecker
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.parity.strategies import Landmarks

@@ -11,9 +11,10 @@ from hypothesis.errors import Flaky
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.diagnosis.count_triage import job_mismatch
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError, SuiteError
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
-from tsse_validation.domain.windows import Scope, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import MismatchError, SpotChecker
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.parity.strategies import EDGES, Landmarks, windows

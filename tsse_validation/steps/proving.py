@@ -10,14 +10,15 @@ from tsse_validation.diagnosis.count_triage import explain_counts, healed
 from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
 from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError, SuiteError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.progress import Update, quiet
-from tsse_validation.domain.windows import Scope, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.parity.comparing import proven_days, sum_by_sensor
 from tsse_validation.parity.direct import DirectProof
-from tsse_validation.runlog.records import CountRow, CountsTaken, Finding, Note, RowsCompared, WindowSpan
+from tsse_validation.runlog.records import CountRow, CountsTaken, Finding, Note, RowsCompared
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.fields import Level
 from tsse_validation.steps.backfilling import run_backfill
@@ -78,7 +79,7 @@ def _taken_over(run: ValidationRun, covered: Window) -> Mapping[date, list[Count
     run.record(
         Note(text=f"{len(proven)} days were not compared again: run {earlier.started.run_id} had proven them."),
         *(
-            CountsTaken(source="direct", window=_span(part), rows=tuple(proven[part.start.date()]))
+            CountsTaken(source="direct", window=part, rows=tuple(proven[part.start.date()]))
             for part in covered.split_by_day()
             if part.start.date() in proven
         ),
@@ -97,13 +98,7 @@ def count_sensors(
 
 
 def _counts(scope: Scope, rows: Sequence[CountRow]) -> CountsTaken:
-    return CountsTaken(
-        source="direct", window=_span(scope.window), watermark=scope.coverage.watermark, rows=tuple(rows)
-    )
-
-
-def _span(window: Window) -> WindowSpan:
-    return WindowSpan(start=window.start, end=window.end)
+    return CountsTaken(source="direct", window=scope.window, watermark=scope.coverage.watermark, rows=tuple(rows))
 
 
 def check_sensor_counts(day_counts: Collection[CountRow], sensor_counts: Sequence[CountRow], check: Check) -> None:
@@ -180,7 +175,7 @@ def compare_every_row(
         found = drill_down(proof, covered, day_counts, level, triage, update)
     compared = RowsCompared(
         level=level.value,
-        window=_span(covered.window),
+        window=covered.window,
         days=len({row.day for row in day_counts}),
         rows=sum(row.postgres for row in day_counts),
         sensors=len({row.sensor_id for row in day_counts if row.postgres}),

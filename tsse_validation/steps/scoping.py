@@ -5,11 +5,13 @@ from datetime import datetime
 
 from tsse_validation.diagnosis.count_triage import beyond_watermark
 from tsse_validation.domain.contract import Inspection, Replication
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.errors import NotCheckedError
-from tsse_validation.domain.stack import Capability, Stack
-from tsse_validation.domain.windows import Coverage, Scope, Window, asked_and_promised
+from tsse_validation.domain.stack import Capability
+from tsse_validation.domain.windows import Window, asked_and_promised
 from tsse_validation.settings.model import Settings
 from tsse_validation.steps.check import Check
+from tsse_validation.steps.validated_stack import Stack
 
 
 def covered_scope(settings: Settings, replication: Replication, *, cold: bool, now: datetime) -> Scope:

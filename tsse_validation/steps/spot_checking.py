@@ -3,9 +3,10 @@
 from tsse_validation.diagnosis.count_triage import job_mismatch, narrowed_mismatch
 from tsse_validation.diagnosis.tally import NOTHING_TO_DO
 from tsse_validation.domain.contract import ParityResult
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.stack import Capability
-from tsse_validation.domain.windows import Scope, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import MismatchError, SpotCheck, SpotChecker
 from tsse_validation.parity.comparing import disagreements_with_job
 from tsse_validation.parity.direct import DirectProof
@@ -73,9 +74,8 @@ def _late(spot: SpotCheck) -> Finding:
 
 def check_job_against_ours(job: ParityResult, proof: DirectProof, covered: Scope, check: Check) -> None:
     """Hold the job's counts against our own of the same window."""
-    window = Window(job.window_checked.start, job.window_checked.end)
-    ours = proof.count_window(covered.narrowed(window))
-    check.fact("window", window)
+    ours = proof.count_window(covered.narrowed(job.window_checked))
+    check.fact("window", job.window_checked)
     disagreements = disagreements_with_job(job, ours.rows)
     check.that(
         not disagreements,

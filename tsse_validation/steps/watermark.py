@@ -8,11 +8,11 @@ from tsse_validation.clients.postgres import ActiveJob, PostgresClient
 from tsse_validation.clients.watch import STANDS_STILL, ReplicationWatch
 from tsse_validation.diagnosis.file_triage import leftover_files, malformed_files, manifest_findings
 from tsse_validation.domain.contract import Inspection
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import AccessError
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of
-from tsse_validation.domain.windows import Scope
 from tsse_validation.lake.file_checks import FileFindings, examine
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.model import Settings

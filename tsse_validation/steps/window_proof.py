@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
 from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.domain.instants import utc_now
-from tsse_validation.domain.windows import Scope, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import MismatchError, SpotChecker
 from tsse_validation.parity.comparing import sum_by_sensor
 from tsse_validation.parity.direct import DirectProof

@@ -10,9 +10,9 @@ import pytest
 from tests.integration.clients.conftest import Told
 from tests.support.builders import BEGIN, WATERMARK, replication
 from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import AccessError, NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.stack import LakePaths
-from tsse_validation.domain.windows import Coverage
 from tsse_validation.lake.reader import LakeReader
 
 FIRST, SECOND = date(2026, 1, 23), date(2026, 1, 24)
@@ -182,11 +182,7 @@ def test_a_partition_without_files_is_no_day_but_has_a_place(lake: Lake) -> None
     ],
 )
 def test_a_date_is_taken_from_where_the_manifest_says_or_else_from_the_other_place(
-    named: str | None,
-    hot: bool,
-    cold: bool,
-    taken: str,
-    lake: Lake,
+    named: str | None, hot: bool, cold: bool, taken: str, lake: Lake
 ) -> None:
     if named:
         lake.manifest(**{str(FIRST): named})

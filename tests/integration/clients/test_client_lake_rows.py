@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from tests.integration.clients.conftest import Told
 from tests.support.builders import Row, keys_table, rows_table
 from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.errors import PromiseBrokenError
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
 from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.stack import LakePaths
-from tsse_validation.domain.windows import Coverage, Scope, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeListing, LakeReader
 from tsse_validation.lake.rows import LakeRows
 
@@ -107,8 +108,7 @@ def test_both_ends_of_a_window_are_counted_and_their_neighbours_are_not(lake: La
 
 def test_what_the_lake_has_taken_up_after_the_watermark_does_not_count(lake: Lake) -> None:
     lake.write(
-        "part-1-0.parquet",
-        [row(ts=NOON, inserted_at=MARK), row(ts=NOON + SECOND, inserted_at=MARK + MICROSECOND)],
+        "part-1-0.parquet", [row(ts=NOON, inserted_at=MARK), row(ts=NOON + SECOND, inserted_at=MARK + MICROSECOND)]
     )
     assert lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE) == {"a": (1, 0)}
     assert [found[1] for found in newest(lake)] == [NOON]

@@ -15,8 +15,9 @@ from pydantic import SecretStr
 from tests.support.memory import peak_bytes
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.stack import LakePaths
-from tsse_validation.domain.windows import Coverage, Scope, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.direct import DirectProof
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from tests.integration.engine.conftest import NOON
 from tests.integration.engine.farm import Farm, Row
 from tests.support.builders import rows_table
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import ROW_HASH_SQL, digest_days, row_hashes
 from tsse_validation.domain.instants import EPOCH, MICROSECOND
-from tsse_validation.domain.windows import Coverage, Scope, Window
+from tsse_validation.domain.windows import Window
 
 LAST = datetime(2200, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 ALL = Coverage(EPOCH, LAST, LAST)

@@ -12,8 +12,8 @@ from fixtures.controller.files import make_directories
 from tests.integration.engine import naive
 from tests.integration.engine.conftest import NOON
 from tests.integration.engine.farm import Farm, Row, is_row, rewritten
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import MICROSECOND
-from tsse_validation.domain.windows import Scope
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)

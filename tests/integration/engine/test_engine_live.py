@@ -13,8 +13,8 @@ from tests.integration.engine import naive
 from tests.integration.engine.conftest import NOON
 from tests.integration.engine.farm import Farm, Row, told
 from tsse_validation.clients.postgres import PostgresClient, Snapshot
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import MICROSECOND
-from tsse_validation.domain.windows import Scope
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.rows import LakeRows
 
@@ -143,7 +143,7 @@ COUNT_MOMENTS: dict[str, Callable[[Meanwhile], None]] = {
     "between the snapshot and the reading": lambda change: change.after_the_snapshot_is_taken(),
 }
 MOMENTS = COUNT_MOMENTS | {
-    "before the pending keys are read": lambda change: change.before(LakeRows, "pending_keys"),
+    "before the pending keys are read": lambda change: change.before(LakeRows, "pending_keys")
 }
 ROW_MOMENTS: dict[str, Callable[[Meanwhile], None]] = {
     "before the listing": MOMENTS["before the listing"],

@@ -13,7 +13,8 @@ import pytest
 from fixtures.postgres import EmbeddedPostgres
 from tests.support.schema import with_tables
 from tsse_validation.clients.postgres import Snapshot
-from tsse_validation.domain.windows import Coverage, Scope, Window
+from tsse_validation.domain.coverage import Coverage, Scope
+from tsse_validation.domain.windows import Window
 
 SENSORS = 50
 DAYS = 20
@@ -124,11 +125,7 @@ class Plan:
     @property
     def columns(self) -> set[str]:
         """Return which indexes are used, by their columns."""
-        names = {
-            "pkey": "primary key",
-            "inserted_at_idx": "inserted_at",
-            "ts_idx": "ts",
-        }
+        names = {"pkey": "primary key", "inserted_at_idx": "inserted_at", "ts_idx": "ts"}
         return {what for index in self.indexes for ending, what in names.items() if index.endswith(ending)}
 
 

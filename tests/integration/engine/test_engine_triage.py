@@ -13,8 +13,8 @@ import pytest
 from tests.integration.engine import naive
 from tests.integration.engine.farm import Farm, Row, rewritten
 from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
-from tsse_validation.domain.windows import Scope
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.runlog.records import Finding
 

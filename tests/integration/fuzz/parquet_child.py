@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.integration.fuzz.mutating import mutated
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.errors import SuiteError
 from tsse_validation.domain.instants import day_start
 from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.stack import LakePaths
-from tsse_validation.domain.windows import Coverage, Scope, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.lake.file_checks import FileFindings, examine
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.rows import LakeRows

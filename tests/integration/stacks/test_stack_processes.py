@@ -17,9 +17,9 @@ from fixtures.processes import (
     free_port,
     http_ready,
     start_on_free_port,
-    wait_until,
 )
 from tsse_validation.domain.errors import StackError
+from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.redaction import Redactor
 
 Script = Callable[..., tuple[ManagedProcess, list[str]]]

@@ -15,9 +15,10 @@ from tests_validation import test_6_parity as step_6
 from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.clients.watch import ReplicationWatch
 from tsse_validation.domain.contract import ParityResult, Replication
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import SuiteError
 from tsse_validation.domain.instants import format_rfc3339
-from tsse_validation.domain.windows import Scope, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.parity.comparing import sum_by_sensor
 from tsse_validation.pytest_plugin.recording import _meaning
 from tsse_validation.runlog.log import RunLog
@@ -29,7 +30,6 @@ from tsse_validation.runlog.records import (
     Finding,
     Record,
     RowsCompared,
-    WindowSpan,
 )
 from tsse_validation.runlog.redaction import Redactor
 from tsse_validation.runlog.result import RunResult
@@ -90,9 +90,7 @@ class Validator:
         covered = farm.covered()
         scope = Scope(covered, coverage)
         days = proof.compare_sensor_days(scope)
-        run.record(
-            CountsTaken(source="direct", window=_span(covered), watermark=coverage.watermark, rows=tuple(days))
-        )
+        run.record(CountsTaken(source="direct", window=covered, watermark=coverage.watermark, rows=tuple(days)))
         sensors = sum_by_sensor(days, sorted({row.sensor_id for row in days}))
         state = farm.reader.replication()
         facts = Facts(
@@ -169,10 +167,6 @@ def _the_rest_is_good(ended: dict[str, CheckFinished]) -> list[Record]:
         if not isinstance(record, _TAKEN_FROM_A_GOOD_RUN)
         and not (isinstance(record, CheckFinished) and record.key in keys)
     ]
-
-
-def _span(window: Window) -> WindowSpan:
-    return WindowSpan(start=window.start, end=window.end)
 
 
 def _no_heal() -> Finding:

@@ -1,6 +1,5 @@
 import re
 import secrets
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,11 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from fixtures.farm import FarmSpec
-from fixtures.processes import wait_until
 from fixtures.stacks.embedded import EmbeddedOptions, RunningStack, running_stack
 from tests.support.command import PATIENCE_SECONDS, REPOSITORY, Runbook
 from tests.support.controller import Controller
 from tests.system.harmless.server_log import SETTINGS, Line, read_log
+from tsse_validation.domain.polling import wait_until
 from tsse_validation.lake.reader import STATE_DIR
 
 OPTIONS = EmbeddedOptions(
@@ -90,16 +89,8 @@ def installed(running: RunningStack, tmp_path_factory: pytest.TempPathFactory) -
     return Installed(controller, make_conninfo(controller.conninfo, user=READER, password=password))
 
 
-@pytest.fixture(scope="session")
-def stack_directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="tsse-harmless-") as name:
-        yield Path(name).resolve()
-
-
 @pytest.fixture
-def runbook(tmp_path: Path, stack_directory: Path, installed: Installed) -> Iterator[Runbook]:
+def runbook(runbook: Runbook, installed: Installed) -> Runbook:
     """Run the runbook; no secret of the controller may come out."""
-    runbook = Runbook(tmp_path, stack_directory, list(installed.controller.secrets))
-    runbook.secrets.append(str(conninfo_to_dict(installed.reader)["password"]))
-    yield runbook
-    runbook.close()
+    runbook.secrets += [*installed.controller.secrets, str(conninfo_to_dict(installed.reader)["password"])]
+    return runbook
