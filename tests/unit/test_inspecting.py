@@ -16,8 +16,8 @@ from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.model import Settings
 from tsse_validation.steps import inspecting
 from tsse_validation.steps.inspecting import (
-    ASPECTS,
-    Comparison,
+    INSPECTION_ASPECTS,
+    AspectComparison,
     compare_inspections,
     inspect,
     inspect_when_compacted,
@@ -107,13 +107,13 @@ def with_partitions(lake: FakeLake, change: Callable[[dict[str, Any]], None]) ->
     return Inspection.model_validate(document)
 
 
-def compare(lake: FakeLake, jobs: JobRunner) -> dict[str, Comparison]:
+def compare(lake: FakeLake, jobs: JobRunner) -> dict[str, AspectComparison]:
     comparisons = compare_inspections(lake.reader, jobs, SETTINGS)
-    assert set(comparisons) == set(ASPECTS)
+    assert set(comparisons) == set(INSPECTION_ASPECTS)
     return dict(comparisons)
 
 
-def differing(comparisons: dict[str, Comparison]) -> dict[str, tuple[str, ...]]:
+def differing(comparisons: dict[str, AspectComparison]) -> dict[str, tuple[str, ...]]:
     return {name: found.differences for name, found in comparisons.items() if found.differences}
 
 

@@ -20,13 +20,15 @@ from tests_validation import test_5_watermark as step_5
 from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.clients.watch import ReplicationWatch
 from tsse_validation.domain.contract import InspectedDataset, Replication
+from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339, parse_rfc3339, utc_day, utc_now
 from tsse_validation.settings.loading import LoadedSettings, load_settings
 from tsse_validation.settings.model import Settings
 from tsse_validation.steps.check import Check
-from tsse_validation.steps.promises import CURRENT_DAY_ALLOWANCE_FILES, covered_range, crowded_shards
+from tsse_validation.steps.promises import CURRENT_DAY_ALLOWANCE_FILES, crowded_shards
 from tsse_validation.steps.run import begin_run
+from tsse_validation.steps.watermark import CLOCK_TOLERANCE_SECONDS
 
 ZONES = ("America/New_York", "Australia/Lord_Howe", "Pacific/Kiritimati")
 MOMENTS = {
@@ -41,7 +43,7 @@ MOMENTS = {
     "Berlin put back": datetime(2026, 10, 25, 1, tzinfo=UTC),
     "Lord Howe put back by half an hour": datetime(2026, 4, 4, 15, tzinfo=UTC),
 }
-TOLERANCE = timedelta(seconds=step_5.CLOCK_TOLERANCE_SECONDS)
+TOLERANCE = timedelta(seconds=CLOCK_TOLERANCE_SECONDS)
 NEAR = st.integers(-2, 2).map(lambda micros: micros * MICROSECOND)
 moments = pytest.mark.parametrize("moment", MOMENTS.values(), ids=list(MOMENTS))
 
@@ -309,10 +311,8 @@ def test_only_today_and_yesterday_may_hold_files_that_compaction_has_yet_to_merg
 )
 def test_what_retention_will_delete_within_the_hour_is_not_promised(now: str, oldest: str) -> None:
     with freeze_time(now):
-        found = covered_range(
-            replication(backfill_from_ts="2026-01-01T00:00:00Z"), cold=False, retention_days=1, now=utc_now()
-        )
-    assert found is not None
+        promised = Coverage.promised_by(replication(backfill_from_ts="2026-01-01T00:00:00Z"))
+        found = promised.after_retention(1, now=utc_now())
     assert found.backfill_from == parse_rfc3339(f"{oldest}T00:00:00Z")
 
 

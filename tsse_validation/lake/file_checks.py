@@ -16,7 +16,7 @@ from tsse_validation.lake.shards import shard_of
 
 Chosen = npt.NDArray[np.bool_]
 
-ASPECTS = ("readable", "schema", "shard", "date", "order", "duplicates")
+FILE_ASPECTS = ("readable", "schema", "shard", "date", "order", "duplicates")
 
 
 @dataclass
@@ -40,7 +40,7 @@ class FileFindings:
 
     files: int = 0
     rows: int = 0
-    problems: dict[str, list[FileProblem]] = field(default_factory=lambda: {aspect: [] for aspect in ASPECTS})
+    problems: dict[str, list[FileProblem]] = field(default_factory=lambda: {aspect: [] for aspect in FILE_ASPECTS})
 
 
 class _Examined:

@@ -218,7 +218,7 @@ class DayComparison:
         return missing.select(KEY_SCHEMA.names).cast(KEY_SCHEMA)
 
 
-def compare_rows(
+def diff_rows(
     day: date,
     postgres: pa.Table,
     lake: pa.Table,

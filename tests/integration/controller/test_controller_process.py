@@ -15,7 +15,7 @@ import pytest
 from fixtures.controller.settings import SettingsProblemError, read_settings
 from fixtures.processes import Launch, ManagedProcess, http_ready, start_on_free_port
 from tests.integration.controller.support import PATIENCE_SECONDS, FarmRows
-from tsse_validation.clients.polling import wait_until
+from tsse_validation.domain.polling import wait_until
 
 REPOSITORY = Path(__file__).parents[3]
 CONTROLLER = [sys.executable, "-m", "fixtures.controller"]

@@ -24,9 +24,10 @@ from fixtures.controller import housekeeping
 from tests.integration.controller.support import LAG
 from tests.integration.engine import naive
 from tests.integration.engine.farm import FarmStateMachine, Row, is_row, rewritten, told
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
-from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.records import CountRow
 from tsse_validation.settings.fields import Level
 
@@ -367,11 +368,13 @@ class FarmMachine(FarmStateMachine):
             assert not expected.unclear
         proof = self.farm.proof()
         level = Level.DIGEST if self.steps % 5 else Level.COUNT
-        rows = proof.digest_days(window, coverage, level=level)
+        rows = proof.compare_sensor_days(Scope(window, coverage), level=level)
         assert_counts(rows, expected, level)
         clear = [row for row in rows if not_unclear(row, expected)]
         wanted = [row for row in clear if not row.matches] if level is Level.DIGEST else rows
-        found = {row for row in told(proof.compare_rows(window, coverage, wanted)) if is_clear(row, expected)}
+        found = {
+            row for row in told(proof.compare_rows(Scope(window, coverage), wanted)) if is_clear(row, expected)
+        }
         assert found == {row for row in expected.differences if is_clear(row, expected)}
 
 
