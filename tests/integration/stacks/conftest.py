@@ -26,7 +26,7 @@ http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """Lend a server to all tests that neither stop nor break it."""
-    with EmbeddedPostgres() as server:
+    with EmbeddedPostgres(contrib=True) as server:
         yield server
 
 
