@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.support.report_builders import SCENARIOS, hostile
 from tests.unit.report.test_report_html import Page
-from tsse_validation.report.index import write_index
+from tsse_validation.report.index_page import write_index
 from tsse_validation.report.writer import write_reports
 
 

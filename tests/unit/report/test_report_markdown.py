@@ -23,8 +23,8 @@ from tests.support.report_builders import (
     run_started,
 )
 from tsse_validation.domain.windows import Window
+from tsse_validation.report.markdown.markdown_report import markdown_name, render_markdown
 from tsse_validation.report.markdown.markup import code, escaped, table
-from tsse_validation.report.markdown.rendering import markdown_name, render_markdown
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.runlog.records import CountRow, CountsTaken
 from tsse_validation.runlog.result import RunResult

@@ -9,15 +9,16 @@ from rich.console import Console
 
 from tests.support.report_builders import EXPECTED_ROWS, SCENARIOS, empty, hostile, no_go
 from tests.unit.report.test_report_html import Page
+from tsse_validation.domain.phrasing import number
 from tsse_validation.report.ctrf import render_ctrf
-from tsse_validation.report.html.rendering import render_page
+from tsse_validation.report.html.html_pages import render_page
 from tsse_validation.report.junit import render_junit
-from tsse_validation.report.markdown.rendering import render_markdown
+from tsse_validation.report.markdown.markdown_report import render_markdown
 from tsse_validation.report.markdown.step_summary import render_step_summary
 from tsse_validation.report.model.document import ReportDocument, to_json
 from tsse_validation.report.model.figures import Figure, figures_by_key
 from tsse_validation.report.model.view import view_of
-from tsse_validation.report.model.words import number, services
+from tsse_validation.report.model.words import services
 from tsse_validation.report.terminal import print_summary
 from tsse_validation.runlog.result import RunResult
 

@@ -1,21 +1,18 @@
 """The lake's part of the Markdown report: the controller's own tables of partitions and replication, then ours."""
 
-from collections.abc import Iterator
-
-from tsse_validation.report.markdown.markup import bullet, code, escaped, table
+from tsse_validation.domain.phrasing import number
+from tsse_validation.report.markdown.markup import Lines, bullet, code, escaped, hidden, table
 from tsse_validation.report.model import words
-from tsse_validation.report.model.capped import Capped
-from tsse_validation.report.model.lake import FilesLook, Measured
+from tsse_validation.report.model.lake_history import FilesLook, Measured
 from tsse_validation.report.model.view import ReportView
 from tsse_validation.runlog.records import PartitionFiles, ReplicationSeen
 
-_Lines = Iterator[str]
 _SUMMARY = ("last_run_backlog_seconds", "last_run_row_count", "last_run_duration_ms")
 """What the controller's own report tells of replication, in its order."""
 _MORE = ("last_run_at", "last_run_status", "last_run_error", "computed_through_ts", "last_inserted_at")
 
 
-def partitions(view: ReportView) -> _Lines:
+def partitions(view: ReportView) -> Lines:
     """Yield the file counts as the parity job tells them, with the headings of the controller's own report."""
     yield "## Partition file counts (shard subset)"
     yield ""
@@ -38,7 +35,7 @@ def partitions(view: ReportView) -> _Lines:
     yield from hidden(told, "date")
 
 
-def replication(view: ReportView) -> _Lines:
+def replication(view: ReportView) -> Lines:
     """Yield the replication summary as the controller's own report has it, and what else the state says."""
     yield "## Replication summary"
     yield ""
@@ -51,7 +48,7 @@ def replication(view: ReportView) -> _Lines:
     yield bullet(f"told by: {words.LOOKS[summary.source]} at {code(words.instant(summary.at))}")
 
 
-def lag(view: ReportView) -> _Lines:
+def lag(view: ReportView) -> Lines:
     """Yield how far replication was behind, as often as the run asked."""
     yield "## Replication lag"
     yield ""
@@ -68,7 +65,7 @@ def lag(view: ReportView) -> _Lines:
     yield from hidden(lake.replication, "time")
 
 
-def files(view: ReportView) -> _Lines:
+def files(view: ReportView) -> Lines:
     """Yield the files of the whole lake each time it was inspected, and per date the last time."""
     yield "## Files per day"
     yield ""
@@ -94,13 +91,6 @@ def files(view: ReportView) -> _Lines:
     yield from hidden(lake.dates, "date")
 
 
-def hidden(items: Capped[object], one: str) -> _Lines:
-    """Yield, where a list was cut, its true length."""
-    if items.hidden:
-        yield ""
-        yield f"{items.said(one)}; all that were recorded are in `result.json`."
-
-
 def _state(seen: ReplicationSeen, name: str) -> str:
     value = seen.state.model_dump(mode="json")[name]
     if value is None:
@@ -118,7 +108,7 @@ def _plain(number: int | None) -> str:
 
 def _lag(measured: Measured) -> list[str]:
     values = (measured.last, measured.lowest, measured.highest)
-    samples = words.number(len(measured.samples))
+    samples = number(len(measured.samples))
     return [measured.name, *map(words.seconds, values), samples, words.seconds(measured.limit)]
 
 
@@ -140,4 +130,4 @@ def _look(look: ReplicationSeen) -> list[str]:
 def _files(look: FilesLook) -> list[str]:
     counts = (look.dates, look.hot, look.cold, look.files, look.size, look.most)
     fullest = look.fullest.isoformat() if look.fullest else "no date"
-    return [f"{look.moment}, {words.moment(look.at)}", *map(words.number, counts), fullest]
+    return [f"{look.moment}, {words.moment(look.at)}", *map(number, counts), fullest]

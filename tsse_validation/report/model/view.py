@@ -10,7 +10,7 @@ from tsse_validation.report.model.capped import Capped, capped
 from tsse_validation.report.model.checks import CheckLine, MissingLine, StepLine, missing_lines, step_lines
 from tsse_validation.report.model.counts import CountsTable, DayTable, counts_tables, day_tables, mismatching_rows
 from tsse_validation.report.model.document import ReportDocument
-from tsse_validation.report.model.lake import LakeSeen, lake_seen
+from tsse_validation.report.model.lake_history import LakeHistory, lake_history
 from tsse_validation.runlog.records import BackfillSeen, Finding, RowDifference, WindowChecked
 from tsse_validation.runlog.result import RunResult
 
@@ -61,7 +61,7 @@ class ReportView:
     explained: tuple[Finding, ...]
     differences: Capped[RowDifference]
     backfills: tuple[BackfillLine, ...]
-    lake: LakeSeen
+    lake: LakeHistory
 
     @property
     def meaning(self) -> str:
@@ -126,7 +126,7 @@ def view_of(document: ReportDocument) -> ReportView:
             result.differences, MAX_DIFFERENCES, sum(seen.differing for seen in result.rows_compared)
         ),
         backfills=tuple(BackfillLine(seen, capped(seen.events, MAX_EVENTS)) for seen in result.backfills),
-        lake=lake_seen(result),
+        lake=lake_history(result),
     )
 
 

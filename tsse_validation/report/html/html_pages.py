@@ -16,6 +16,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.report.html.page import page_of
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.compare import compare
@@ -104,9 +105,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(words=words, diagnosis_of=said)
+    environment.globals.update(words=words, count_of=count_of, diagnosis_of=said)
     environment.filters.update(
-        number=words.number,
+        number=number,
         duration=words.duration,
         instant=words.instant,
         moment=words.moment,

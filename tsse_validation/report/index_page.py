@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tsse_validation.report.html.rendering import render_index
+from tsse_validation.report.html.html_pages import render_index
 from tsse_validation.report.model.document import RESULT_JSON, ReportDocument, read_result_json
 from tsse_validation.report.model.files import REPORT_HTML, write_atomically
 from tsse_validation.report.model.trend import Run, Runs
