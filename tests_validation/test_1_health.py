@@ -8,6 +8,7 @@ from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.qdrant import qdrant_health
 from tsse_validation.domain.contract import HEALTHZ_BODY, is_healthy
 from tsse_validation.domain.phrasing import milliseconds
+from tsse_validation.runlog.records import FarmSeen
 from tsse_validation.steps.check import Check
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(1)]
@@ -41,4 +42,5 @@ def test_postgres_answers_a_query(postgres: PostgresClient, check: Check) -> Non
     check.fact("server", server)
     check.fact("latency", milliseconds(server.seconds))
     check.fact("sensors", f"{len(sensors):,}")
+    check.record(FarmSeen(sensors=len(sensors)))
     check.that(sensors, "Postgres has no sensor.", "Is this the controller's database?")

@@ -256,7 +256,7 @@ def day_counts(
             counted = proof.digest_days(
                 part, coverage, level=run.settings.level, on_day=_within(update, parts, number)
             )
-            run.record(_counts(part, coverage, counted))
+            run.record(_counts(run, part, coverage, counted))
             rows += counted
     return sorted(rows)
 
@@ -287,6 +287,7 @@ def _taken_over(run: ValidationRun, covered: Window) -> dict[date, list[CountRow
             CountsTaken(
                 source="direct",
                 window=part,
+                level=Level.DIGEST.value,
                 rows=tuple(proven[part.start.date()]),
             )
             for part in covered.split_by_day()
@@ -303,7 +304,7 @@ def sensor_counts(
     """Add the days up for each sensor that Postgres knows, those without a row too."""
     with postgres.snapshot() as snapshot:
         rows = sum_by_sensor(day_counts, snapshot.sensor_ids())
-    run.record(_counts(covered, coverage, rows))
+    run.record(_counts(run, covered, coverage, rows))
     return rows
 
 
@@ -332,8 +333,14 @@ def heal(
     return again
 
 
-def _counts(covered: Window, coverage: Coverage, rows: list[CountRow]) -> CountsTaken:
-    return CountsTaken(source="direct", window=covered, watermark=coverage.watermark, rows=tuple(rows))
+def _counts(run: ValidationRun, window: Window, coverage: Coverage, rows: list[CountRow]) -> CountsTaken:
+    return CountsTaken(
+        source="direct",
+        window=window,
+        level=run.settings.level.value,
+        watermark=coverage.watermark,
+        rows=tuple(rows),
+    )
 
 
 @dataclass(frozen=True)
