@@ -18,12 +18,12 @@ from markupsafe import Markup
 
 from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.report.html.page import page_of
+from tsse_validation.report.html.trend import Runs
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.compare import compare
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.evidence import EvidenceFile
 from tsse_validation.report.model.mismatches import said
-from tsse_validation.report.model.trend import Runs
 from tsse_validation.report.model.view import view_of
 
 

@@ -14,8 +14,6 @@ _MORE = ("last_run_at", "last_run_status", "last_run_error", "computed_through_t
 
 def partitions(view: ReportView) -> Lines:
     """Yield the file counts as the parity job tells them, with the headings of the controller's own report."""
-    yield "## Partition file counts (shard subset)"
-    yield ""
     told = view.lake.parity_dates
     if told is None:
         yield f"{words.NOT_MEASURED.capitalize()}: no parity job told them."
@@ -37,8 +35,6 @@ def partitions(view: ReportView) -> Lines:
 
 def replication(view: ReportView) -> Lines:
     """Yield the replication summary as the controller's own report has it, and what else the state says."""
-    yield "## Replication summary"
-    yield ""
     summary = view.lake.summary
     if summary is None:
         yield f"{words.NOT_MEASURED.capitalize()}."
@@ -50,8 +46,6 @@ def replication(view: ReportView) -> Lines:
 
 def lag(view: ReportView) -> Lines:
     """Yield how far replication was behind, as often as the run asked."""
-    yield "## Replication lag"
-    yield ""
     lake = view.lake
     if lake.summary is None:
         yield f"{words.NOT_MEASURED.capitalize()}: the run did not get as far as asking."
@@ -67,8 +61,6 @@ def lag(view: ReportView) -> Lines:
 
 def files(view: ReportView) -> Lines:
     """Yield the files of the whole lake each time it was inspected, and per date the last time."""
-    yield "## Files per day"
-    yield ""
     lake = view.lake
     if lake.files is None:
         yield f"{words.NOT_MEASURED.capitalize()}: the run did not inspect the lake."

@@ -9,7 +9,7 @@ from datetime import datetime
 from tsse_validation.domain.instants import require_utc
 from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.report.markdown import lake_tables, parity_tables, run_tables
-from tsse_validation.report.markdown.markup import Cell, Lines, bullet, code, escaped, table
+from tsse_validation.report.markdown.markup import Cell, Lines, bullet, code, escaped, section, table
 from tsse_validation.report.markdown.parity_tables import window_cell
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.checks import CheckLine, StepLine
@@ -29,26 +29,27 @@ def render_markdown(document: ReportDocument) -> str:
     view = view_of(document)
     sections = (
         _head(view),
-        _gates(view),
-        _not_checked(view),
-        _scope(view),
-        _steps(view),
-        _triage(view),
-        parity_tables.parity_by_sensor(view),
-        lake_tables.partitions(view),
-        lake_tables.replication(view),
-        lake_tables.lag(view),
-        lake_tables.files(view),
-        parity_tables.parity_by_day(view),
-        parity_tables.drawn_windows(view),
-        parity_tables.row_by_row(view),
-        run_tables.backfills(view),
-        run_tables.posts(view),
-        run_tables.services_ended(view),
-        run_tables.notes(view),
-        run_tables.settings_in_effect(view),
+        section("Release gate TSSE-6", _gates(view)),
+        section("Not checked", _not_checked(view)),
+        section("What was validated", _scope(view)),
+        section("Steps", _steps(view)),
+        section("Triage", _triage(view)),
+        section("Parity by sensor", parity_tables.parity_by_sensor(view)),
+        section("Partition file counts (shard subset)", lake_tables.partitions(view)),
+        section("Replication summary", lake_tables.replication(view)),
+        section("Replication lag", lake_tables.lag(view)),
+        section("Files per day", lake_tables.files(view)),
+        section("Parity by day", parity_tables.parity_by_day(view)),
+        section("Windows", parity_tables.drawn_windows(view)),
+        section("Row by row", parity_tables.row_by_row(view)),
+        section("Backfill", run_tables.backfills(view)),
+        section("POST budget", run_tables.posts(view)),
+        section("Services that ended in the middle of the run", run_tables.services_ended(view)),
+        section("Notes", run_tables.notes(view)),
+        section("Settings", run_tables.settings_in_effect(view)),
+        section("Environment", run_tables.environment(view)),
     )
-    return "\n\n".join("\n".join(section).rstrip() for section in sections) + "\n"
+    return "\n\n".join("\n".join(lines).rstrip() for lines in sections) + "\n"
 
 
 def _head(view: ReportView) -> Lines:
@@ -78,8 +79,6 @@ def _rows_said(view: ReportView) -> str:
 
 
 def _gates(view: ReportView) -> Lines:
-    yield "## Release gate TSSE-6"
-    yield ""
     gates = view.document.verdict.gates
     yield from table(("Line", "Outcome", "Evidence"), map(_gate, gates))
     yield ""
@@ -95,8 +94,6 @@ def _gate(gate: GateLine) -> list[str]:
 
 
 def _not_checked(view: ReportView) -> Lines:
-    yield "## Not checked"
-    yield ""
     yield words.sentence(words.gaps_said(view.blocking, view.tolerated))
     if view.missing:
         yield ""
@@ -108,8 +105,6 @@ def _not_checked(view: ReportView) -> Lines:
 
 def _scope(view: ReportView) -> Lines:
     stack = view.document.result.stack
-    yield "## What was validated"
-    yield ""
     if stack is None:
         yield "No stack was reached."
         return
@@ -130,8 +125,6 @@ def _scope(view: ReportView) -> Lines:
 
 
 def _steps(view: ReportView) -> Lines:
-    yield "## Steps"
-    yield ""
     yield from table(("Step", "State", "Checks"), map(_step, view.steps))
     yield ""
     yield from table(("Step", "Check", "Status", "Took", "What it said", "Facts"), map(_check, view.checks))
@@ -160,8 +153,6 @@ def _step(step: StepLine) -> list[str]:
 
 
 def _triage(view: ReportView) -> Lines:
-    yield "## Triage"
-    yield ""
     if not view.document.result.findings:
         yield "No finding."
     for finding in (*view.flagged, *view.explained):

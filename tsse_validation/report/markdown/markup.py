@@ -56,6 +56,13 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], align: Sequenc
     yield from body
 
 
+def section(title: str, lines: Lines, mark: str = "##") -> Lines:
+    """Yield a section with its heading."""
+    yield f"{mark} {title}"
+    yield ""
+    yield from lines
+
+
 def hidden(items: Capped[object], one: str) -> Lines:
     """Yield, where a list was cut, its true length."""
     if items.hidden:

@@ -11,8 +11,6 @@ from tsse_validation.runlog.records import CountRow, RowDifference
 
 def parity_by_sensor(view: ReportView) -> Lines:
     """Yield the counts per sensor, the job's and ours, one table for each window and source."""
-    yield "## Parity by sensor"
-    yield ""
     if not view.counts:
         yield "No counts were taken."
     for counts in view.counts:
@@ -54,8 +52,6 @@ def _counts_of(source: str, counts: CountsTable, summed: Totals) -> Lines:
 
 def parity_by_day(view: ReportView) -> Lines:
     """Yield the counts day by day."""
-    yield "## Parity by day"
-    yield ""
     if not view.day_tables:
         yield "No counts were taken by day."
     for day_table in view.day_tables:
@@ -87,8 +83,6 @@ def _day(name: str, totals: Totals) -> list[str]:
 
 def drawn_windows(view: ReportView) -> Lines:
     """Yield the windows that were drawn, edge by edge, and those that fail."""
-    yield "## Windows"
-    yield ""
     if not view.edges:
         yield "No window was drawn."
         return
@@ -127,8 +121,6 @@ def drawn_windows(view: ReportView) -> Lines:
 
 def row_by_row(view: ReportView) -> Lines:
     """Yield how far rows were compared, and the rows that differ."""
-    yield "## Row by row"
-    yield ""
     compared = view.document.result.rows_compared
     if not compared:
         yield "Rows were not compared."

@@ -8,8 +8,6 @@ from tsse_validation.report.model.view import BackfillLine, ReportView
 
 def backfills(view: ReportView) -> Lines:
     """Yield the backfills with their events."""
-    yield "## Backfill"
-    yield ""
     if not view.backfills:
         yield "No backfill was run."
     for line in view.backfills:
@@ -31,8 +29,6 @@ def _backfill(line: BackfillLine) -> Lines:
 
 def posts(view: ReportView) -> Lines:
     """Yield what was taken of the POST budget."""
-    yield "## POST budget"
-    yield ""
     posts = view.document.result.posts
     if posts is None:
         yield "Nothing was recorded about POSTs."
@@ -46,8 +42,6 @@ def posts(view: ReportView) -> Lines:
 
 def services_ended(view: ReportView) -> Lines:
     """Yield the services of an own stack that ended too early, with the last lines of their logs."""
-    yield "## Services that ended in the middle of the run"
-    yield ""
     if not view.document.result.services_ended:
         yield "None."
     for ended in view.document.result.services_ended:
@@ -57,21 +51,17 @@ def services_ended(view: ReportView) -> Lines:
 
 def notes(view: ReportView) -> Lines:
     """Yield the sentences that belong to no check."""
-    yield "## Notes"
-    yield ""
     if not view.document.result.notes:
         yield "None."
     yield from (bullet(escaped(note.text)) for note in view.document.result.notes)
 
 
 def settings_in_effect(view: ReportView) -> Lines:
-    """Yield the settings with their sources, and the environment."""
-    started = view.document.result.started
-    yield "## Settings"
-    yield ""
-    rows = ([setting.name, setting.value, setting.source] for setting in started.settings)
+    """Yield the settings, each with where it was set."""
+    rows = ([one.name, one.value, one.source] for one in view.document.result.started.settings)
     yield from table(("Setting", "Value", "Source"), rows)
-    yield ""
-    yield "## Environment"
-    yield ""
-    yield from table(("Name", "Value"), ([name, value] for name, value in started.environment.items()))
+
+
+def environment(view: ReportView) -> Lines:
+    """Yield what the run ran on."""
+    yield from table(("Name", "Value"), view.document.result.started.environment.items())

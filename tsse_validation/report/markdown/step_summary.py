@@ -7,7 +7,7 @@ true length beside it; should it be too long all the same, its end is cut off, a
 from collections.abc import Iterable
 
 from tsse_validation.domain.phrasing import count_of, number
-from tsse_validation.report.markdown.markup import Lines, bullet, code, escaped, table
+from tsse_validation.report.markdown.markup import Lines, bullet, code, escaped, section, table
 from tsse_validation.report.markdown.parity_tables import differing_row
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.capped import Capped, capped
@@ -29,16 +29,16 @@ def render_step_summary(document: ReportDocument, limit: int = MAX_BYTES) -> str
     view = view_of(document)
     sections = (
         _verdict(view),
-        _gates(view),
-        _not_checked(view),
-        _figures(view),
-        _checks(view),
-        _findings(view),
-        _sensors(view),
-        _rows(view),
+        section("Release gate TSSE-6", _gates(view), "###"),
+        section("Not checked", _not_checked(view), "###"),
+        section("Figures", _figures(view), "###"),
+        section("Checks to look at", _checks(view), "###"),
+        section("Triage", _findings(view), "###"),
+        section("Mismatching sensors", _sensors(view), "###"),
+        section("Differing rows", _rows(view), "###"),
         _end(view),
     )
-    lines = "\n\n".join("\n".join(section) for section in sections).split("\n")
+    lines = "\n\n".join("\n".join(of_section) for of_section in sections).split("\n")
     return _cut(lines, view, limit) if limit >= _LEAST_BYTES else ""
 
 
@@ -87,8 +87,6 @@ def _verdict(view: ReportView) -> Lines:
 
 
 def _gates(view: ReportView) -> Lines:
-    yield "### Release gate TSSE-6"
-    yield ""
     rows = (
         [gate.title, words.GATE_WORDS[gate.outcome], count_of(len(gate.evidence), "check")]
         for gate in view.document.verdict.gates
@@ -97,8 +95,6 @@ def _gates(view: ReportView) -> Lines:
 
 
 def _not_checked(view: ReportView) -> Lines:
-    yield "### Not checked"
-    yield ""
     yield words.sentence(words.gaps_said(view.blocking, view.tolerated))
     missing = capped(view.missing, MAX_ROWS)
     if missing.items:
@@ -111,16 +107,12 @@ def _not_checked(view: ReportView) -> Lines:
 
 
 def _figures(view: ReportView) -> Lines:
-    yield "### Figures"
-    yield ""
     yield from table(
         ("Figure", "Value"), ([figure.name, figure.said] for figure in figures(view)), align=("", "r")
     )
 
 
 def _checks(view: ReportView) -> Lines:
-    yield "### Checks to look at"
-    yield ""
     wanting = capped((check for check in view.checks if check.needs_attention), MAX_ROWS)
     yield from table(("Check", "Status", "What it said"), map(_check, wanting.items))
     yield from _more(wanting, "check")
@@ -132,8 +124,6 @@ def _check(check: CheckLine) -> list[str]:
 
 
 def _findings(view: ReportView) -> Lines:
-    yield "### Triage"
-    yield ""
     found = capped((*view.flagged, *view.explained), MAX_ROWS)
     headings = ("Diagnosis", "Meaning", "Rows", "Sensors", "Days", "Summary", "Next step")
     yield from table(headings, map(_finding, found.items), align=("", "", *"rrr", "", ""))
@@ -147,8 +137,6 @@ def _finding(finding: Finding) -> list[str]:
 
 
 def _sensors(view: ReportView) -> Lines:
-    yield "### Mismatching sensors"
-    yield ""
     lines = [line for counts in view.counts for line in counts.lines.items if not line.matches]
     shown = capped(lines, MAX_ROWS, sum(counts.mismatching for counts in view.counts))
     if not view.counts:
@@ -168,8 +156,6 @@ def _side(row: CountRow | None) -> list[str]:
 
 
 def _rows(view: ReportView) -> Lines:
-    yield "### Differing rows"
-    yield ""
     if not view.rows_were_compared and not view.differences.total:
         yield "Not compared."
         return
