@@ -25,8 +25,8 @@ from tests.support.report_builders import (
 )
 from tsse_validation.domain.catalogue import CHECKS, STEP_NAMES
 from tsse_validation.domain.windows import Window
-from tsse_validation.report.html.rendering import render_page
-from tsse_validation.report.markdown.rendering import render_markdown
+from tsse_validation.report.html.html_pages import render_page
+from tsse_validation.report.markdown.markdown_report import render_markdown
 from tsse_validation.report.model.checks import StepState, check_lines, missing_lines, step_lines
 from tsse_validation.report.model.counts import MAX_CELLS, MAX_SENSORS, counts_tables, day_tables
 from tsse_validation.report.model.document import ReportDocument

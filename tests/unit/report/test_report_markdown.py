@@ -26,8 +26,8 @@ from tests.support.report_builders import (
     run_started,
 )
 from tsse_validation.domain.windows import Window
+from tsse_validation.report.markdown.markdown_report import markdown_name, render_markdown
 from tsse_validation.report.markdown.markup import code, escaped, table
-from tsse_validation.report.markdown.rendering import markdown_name, render_markdown
 from tsse_validation.report.markdown.step_summary import MAX_BYTES, MAX_ROWS, render_step_summary
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.writer import append_step_summary
