@@ -1,4 +1,4 @@
-"""Wires the runbook's parts into pytest; each part is in its own module."""
+"""Wires the runbook's parts into pytest; each part is in its own module, and the last one lends the test bed."""
 
 pytest_plugins = [
     "tsse_validation.pytest_plugin.options",
@@ -8,4 +8,5 @@ pytest_plugins = [
     "tsse_validation.pytest_plugin.parity_fixtures",
     "tsse_validation.pytest_plugin.window_fixtures",
     "tsse_validation.pytest_plugin.conformance_fixtures",
+    "fixtures.plugin",
 ]

@@ -18,10 +18,10 @@ from tsse_validation.domain.contract import (
 )
 from tsse_validation.domain.errors import AccessError
 from tsse_validation.domain.holding import require
-from tsse_validation.domain.stack import Stack
 from tsse_validation.settings.credentials import others_can_read
 from tsse_validation.settings.model import Settings
 from tsse_validation.steps.check import Check
+from tsse_validation.steps.validated_stack import Stack
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(2, needs=[1])]
 

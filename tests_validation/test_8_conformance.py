@@ -2,12 +2,11 @@
 
 import pytest
 
-from fixtures.conformance.faults import broken
-from fixtures.conformance.scenarios import READING_SCENARIOS, SCENARIOS, posts_are_limited
-from fixtures.conformance.subject import Subject
 from tsse_validation.conformance.exchanges import EXCHANGES
 from tsse_validation.conformance.jobs import JOB_CASES, Surroundings, end_rule
 from tsse_validation.conformance.rules import history_rule, judge, stamps_rule
+from tsse_validation.conformance.scenarios import READING_SCENARIOS, SCENARIOS, posts_are_limited
+from tsse_validation.conformance.subject import Subject
 from tsse_validation.steps.check import Check
 
 pytestmark = [pytest.mark.conformance, pytest.mark.step(8)]
@@ -39,7 +38,7 @@ def test_jobs_behave_as_promised(name: str, subject: Subject) -> None:
 @pytest.mark.parametrize("name", JOBS)
 def test_job_ends_as_promised(name: str, subject: Subject, surroundings: Surroundings, check: Check) -> None:
     case = JOBS[name]
-    with broken(subject, case.fault, surroundings):
+    with subject.require_owned().broken(case.fault, surroundings):
         job = subject.end_of(str(subject.create(case.job_type, case.params(surroundings))["id"]))
     check.fact("ended", f"{job['status']} {job.get('error', {}).get('code', '')}".strip())
     end_rule(case, job)

@@ -16,7 +16,6 @@ from tsse_validation.domain.contract import (
     InspectedDataset,
     Inspection,
     InspectResult,
-    Interval,
     Job,
     JobEvent,
     JobProgress,
@@ -40,7 +39,6 @@ from tsse_validation.runlog.records import (
     RunFinished,
     RunStarted,
     StackDescribed,
-    WindowSpan,
 )
 from tsse_validation.steps.promises import BackfillEvidence
 
@@ -185,7 +183,7 @@ def parity_result(
     counts: Mapping[str, tuple[int, int]], *, window: Window | None = None, **more: object
 ) -> ParityResult:
     window = window or Window(WATERMARK - timedelta(hours=1), WATERMARK)
-    span = Interval(start=window.start, end=window.end)
+    span = Window(start=window.start, end=window.end)
     rows = tuple(
         ParityRow(sensor_id=sensor, pg_count=pg, lake_count=lake, matches=pg == lake)
         for sensor, (pg, lake) in counts.items()
@@ -203,7 +201,7 @@ def parity_result(
     return ParityResult.model_validate(fields | more)
 
 
-SPAN = WindowSpan(start=BEGIN, end=WATERMARK)
+SPAN = Window(start=BEGIN, end=WATERMARK)
 
 
 def rows_compared(rows: int) -> RowsCompared:

@@ -18,6 +18,7 @@ from tests.support.report_builders import (
     stack,
 )
 from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.records import (
     CheckFinished,
     CheckPlanned,
@@ -28,13 +29,12 @@ from tsse_validation.runlog.records import (
     RowDifference,
     RowsCompared,
     RowVersion,
-    WindowSpan,
 )
 from tsse_validation.runlog.result import RunResult
 
 _PER_CHECK = CHECKS["test_backfill_keeps_its_promises"]
 _FAILING = CHECKS["test_counts_agree_for_every_sensor"]
-_LAST_DAY = WindowSpan(start=WATERMARK - timedelta(days=1), end=WATERMARK)
+_LAST_DAY = Window(start=WATERMARK - timedelta(days=1), end=WATERMARK)
 LISTED = 200
 
 

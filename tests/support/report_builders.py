@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from tsse_validation.domain.catalogue import CHECKS, CheckSpec
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS, Replication
 from tsse_validation.domain.stack import Capability
+from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.records import (
     BackfillSeen,
     CheckFinished,
@@ -31,13 +34,12 @@ from tsse_validation.runlog.records import (
     StackComponent,
     StackDescribed,
     WindowChecked,
-    WindowSpan,
 )
 from tsse_validation.runlog.result import RunResult
 
 START = datetime(2026, 1, 24, 16, 35, 5, 10617, tzinfo=UTC)
 WATERMARK = datetime(2026, 1, 24, 16, 29, 48, 358904, tzinfo=UTC)
-WINDOW = WindowSpan(start=WATERMARK - timedelta(days=90), end=WATERMARK)
+WINDOW = Window(start=WATERMARK - timedelta(days=90), end=WATERMARK)
 SENSORS = ("006298880cd2dbb66247fdc3", "00ca2cd37fd567ab0016992d", "forecast_soil|0", "0137f2f857d4dd34c390573c")
 PER_DAY = (2_808, 283, 96, 0)
 DAYS = tuple(WINDOW.start.date() + timedelta(days=offset) for offset in range(91))
@@ -165,13 +167,7 @@ def windows(*, lost: int = 0) -> Iterator[WindowChecked]:
                 mismatching=(BAD_SENSOR,) if short else (),
             )
     yield WindowChecked(
-        edge="UTC midnight",
-        source="job",
-        start=WINDOW.start,
-        end=WINDOW.end,
-        postgres=133,
-        lake=133,
-        sensors=2,
+        edge="UTC midnight", source="job", start=WINDOW.start, end=WINDOW.end, postgres=133, lake=133, sensors=2
     )
 
 
@@ -468,3 +464,4 @@ SCENARIOS: Sequence[tuple[str, RunResult]] = (
     ("live api only", live_api_only()),
     ("empty", empty()),
 )
+ALL = pytest.mark.parametrize("of", [of for _, of in SCENARIOS], ids=[name for name, _ in SCENARIOS])

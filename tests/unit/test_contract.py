@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tests.support.builders import backfill_result, replication
+from tests.support.builders import backfill_result, parity_result, replication
 from tsse_validation.domain.contract import (
     DATASET,
     PARITY_JOB,
@@ -141,12 +141,7 @@ def result_of(markdown: str) -> ParityResult:
                 for row in sensors
             ],
             "partitions": [
-                {
-                    "date": row[0],
-                    "location": row[1],
-                    "file_count": int(row[2]),
-                    "max_shard_files": int(row[3]),
-                }
+                {"date": row[0], "location": row[1], "file_count": int(row[2]), "max_shard_files": int(row[3])}
                 for row in partitions
             ],
             "replication": {
@@ -186,14 +181,19 @@ def test_a_real_parity_report_gives_the_counts_that_stand_in_it(real_parity: Par
     ]
     assert [
         (part.date.day, part.location, part.file_count, part.max_shard_files) for part in real_parity.partitions
-    ] == [
-        (23, "hot", 16, 1),
-        (24, "hot", 156, 10),
-    ]
+    ] == [(23, "hot", 16, 1), (24, "hot", 156, 10)]
     assert real_parity.mismatches == 0
     assert real_parity.replication.last_run_row_count == 554
     assert real_parity.replication.last_run_backlog_seconds == 60
     assert real_parity.replication.last_run_duration_ms == 105
+
+
+@pytest.mark.parametrize("which", ["window_requested", "window_checked"])
+def test_a_parity_window_that_ends_before_it_starts_is_no_window(which: str) -> None:
+    result = parity_result({"a": (1, 1)}).model_dump(mode="json")
+    result[which] = {"start": result[which]["end"], "end": result[which]["start"]}
+    with pytest.raises(ValidationError, match="window ends before it starts"):
+        ParityResult.model_validate(result)
 
 
 def test_a_real_parity_window_was_clamped_to_the_watermark(real_parity: ParityResult) -> None:

@@ -95,10 +95,7 @@ def lake(tmp_path: Path) -> FakeLake:
 
 def as_it_is(lake: FakeLake, **changes: object) -> Inspection:
     """Return what an honest API says of the lake."""
-    shards = {
-        "00": {"parquet_files": 1, "total_bytes": 5},
-        "07": {"parquet_files": 1, "total_bytes": 3},
-    }
+    shards = {"00": {"parquet_files": 1, "total_bytes": 5}, "07": {"parquet_files": 1, "total_bytes": 3}}
     partitions = {day: {"location": "hot", "shards": shards} for day in DATES}
     found = inspection(partitions, state=lake.reader.replication(), hot_path=f"{lake.hot}/")
     return found.model_copy(update=changes)

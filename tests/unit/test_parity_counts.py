@@ -21,10 +21,7 @@ def test_counts_stand_side_by_side_with_what_is_not_due_on_neither() -> None:
 
 def test_a_sensor_of_one_side_only_is_counted_zero_on_the_other() -> None:
     rows = compare_counts(None, {"a": DueCount(1, 0)}, {"b": (2, 0)})
-    assert rows == [
-        CountRow("a", None, 1, 0, 0, 0, matches=False),
-        CountRow("b", None, 0, 2, 0, 0, matches=False),
-    ]
+    assert rows == [CountRow("a", None, 1, 0, 0, 0, matches=False), CountRow("b", None, 0, 2, 0, 0, matches=False)]
 
 
 def test_a_pending_row_does_not_make_up_for_a_lost_one() -> None:
@@ -97,10 +94,7 @@ def test_the_same_counts_are_no_disagreement() -> None:
 
 def test_each_count_of_the_job_that_cannot_be_right_is_told() -> None:
     told = disagreements_with_job(parity_result({"a": (11, 9)}), [count_row("a", 10, 10)])
-    assert told == [
-        "a in Postgres: the job says 11, we find 10",
-        "a in lake: the job says 9, we find 10",
-    ]
+    assert told == ["a in Postgres: the job says 11, we find 10", "a in lake: the job says 9, we find 10"]
 
 
 def test_a_sensor_that_we_have_no_row_of_is_held_to_zero() -> None:

@@ -366,10 +366,7 @@ def test_values_that_went_through_single_precision_are_told_so_even_beyond_its_r
 def test_values_are_rounded_only_where_all_of_two_or_more_are_rounded_alike() -> None:
     side = with_values(grid(3), *EXACT)
     one, other, third = EXACT
-    for values in (
-        (round(one, 2),),
-        (round(one, 2), round(other, 3), round(third, 2)),
-    ):
+    for values in ((round(one, 2),), (round(one, 2), round(other, 3), round(third, 2))):
         assert set(told(side, with_values(side, *values)).values()) == {CHANGED}
     two = told(side, with_values(side, round(one, 2), round(other, 2)))
     assert set(two.values()) == {Told("values rounded", "to 2 decimals")}

@@ -7,7 +7,6 @@ from pydantic import SecretStr
 
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.settings.credentials import conninfo_of, token_of
-from tsse_validation.settings.fields import StackKind
 from tsse_validation.settings.loading import (
     COMMAND_LINE,
     DEFAULT,
@@ -21,6 +20,7 @@ from tsse_validation.settings.places import cache_directory, places_in_the_lake
 
 PASSWORD = "s3cr3t-pa55word"
 LIVE = {"base_url": "http://127.0.0.1:8000", "auth_token": "a-token"}
+DSN = f"postgresql://u:{PASSWORD}@h/farm"
 
 
 @pytest.fixture
@@ -92,23 +92,17 @@ def test_every_setting_is_shown_once_and_in_order(tmp_path: Path) -> None:
         ({"window_end": "0001-01-01T00:00:00+01:00"}, "beyond the calendar"),
         ({"skip_qdrant": "perhaps"}, "valid boolean"),
         ({"base_url": "127.0.0.1:8000"}, "http:// or https:// URL"),
-        ({"base_url": "ftp://host"}, "http:// or https:// URL"),
         ({"base_url": "http://"}, "with a host"),
-        ({"base_url": "http://host:port"}, "is not a URL"),
         ({"base_url": "http://host:70000"}, "is not a URL"),
         ({"base_url": "http://[::1"}, "is not a URL"),
         ({"base_url": "http://host:0"}, "URL with a host"),
         ({"base_url": "http://ho\tst"}, "is not a URL"),
-        ({"base_url": "http://a host"}, "is not a URL"),
-        ({"base_url": "http://host?q=1"}, "query or fragment"),
         ({"base_url": "http://host#part"}, "query or fragment"),
         ({"qdrant_url": "host"}, "http:// or https:// URL"),
         ({"auth_token_file": "/no/such/file"}, "not a file that can be found"),
         ({"stack": "vm"}, "'embedded' or 'containers'"),
-        ({"core_image": "--rm"}, "is not the name of an image"),
         ({"postgres_image": "pg:1 --privileged"}, "is not the name of an image"),
         ({"ca_file": "/"}, "not a file that can be found"),
-        ({"database_url": "not a dsn"}, "not a libpq DSN"),
         ({"database_url": "   "}, "is empty"),
     ],
 )
@@ -173,68 +167,56 @@ def test_a_url_loses_its_last_slashes_and_nothing_else(base: str, slashes: str, 
     assert load_settings(LIVE | {"base_url": base + slashes}, tmp_path).settings.base_url == base
 
 
+IMAGE = "registry.example:5000/team/postgres@sha256:ab"
+CONTAINERS = {"TSSE_STACK": "containers", "TSSE_POSTGRES_IMAGE": IMAGE}
+OF_A_CI = {"GITHUB_STEP_SUMMARY": "ci.md"}
+
+
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("variables", "given", "for_run", "name", "expected"),
     [
-        ({"base_url": "http://h"}, "needs --auth-token-file"),
-        ({"auth_token": "a-token"}, "add its --base-url"),
-        ({"hot_path": "/lake"}, "add its --base-url"),
-        ({"cold_path": "/lake"}, "add its --base-url"),
-        (LIVE | {"auth_token_file": "FILE"}, "not both"),
-        (LIVE | {"database_url": "service=tsse", "setup_config": "FILE"}, "not both"),
-        (LIVE | {"core_binary": "FILE"}, "--core-binary belongs to the embedded stack"),
-        (LIVE | {"stack": "containers"}, "which --base-url turns off"),
-        (LIVE | {"core_image": "core:1"}, "--core-image: an image belongs to --stack containers"),
-        ({"postgres_image": "pg:1", "base_image": "b:1"}, "--postgres-image, --base-image: an image belongs to"),
-        ({"stack": "containers", "core_binary": "FILE"}, "--core-binary: a stack of containers brings its own"),
-        ({"stack": "containers", "database_url": "service=tsse"}, "--database-url: a stack of containers"),
-        ({"stack": "containers", "setup_config": "FILE"}, "--setup-config: a stack of containers"),
-        ({"stack": "containers", "qdrant_url": "http://h"}, "--qdrant-url: a stack of containers"),
-        ({"stack": "containers", "core_image": "core:1", "base_image": "b:1"}, "which --core-image replaces"),
-        ({"window_start": "2026-01-02T00:00:00Z", "window_end": "2026-01-01T00:00:00Z"}, "must be after"),
-        ({"window_start": "2026-01-02T00:00:00Z", "window_end": "2026-01-02T00:00:00Z"}, "must be after"),
+        ({"core_database_url": DSN}, LIVE, True, "database_url", ("not set", DEFAULT)),
+        ({"CORE_DATABASE_URL": DSN}, LIVE, True, "database_url", ("set", f"{ENVIRONMENT} (CORE_DATABASE_URL)")),
+        ({"CORE_DATABASE_URL": DSN}, {}, True, "database_url", ("not set", DEFAULT)),
+        ({"CORE_DATABASE_URL": DSN}, LIVE | {"setup_config": "FILE"}, True, "database_url", ("not set", DEFAULT)),
+        (OF_A_CI, {}, True, "step_summary", ("ci.md", f"{ENVIRONMENT} (GITHUB_STEP_SUMMARY)")),
+        (OF_A_CI, {}, False, "step_summary", ("not set", DEFAULT)),
+        (OF_A_CI, {"step_summary": "own.md"}, True, "step_summary", ("own.md", COMMAND_LINE)),
+        (CONTAINERS, {}, True, "stack", ("containers", ENVIRONMENT)),
+        (CONTAINERS, {}, True, "postgres_image", (IMAGE, ENVIRONMENT)),
+        (CONTAINERS, {}, True, "qdrant_image", (Settings().qdrant_image, DEFAULT)),
+    ],
+    ids=[
+        "a controller's variable is written in capitals",
+        "it names the database of a live controller",
+        "and never one of an embedded stack",
+        "a setup config keeps it out",
+        "a CI names the file of its step summary",
+        "for a run only",
+        "which is named otherwise by an option",
+        "a stack of containers by the environment",
+        "with an image",
+        "and no other",
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(given: dict[str, str], says: str, tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("a-token\n", encoding="utf-8")
-    message = refusal({name: str(file) if value == "FILE" else value for name, value in given.items()}, tmp_path)
-    assert says in message
-    assert "\n" not in message
-
-
-def test_a_stack_of_containers_takes_its_images_from_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_variable_of_the_environment_is_taken_where_it_belongs(
+    variables: dict[str, str],
+    given: dict[str, str],
+    for_run: bool,
+    name: str,
+    expected: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("TSSE_STACK", "containers")
-    monkeypatch.setenv("TSSE_POSTGRES_IMAGE", "registry.example:5000/team/postgres@sha256:ab")
-    loaded = load_settings({}, tmp_path)
-    assert loaded.settings.stack is StackKind.CONTAINERS
-    assert shown(loaded, "postgres_image") == ("registry.example:5000/team/postgres@sha256:ab", ENVIRONMENT)
-    assert shown(loaded, "qdrant_image")[1] == DEFAULT
+    (tmp_path / "setup.json").write_text("{}", encoding="utf-8")
+    given = {key: str(tmp_path / "setup.json") if value == "FILE" else value for key, value in given.items()}
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    assert shown(load_settings(given, tmp_path, for_run=for_run), name) == expected
 
 
 def test_a_live_controller_is_one_with_an_address_and_a_token(tmp_path: Path) -> None:
     assert load_settings(LIVE, tmp_path).settings.live
-
-
-@pytest.mark.parametrize("name", ["core_database_url", "CORE_DATABASE_URL"])
-def test_the_controllers_own_variable_names_the_database_of_a_live_controller(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(name, f"postgresql://u:{PASSWORD}@h/farm")
-    loaded = load_settings(LIVE, tmp_path)
-    if name.isupper():
-        assert shown(loaded, "database_url") == ("set", f"{ENVIRONMENT} (CORE_DATABASE_URL)")
-    else:
-        assert shown(loaded, "database_url") == ("not set", DEFAULT)
-
-
-def test_the_controllers_own_variable_is_never_taken_for_an_embedded_stack(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CORE_DATABASE_URL", "postgresql://h/production")
-    assert load_settings({}, tmp_path).settings.database_url is None
 
 
 def test_a_database_that_is_named_otherwise_wins_over_the_controllers_own_variable(
@@ -247,39 +229,10 @@ def test_a_database_that_is_named_otherwise_wins_over_the_controllers_own_variab
     assert shown(loaded, "database_url") == ("set", TOML_NAME)
 
 
-@pytest.mark.parametrize("for_run", [True, False])
-def test_a_ci_names_the_file_of_its_step_summary_for_a_run_only(
-    for_run: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "ci.md"))
-    loaded = load_settings({}, tmp_path, for_run=for_run)
-    if for_run:
-        assert shown(loaded, "step_summary") == (str(tmp_path / "ci.md"), f"{ENVIRONMENT} (GITHUB_STEP_SUMMARY)")
-    else:
-        assert shown(loaded, "step_summary") == ("not set", DEFAULT)
-
-
-def test_a_step_summary_that_is_named_otherwise_wins_over_the_ci_s(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "ci.md"))
-    loaded = load_settings({"step_summary": tmp_path / "own.md"}, tmp_path)
-    assert shown(loaded, "step_summary") == (str(tmp_path / "own.md"), COMMAND_LINE)
-
-
 def test_a_step_summary_in_the_lake_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "lake" / "ci.md"))
     with pytest.raises(SettingsError, match=r"--step-summary .* lies in the lake"):
         load_settings(LIVE | {"hot_path": tmp_path / "lake"}, tmp_path)
-
-
-def test_a_setup_config_keeps_the_controllers_own_variable_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CORE_DATABASE_URL", "postgresql://h/other")
-    config = tmp_path / "setup.json"
-    config.write_text("{}", encoding="utf-8")
-    assert load_settings(LIVE | {"setup_config": config}, tmp_path).settings.database_url is None
 
 
 def test_a_bad_variable_of_the_controller_is_refused_by_its_own_name(
@@ -480,19 +433,24 @@ def test_a_place_behind_a_link_lies_where_the_link_points(lake: Path) -> None:
     assert len(in_the_lake(lake.parent / "link", there=lake / "reports")) == 1
 
 
-@pytest.mark.parametrize("name", ["TMPDIR", "TEMP", "TMP"])
-def test_the_temporary_directory_must_not_lie_in_the_lake(
-    name: str, lake: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("variable", "place"),
+    [
+        ("TMPDIR", "the temporary directory (TMPDIR)"),
+        ("TEMP", "the temporary directory (TMPDIR)"),
+        ("TMP", "the temporary directory (TMPDIR)"),
+        (None, "the working directory"),
+    ],
+)
+def test_the_process_s_own_directories_must_not_lie_in_the_lake(
+    variable: str | None, place: str, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(name, str(lake / "tmp"))
+    if variable is None:
+        monkeypatch.chdir(lake)
+    else:
+        monkeypatch.setenv(variable, str(lake))
     (found,) = in_the_lake(lake)
-    assert found.startswith(f"the temporary directory (TMPDIR) {lake}/tmp lies in the lake (--hot-path {lake})")
-
-
-def test_the_working_directory_must_not_lie_in_the_lake(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(lake)
-    (found,) = in_the_lake(lake)
-    assert found.startswith(f"the working directory {lake} lies in the lake (--hot-path {lake})")
+    assert found.startswith(f"{place} {lake} lies in the lake (--hot-path {lake})")
 
 
 def test_the_cache_directory_must_not_lie_in_the_lake(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -534,50 +492,44 @@ FAILING = [
 @pytest.mark.parametrize(("given", "says"), FAILING)
 def test_a_bad_value_is_refused_in_these_words(given: dict[str, str], says: str, tmp_path: Path) -> None:
     (name,) = given
-    assert f"{option_of(name)} ({COMMAND_LINE}): {says}" in refusal(given, tmp_path).splitlines()
+    message = refusal(given, tmp_path)
+    assert f"{option_of(name)} ({COMMAND_LINE}): {says}" in message.splitlines()
+    assert "pydantic" not in message
 
 
 OWN_STACK = "a stack of containers brings its own; name an image instead (--core-image, …)"
-TOGETHER = [
+CONTAINED = {"stack": "containers"}
+NO_CONTAINERS = "an image belongs to --stack containers, which is not asked for"
+LIVE_ONLY = "--auth-token-file, --hot-path and --cold-path belong to a live controller: add its --base-url"
+AT_NOON, BEFORE = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"
+TOGETHER: list[tuple[dict[str, str], str]] = [
     ({"base_url": "http://h"}, "a live controller (--base-url) needs --auth-token-file (or TSSE_AUTH_TOKEN)"),
-    (
-        {"auth_token_file": "FILE"},
-        "--auth-token-file, --hot-path and --cold-path belong to a live controller: add its --base-url",
-    ),
+    ({"auth_token": "a-token"}, LIVE_ONLY),
+    ({"auth_token_file": "FILE"}, LIVE_ONLY),
+    ({"hot_path": "/lake"}, LIVE_ONLY),
+    ({"cold_path": "/lake"}, LIVE_ONLY),
     (LIVE | {"auth_token_file": "FILE"}, "give --auth-token-file or the token itself, not both"),
     (
         LIVE | {"database_url": "service=tsse", "setup_config": "FILE"},
         "give --database-url or --setup-config, not both",
     ),
     (LIVE | {"core_binary": "FILE"}, "--core-binary belongs to the embedded stack, which --base-url turns off"),
+    (LIVE | {"stack": "containers"}, "--stack containers is a stack of our own, which --base-url turns off"),
+    (LIVE | {"core_image": "core:1"}, f"--core-image: {NO_CONTAINERS}"),
+    ({"postgres_image": "pg:1", "base_image": "b:1"}, f"--postgres-image, --base-image: {NO_CONTAINERS}"),
+    ({"qdrant_image": "q:1", "core_image": "c:1"}, f"--qdrant-image, --core-image: {NO_CONTAINERS}"),
+    (CONTAINED | {"core_binary": "FILE"}, f"--core-binary: {OWN_STACK}"),
+    (CONTAINED | {"core_binary": "FILE", "qdrant_url": "http://h"}, f"--core-binary, --qdrant-url: {OWN_STACK}"),
+    (CONTAINED | {"database_url": "service=tsse"}, f"--database-url: {OWN_STACK}"),
+    (CONTAINED | {"setup_config": "FILE"}, f"--setup-config: {OWN_STACK}"),
+    (CONTAINED | {"qdrant_url": "http://h"}, f"--qdrant-url: {OWN_STACK}"),
     (
-        LIVE | {"stack": "containers"},
-        "--stack containers is a stack of our own, which --base-url turns off",
-    ),
-    (
-        {"postgres_image": "pg:1", "base_image": "b:1"},
-        "--postgres-image, --base-image: an image belongs to --stack containers, which is not asked for",
-    ),
-    (
-        {"qdrant_image": "q:1", "core_image": "c:1"},
-        "--qdrant-image, --core-image: an image belongs to --stack containers, which is not asked for",
-    ),
-    (
-        {"stack": "containers", "core_binary": "FILE", "qdrant_url": "http://h"},
-        f"--core-binary, --qdrant-url: {OWN_STACK}",
-    ),
-    ({"stack": "containers", "database_url": "service=tsse"}, f"--database-url: {OWN_STACK}"),
-    ({"stack": "containers", "setup_config": "FILE"}, f"--setup-config: {OWN_STACK}"),
-    (
-        {"stack": "containers", "core_image": "core:1", "base_image": "b:1"},
+        CONTAINED | {"core_image": "core:1", "base_image": "b:1"},
         "--base-image is what the reference controller is built upon, which --core-image replaces",
     ),
+    ({"window_start": AT_NOON, "window_end": BEFORE}, "--window-end must be after --window-start"),
     (
-        {"window_start": "2026-01-02T00:00:00Z", "window_end": "2026-01-01T00:00:00Z"},
-        "--window-end must be after --window-start",
-    ),
-    (
-        {"window_start": "2026-01-02T00:00:00Z", "window_end": "2026-01-02T00:00:00Z"},
+        {"window_start": AT_NOON, "window_end": AT_NOON},
         "--window-end must be after --window-start: the parity job takes no single microsecond",
     ),
 ]
@@ -589,9 +541,8 @@ def test_what_contradicts_itself_is_refused_in_these_words(
 ) -> None:
     file = tmp_path / "file"
     file.write_text("a-token\n", encoding="utf-8")
-    assert (
-        refusal({name: str(file) if value == "FILE" else value for name, value in given.items()}, tmp_path) == says
-    )
+    named = {name: str(file) if value == "FILE" else value for name, value in given.items()}
+    assert refusal(named, tmp_path) == says
 
 
 def test_several_complaints_stand_on_lines_of_their_own(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The parity job's counts, with a job runner and a replication that answer as a test says."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from tests.support.builders import SECOND, WATERMARK, FakeClock, a_job, parity_r
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
 from tsse_validation.clients.watch import ReplicationWatch
 from tsse_validation.diagnosis.count_triage import job_mismatch
-from tsse_validation.domain.contract import PARITY_JOB, Interval, ParityResult
+from tsse_validation.domain.contract import PARITY_JOB, ParityResult
 from tsse_validation.domain.errors import DeadlineError, JobFailedError, NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
 from tsse_validation.domain.windows import Window
@@ -181,8 +182,8 @@ def test_a_job_that_counts_no_sensor_proves_nothing() -> None:
         Bench(parity_result({})).check()
 
 
-def span(**changes: datetime) -> Interval:
-    return Interval.model_validate({"start": WINDOW.start, "end": WINDOW.end} | changes)
+def span(**changes: datetime) -> Window:
+    return replace(WINDOW, **changes)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def span(**changes: datetime) -> Interval:
         span(end=WINDOW.end + MICROSECOND),
     ],
 )
-def test_a_job_that_checks_another_window_than_it_was_asked_for_is_not_believed(checked: Interval) -> None:
+def test_a_job_that_checks_another_window_than_it_was_asked_for_is_not_believed(checked: Window) -> None:
     with pytest.raises(PromiseBrokenError, match="was asked for"):
         Bench(parity_result({"a": (1, 1)}, window_checked=checked)).check("a")
 

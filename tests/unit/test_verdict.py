@@ -41,6 +41,7 @@ from tsse_validation.verdict import EXCUSABLE, EXIT_CODES, EXIT_LEAK, Outcome, V
 PROVEN = (CheckStatus.PASSED, CheckStatus.WARNED)
 STATUSES = st.sampled_from(CheckStatus)
 KEYS = st.sampled_from(sorted(CHECKS))
+STEP_5 = "step 5 (watermark and partitions)"
 
 
 def verdict(records: Sequence[Record]) -> Verdict:
@@ -49,6 +50,29 @@ def verdict(records: Sequence[Record]) -> Verdict:
 
 def without(records: Sequence[Record], *kinds: type[Record]) -> list[Record]:
     return [record for record in records if not isinstance(record, kinds)]
+
+
+def unfinished(*keys: str) -> list[Record]:
+    """Return a good run whose checks of these keys did not end."""
+    return [record for record in good_run() if not (isinstance(record, CheckFinished) and record.key in keys)]
+
+
+def stopped(reason: str) -> list[Record]:
+    end = RunFinished.model_validate({"at": WATERMARK, "reason": reason, "message": "why"})
+    return [*without(good_run(), RunFinished), end]
+
+
+def backfilled(days: int, status: str = "completed") -> list[Record]:
+    seen = BackfillSeen(job_id="a-job", status=status, days=days, seconds=1.0)
+    return [*without(good_run(), BackfillSeen), seen]
+
+
+def finding(*, flagged: bool) -> list[Record]:
+    return [*good_run(), Finding(diagnosis="rows missing", flagged=flagged, summary="7 rows")]
+
+
+def with_check(key: str, status: CheckStatus, records: Sequence[Record] | None = None) -> list[Record]:
+    return [*(records or good_run()), planned(key), finished(key, status, "the reason")]
 
 
 def test_a_run_that_proves_everything_is_go() -> None:
@@ -84,54 +108,101 @@ def test_any_check_that_was_not_proven_is_incomplete(key: str, status: CheckStat
         assert (line.outcome is Outcome.INCOMPLETE) == (line.gate is CHECKS[key].gate)
 
 
+@pytest.mark.parametrize("planned_so", [True, False])
 @pytest.mark.parametrize("key", CHECKS)
-def test_a_check_that_was_not_part_of_the_selection_is_incomplete(key: str) -> None:
+def test_a_check_that_was_deselected_or_not_part_of_the_selection_is_incomplete(
+    key: str, planned_so: bool
+) -> None:
     records = [record for record in good_run() if getattr(record, "key", None) != key]
+    found = verdict([*records, planned(key, selected=False)] if planned_so else records)
+    assert found.outcome is Outcome.INCOMPLETE
+    reason = "deselected" if planned_so else "not part of this run's selection"
+    assert [missing.reason for missing in found.not_checked] == [reason]
+
+
+CONFORMANCE_KEY = next(iter(CONFORMANCE_CHECKS))
+RECENT, NEVER_RETREATS = "test_watermark_is_recent", "test_watermark_never_retreats"
+NO_BACKFILL = ("test_backfill_job_completes", "test_backfill_keeps_its_promises")
+ENDED = ServiceEnded(name="controller", at=WATERMARK, how="signal SIGKILL", log_tail=("panicked",))
+CASE = CheckPlanned(
+    check_id="random_windows[empty]", key="test_random_windows_agree_by_direct_count", step=7, selected=False
+)
+OUTCOMES: dict[str, tuple[Sequence[Record], Outcome, str | None]] = {
+    "one case of a check is deselected": ([*good_run(), CASE], Outcome.INCOMPLETE, None),
+    "a check was planned and never ran": (unfinished(RECENT), Outcome.INCOMPLETE, None),
+    "crashed": (
+        without(good_run(), RunFinished),
+        Outcome.INCOMPLETE,
+        "the run did not end: its log stops in the middle",
+    ),
+    "interrupted": (
+        stopped("interrupted"),
+        Outcome.INCOMPLETE,
+        "the run did not come to its end (interrupted): why",
+    ),
+    "internal error": (
+        stopped("internal_error"),
+        Outcome.INCOMPLETE,
+        "the run did not come to its end (internal error): why",
+    ),
+    "counts do not stand for rows that were to be compared": (
+        [*without(good_run(), RowsCompared), rows_compared(0)],
+        Outcome.INCOMPLETE,
+        "no row was compared",
+    ),
+    "no count": (without(good_run(), CountsTaken), Outcome.INCOMPLETE, "no sensor was compared"),
+    "just enough days backfilled": (backfilled(BACKFILL_GATE_DAYS), Outcome.GO, None),
+    "more than enough days backfilled": (backfilled(365), Outcome.GO, None),
+    "backfill failed": (backfilled(90, "failed"), Outcome.INCOMPLETE, None),
+    "backfill canceled": (backfilled(90, "canceled"), Outcome.INCOMPLETE, None),
+    "backfill running": (backfilled(90, "running"), Outcome.INCOMPLETE, None),
+    "backfill skipped": (
+        without(good_run(dict.fromkeys(NO_BACKFILL, CheckStatus.NOT_CHECKED)), BackfillSeen),
+        Outcome.INCOMPLETE,
+        None,
+    ),
+    "flagged finding though every check passed": (
+        finding(flagged=True),
+        Outcome.NO_GO,
+        "triage: rows missing: 7 rows",
+    ),
+    "explained finding": (finding(flagged=False), Outcome.GO, None),
+    "uncatalogued check skipped": (
+        with_check("test_something_new", CheckStatus.NOT_CHECKED),
+        Outcome.INCOMPLETE,
+        "step 8 (conformance): test_something_new: the reason",
+    ),
+    "uncatalogued check failed": (with_check("test_something_new", CheckStatus.FAILED), Outcome.NO_GO, None),
+    "uncatalogued check passed": (with_check("test_something_new", CheckStatus.PASSED), Outcome.GO, None),
+    "failed once and passed when run again": (
+        [*good_run(), finished(RECENT, CheckStatus.FAILED, "once")],
+        Outcome.NO_GO,
+        None,
+    ),
+    "conformance alone": (
+        with_check(CONFORMANCE_KEY, CheckStatus.PASSED, without(good_run(), CheckFinished, CheckPlanned)),
+        Outcome.INCOMPLETE,
+        None,
+    ),
+    "a service ended in the middle": (
+        [*good_run(), ENDED],
+        Outcome.INCOMPLETE,
+        "controller ended in the middle of the run, with signal SIGKILL",
+    ),
+}
+
+
+@pytest.mark.parametrize(("records", "outcome", "reason"), OUTCOMES.values(), ids=OUTCOMES)
+def test_a_run_of_each_kind_has_its_outcome(records: list[Record], outcome: Outcome, reason: str | None) -> None:
     found = verdict(records)
-    assert found.outcome is Outcome.INCOMPLETE
-    assert [missing.reason for missing in found.not_checked] == ["not part of this run's selection"]
-
-
-@pytest.mark.parametrize("key", CHECKS)
-def test_a_deselected_check_is_incomplete(key: str) -> None:
-    records = [record for record in good_run() if getattr(record, "key", None) != key]
-    found = verdict([*records, planned(key, selected=False)])
-    assert found.outcome is Outcome.INCOMPLETE
-    assert [missing.reason for missing in found.not_checked] == ["deselected"]
-
-
-def test_one_deselected_case_of_a_check_is_incomplete() -> None:
-    key = "test_random_windows_agree_by_direct_count"
-    case = CheckPlanned(check_id="random_windows[empty]", key=key, step=7, selected=False)
-    assert verdict([*good_run(), case]).outcome is Outcome.INCOMPLETE
-
-
-def test_a_check_that_was_planned_and_never_ran_is_incomplete() -> None:
-    key = "test_watermark_is_recent"
-    records = [r for r in good_run() if not (isinstance(r, CheckFinished) and r.key == key)]
-    assert verdict(records).outcome is Outcome.INCOMPLETE
+    assert found.outcome is outcome
+    assert reason is None or reason in found.reasons
 
 
 def test_a_check_that_was_interrupted_is_incomplete_and_named() -> None:
-    key = "test_watermark_is_recent"
-    records = [r for r in good_run() if not (isinstance(r, CheckFinished) and r.key == key)]
-    found = verdict([*records, CheckStarted(check_id="watermark_is_recent", at=WATERMARK)])
+    found = verdict([*unfinished(RECENT), CheckStarted(check_id="watermark_is_recent", at=WATERMARK)])
     assert found.outcome is Outcome.INCOMPLETE
-    assert [missing.key for missing in found.not_checked] == [key]
-
-
-def test_a_run_that_crashed_is_incomplete() -> None:
-    found = verdict(without(good_run(), RunFinished))
-    assert found.outcome is Outcome.INCOMPLETE
-    assert "did not end" in found.reasons[0]
-
-
-@pytest.mark.parametrize("reason", ["interrupted", "internal_error"])
-def test_a_run_that_was_stopped_is_incomplete(reason: str) -> None:
-    end = RunFinished.model_validate({"at": WATERMARK, "reason": reason, "message": "why"})
-    found = verdict([*without(good_run(), RunFinished), end])
-    assert found.outcome is Outcome.INCOMPLETE
-    assert "why" in found.reasons[0]
+    assert [missing.key for missing in found.not_checked] == [RECENT]
 
 
 def test_a_run_that_did_nothing_is_incomplete_in_every_line() -> None:
@@ -149,76 +220,11 @@ def test_a_run_that_compared_no_row_is_incomplete() -> None:
     assert {"no sensor was compared", "no row was compared"} <= set(found.reasons)
 
 
-def test_counts_alone_do_not_stand_for_rows_that_were_to_be_compared() -> None:
-    found = verdict([*without(good_run(), RowsCompared), rows_compared(0)])
-    assert "no row was compared" in found.reasons
-
-
-def test_a_run_without_any_count_is_incomplete() -> None:
-    found = verdict(without(good_run(), CountsTaken))
+@pytest.mark.parametrize("days", [0, 1, BACKFILL_GATE_DAYS - 1, None])
+def test_a_backfill_of_fewer_days_than_the_gate_asks_for_or_of_none_is_incomplete(days: int | None) -> None:
+    found = verdict(without(good_run(), BackfillSeen) if days is None else backfilled(days))
     assert found.outcome is Outcome.INCOMPLETE
-    assert "no sensor was compared" in found.reasons
-
-
-@pytest.mark.parametrize("days", [0, 1, BACKFILL_GATE_DAYS - 1])
-def test_a_backfill_of_fewer_days_than_the_gate_asks_for_is_incomplete(days: int) -> None:
-    seen = BackfillSeen(job_id="a-job", status="completed", days=days, seconds=1.0)
-    found = verdict([*without(good_run(), BackfillSeen), seen])
-    assert found.outcome is Outcome.INCOMPLETE
-    (line,) = [line for line in found.gates if line.gate is Gate.BACKFILL]
-    assert line.gaps == (f"{days} of 90 days were backfilled",)
-
-
-@pytest.mark.parametrize("days", [BACKFILL_GATE_DAYS, 365])
-def test_a_backfill_of_more_days_than_the_gate_asks_for_is_enough(days: int) -> None:
-    seen = BackfillSeen(job_id="a-job", status="completed", days=days, seconds=1.0)
-    assert verdict([*without(good_run(), BackfillSeen), seen]).outcome is Outcome.GO
-
-
-@pytest.mark.parametrize("status", ["failed", "canceled", "running"])
-def test_a_backfill_that_did_not_complete_backfilled_nothing(status: str) -> None:
-    seen = BackfillSeen(job_id="a-job", status=status, days=90, seconds=1.0)
-    assert verdict([*without(good_run(), BackfillSeen), seen]).outcome is Outcome.INCOMPLETE
-
-
-def test_a_run_that_skips_the_backfill_is_incomplete() -> None:
-    skipped = ("test_backfill_job_completes", "test_backfill_keeps_its_promises")
-    left_out = dict.fromkeys(skipped, CheckStatus.NOT_CHECKED)
-    found = verdict(without(good_run(left_out), BackfillSeen))
-    assert found.outcome is Outcome.INCOMPLETE
-
-
-def test_a_flagged_finding_is_no_go_though_every_check_passed() -> None:
-    flagged = Finding(diagnosis="rows missing", flagged=True, summary="7 rows")
-    found = verdict([*good_run(), flagged])
-    assert found.outcome is Outcome.NO_GO
-    assert "triage: rows missing: 7 rows" in found.reasons
-
-
-def test_an_explained_finding_changes_nothing() -> None:
-    late = Finding(diagnosis="late arrival pending", flagged=False, summary="7 rows")
-    assert verdict([*good_run(), late]).outcome is Outcome.GO
-
-
-def uncatalogued(status: CheckStatus) -> list[Record]:
-    key = "test_something_new"
-    return [*good_run(), planned(key), finished(key, status, "the reason")]
-
-
-def test_a_check_that_the_catalogue_does_not_know_cannot_be_skipped_in_silence() -> None:
-    found = verdict(uncatalogued(CheckStatus.NOT_CHECKED))
-    assert found.outcome is Outcome.INCOMPLETE
-    assert any("the reason" in reason for reason in found.reasons)
-
-
-def test_a_check_that_the_catalogue_does_not_know_counts_when_it_fails() -> None:
-    assert verdict(uncatalogued(CheckStatus.FAILED)).outcome is Outcome.NO_GO
-    assert verdict(uncatalogued(CheckStatus.PASSED)).outcome is Outcome.GO
-
-
-def test_a_check_that_failed_once_and_passed_when_it_was_run_again_has_failed() -> None:
-    key = "test_watermark_is_recent"
-    assert verdict([*good_run(), finished(key, CheckStatus.FAILED, "once")]).outcome is Outcome.NO_GO
+    assert line_of(Gate.BACKFILL, found) == (Outcome.INCOMPLETE, (f"{days or 0} of 90 days were backfilled",))
 
 
 def test_a_failure_outweighs_what_was_not_checked() -> None:
@@ -229,12 +235,13 @@ def test_a_failure_outweighs_what_was_not_checked() -> None:
     assert len(found.reasons) >= 2
 
 
+def retold(records: Sequence[Record], message: str) -> list[Record]:
+    return [r.model_copy(update={"message": message}) if isinstance(r, CheckFinished) else r for r in records]
+
+
 def test_a_blocked_step_is_one_reason_and_not_ten() -> None:
     blocked = dict.fromkeys((key for key, spec in CHECKS.items() if spec.step == 6), CheckStatus.BLOCKED)
-    records = [
-        record.model_copy(update={"message": "blocked by step 4"}) if isinstance(record, CheckFinished) else record
-        for record in good_run(blocked)
-    ]
+    records = retold(good_run(blocked), "blocked by step 4")
     reasons = [reason for reason in verdict(records).reasons if reason.startswith("step 6")]
     assert reasons == [f"step 6 (parity): {len(blocked)} checks: blocked by step 4"]
 
@@ -258,25 +265,23 @@ def test_what_the_operator_of_a_live_controller_could_not_give_is_excused_and_sa
     assert all(missing.tolerated for missing in found.not_checked)
 
 
-@pytest.mark.parametrize("capability", sorted(Capability))
-def test_nothing_is_excused_where_the_run_is_strict(capability: Capability) -> None:
-    assert verdict(live_run(capability, strict=True)).outcome is Outcome.INCOMPLETE
-
-
-def test_qdrant_is_never_excused() -> None:
-    assert verdict(live_run(Capability.QDRANT)).outcome is Outcome.INCOMPLETE
-
-
-@pytest.mark.parametrize("status", [CheckStatus.UNPROVEN, CheckStatus.BLOCKED])
-def test_a_check_that_was_tried_or_blocked_is_not_excused(status: CheckStatus) -> None:
-    assert verdict(live_run(Capability.POSTGRES, status=status)).outcome is Outcome.INCOMPLETE
+@pytest.mark.parametrize(
+    "records",
+    [
+        *(live_run(capability, strict=True) for capability in sorted(Capability)),
+        live_run(Capability.QDRANT),
+        *(live_run(Capability.POSTGRES, status=tried) for tried in (CheckStatus.UNPROVEN, CheckStatus.BLOCKED)),
+    ],
+    ids=[*(f"strict-{capability}" for capability in sorted(Capability)), "qdrant", "tried", "blocked"],
+)
+def test_nothing_else_is_excused(records: list[Record]) -> None:
+    assert verdict(records).outcome is Outcome.INCOMPLETE
 
 
 def test_a_check_that_needs_nothing_absent_is_not_excused() -> None:
     key = "test_parity_job_finds_no_mismatch"
     records = [r for r in live_run(Capability.POSTGRES) if not (isinstance(r, CheckFinished) and r.key == key)]
-    found = verdict([*records, finished(key, CheckStatus.NOT_CHECKED, "no sensor has a row")])
-    assert found.outcome is Outcome.INCOMPLETE
+    assert verdict([*records, finished(key, CheckStatus.NOT_CHECKED, "no row")]).outcome is Outcome.INCOMPLETE
 
 
 def test_the_verdict_says_what_it_rests_on() -> None:
@@ -386,9 +391,6 @@ def test_exit_codes_are_not_those_of_pytest() -> None:
     assert not {*EXIT_CODES.values(), EXIT_LEAK} & {2, 3, 4, 5}
 
 
-CONFORMANCE_KEY = next(iter(CONFORMANCE_CHECKS))
-
-
 @pytest.mark.parametrize("beside", [(), (planned(CONFORMANCE_KEY, selected=False),)])
 def test_conformance_that_was_not_asked_for_does_not_matter(beside: tuple[Record, ...]) -> None:
     found = verdict([*good_run(), *beside])
@@ -408,22 +410,6 @@ def test_conformance_that_was_asked_for_and_did_not_end_is_missed() -> None:
     found = verdict([*good_run(), planned(CONFORMANCE_KEY)])
     assert found.outcome is Outcome.INCOMPLETE
     assert [(missing.key, missing.reason) for missing in found.not_checked] == [(CONFORMANCE_KEY, "not run")]
-
-
-def test_conformance_alone_is_never_go() -> None:
-    records = [
-        *without(good_run(), CheckFinished, CheckPlanned),
-        planned(CONFORMANCE_KEY),
-        finished(CONFORMANCE_KEY),
-    ]
-    assert verdict(records).outcome is Outcome.INCOMPLETE
-
-
-def test_a_service_that_ended_in_the_middle_of_the_run_forbids_go() -> None:
-    ended = ServiceEnded(name="controller", at=WATERMARK, how="signal SIGKILL", log_tail=("panicked",))
-    found = verdict([*good_run(), ended])
-    assert found.outcome is Outcome.INCOMPLETE
-    assert "controller ended in the middle of the run, with signal SIGKILL" in found.reasons
 
 
 # ---- what each line and each reason rests on -------------------------------------------------------------------
@@ -449,8 +435,7 @@ def test_a_gate_line_is_proven_by_its_own_checks_and_by_no_other(gate: Gate) -> 
 
 @pytest.mark.parametrize("gate", Gate)
 def test_a_flagged_finding_speaks_against_parity_and_against_no_other_line(gate: Gate) -> None:
-    flagged = Finding(diagnosis="rows missing", flagged=True, summary="7 rows")
-    outcome, _ = line_of(gate, verdict([*good_run(), flagged]))
+    outcome, _ = line_of(gate, verdict(finding(flagged=True)))
     assert outcome is (Outcome.NO_GO if gate is Gate.PARITY else Outcome.GO)
 
 
@@ -473,11 +458,6 @@ def test_a_sensor_with_a_row_on_either_side_was_compared() -> None:
     assert verdict([*without(good_run(), CountsTaken), counts]).sensors_compared == 2
 
 
-def test_a_run_without_a_backfill_backfilled_no_day() -> None:
-    found = verdict(without(good_run(), BackfillSeen))
-    assert line_of(Gate.BACKFILL, found) == (Outcome.INCOMPLETE, ("0 of 90 days were backfilled",))
-
-
 def test_a_gate_line_names_what_was_not_checked_and_what_was() -> None:
     key = "test_watermark_is_recent"
     found = verdict(good_run({key: CheckStatus.NOT_CHECKED}))
@@ -493,9 +473,8 @@ def test_a_gate_line_names_what_was_not_checked_and_what_was() -> None:
 
 
 def test_an_interrupted_check_and_one_that_never_began_are_told_apart() -> None:
-    keys = ("test_watermark_is_recent", "test_watermark_never_retreats")
-    records = [r for r in good_run() if not (isinstance(r, CheckFinished) and r.key in keys)]
-    found = verdict([*records, CheckStarted(check_id="watermark_is_recent", at=WATERMARK)])
+    started = CheckStarted(check_id="watermark_is_recent", at=WATERMARK)
+    found = verdict([*unfinished(RECENT, NEVER_RETREATS), started])
     assert {missing.check_id: missing.reason for missing in found.not_checked} == {
         "watermark_is_recent": "interrupted",
         "watermark_never_retreats": "not run",
@@ -517,7 +496,7 @@ def test_nothing_is_excused_where_no_stack_was_reached() -> None:
 
 def test_a_check_that_the_catalogue_does_not_know_is_not_excused_on_a_live_controller() -> None:
     key = "test_something_new"
-    found = verdict([*live_run(Capability.POSTGRES), planned(key), finished(key, CheckStatus.NOT_CHECKED, "why")])
+    found = verdict(with_check(key, CheckStatus.NOT_CHECKED, live_run(Capability.POSTGRES)))
     assert found.outcome is Outcome.INCOMPLETE
     assert [missing.key for missing in found.not_checked if not missing.tolerated] == [key]
 
@@ -540,23 +519,16 @@ def test_a_basis_that_is_not_independent_is_told_in_these_words() -> None:
 
 
 def test_a_failed_check_and_a_run_that_did_not_end_are_told_in_these_words() -> None:
-    failed = verdict(good_run({"test_watermark_is_recent": CheckStatus.FAILED}))
-    assert failed.reasons == (
-        "step 5 (watermark and partitions): The watermark is recent: as test_watermark_is_recent",
-    )
-    crashed = verdict(without(good_run(), RunFinished))
-    assert crashed.reasons == ("the run did not end: its log stops in the middle",)
-    end = RunFinished.model_validate({"at": WATERMARK, "reason": "internal_error", "message": "why"})
-    stopped = verdict([*without(good_run(), RunFinished), end])
-    assert stopped.reasons == ("the run did not come to its end (internal error): why",)
+    for records, reason in (
+        (good_run({RECENT: CheckStatus.FAILED}), f"{STEP_5}: The watermark is recent: as {RECENT}"),
+        (without(good_run(), RunFinished), "the run did not end: its log stops in the middle"),
+        (stopped("internal_error"), "the run did not come to its end (internal error): why"),
+    ):
+        assert verdict(records).reasons == (reason,)
 
 
 def test_a_step_that_is_open_for_one_check_names_it_and_for_more_counts_them() -> None:
-    keys = ("test_watermark_is_recent", "test_watermark_never_retreats")
-    one, *_ = verdict(good_run({keys[0]: CheckStatus.UNPROVEN})).reasons
-    assert one == f"step 5 (watermark and partitions): The watermark is recent: as {keys[0]}"
-    records = [
-        record.model_copy(update={"message": "no tick"}) if isinstance(record, CheckFinished) else record
-        for record in good_run(dict.fromkeys(keys, CheckStatus.UNPROVEN))
-    ]
-    assert verdict(records).reasons[0] == "step 5 (watermark and partitions): 2 checks: no tick"
+    one, *_ = verdict(good_run({RECENT: CheckStatus.UNPROVEN})).reasons
+    assert one == f"{STEP_5}: The watermark is recent: as {RECENT}"
+    records = good_run(dict.fromkeys((RECENT, NEVER_RETREATS), CheckStatus.UNPROVEN))
+    assert verdict(retold(records, "no tick")).reasons[0] == f"{STEP_5}: 2 checks: no tick"

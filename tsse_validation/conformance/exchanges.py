@@ -18,7 +18,7 @@ NOOP_JOB = "noop_v1"
 JSON = "application/json"
 
 
-class Token(StrEnum):
+class Bearer(StrEnum):
     """Whose `Authorization` a request carries (section 2)."""
 
     VALID = "valid"
@@ -32,7 +32,7 @@ class Token(StrEnum):
     RUN_ONLY = "run only"
 
 
-_FREE = frozenset({Token.VALID, Token.NONE, Token.MALFORMED, Token.OTHER_SCHEME, Token.UNKNOWN})
+_FREE = frozenset({Bearer.VALID, Bearer.NONE, Bearer.MALFORMED, Bearer.OTHER_SCHEME, Bearer.UNKNOWN})
 """Tokens that need no row of our own in the controller's database."""
 
 
@@ -51,7 +51,7 @@ class Request:
 
     method: str
     path: str
-    token: Token = Token.VALID
+    token: Bearer = Bearer.VALID
     job: Known = Known.UNKNOWN
     body: bytes | None = None
     content_type: str | None = JSON
@@ -63,7 +63,7 @@ class Request:
 
     def __str__(self) -> str:
         what = f"{self.method} {self.path.replace('{job}', f'<{self.job} job>')}"
-        token = "" if self.token is Token.VALID else f" (token: {self.token})"
+        token = "" if self.token is Bearer.VALID else f" (token: {self.token})"
         return what + (f" with {self.body.decode()[:60]}" if self.body is not None else "") + token
 
 
@@ -106,29 +106,32 @@ _STATUS, _EVENTS, _RESULT, _CANCEL = (f"{JOBS}/{{job}}{tail}" for tail in ("", "
 _A_PAGE = f"{_EVENTS}?after=0&limit=200"
 
 EXCHANGES: tuple[ExchangeCase, ...] = (
-    _get("healthz", 1, "/healthz", Expected(200, rule=health_rule), token=Token.NONE),
+    _get("healthz", 1, "/healthz", Expected(200, rule=health_rule), token=Bearer.NONE),
     *(
         _get(f"token-{token.replace(' ', '-')}", 2, _STATUS, _STRANGER, token=token)
         for token in (
-            *(Token.NONE, Token.MALFORMED, Token.OTHER_SCHEME, Token.UNKNOWN),
-            *(Token.REVOKED, Token.EXPIRED),
+            *(Bearer.NONE, Bearer.MALFORMED, Bearer.OTHER_SCHEME, Bearer.UNKNOWN),
+            *(Bearer.REVOKED, Bearer.EXPIRED),
         )
     ),
-    _get("events-none", 2, _A_PAGE, _STRANGER, token=Token.NONE),
-    _get("result-none", 2, _RESULT, _STRANGER, token=Token.NONE),
-    ExchangeCase("cancel-none", 2, Request("POST", _CANCEL, token=Token.NONE), _STRANGER),
+    _get("events-none", 2, _A_PAGE, _STRANGER, token=Bearer.NONE),
+    _get("result-none", 2, _RESULT, _STRANGER, token=Bearer.NONE),
+    ExchangeCase("cancel-none", 2, Request("POST", _CANCEL, token=Bearer.NONE), _STRANGER),
     ExchangeCase(
-        "create-none", 2, Request("POST", JOBS, Token.NONE, body=json.dumps(new_job()).encode()), _STRANGER
+        "create-none", 2, Request("POST", JOBS, Bearer.NONE, body=json.dumps(new_job()).encode()), _STRANGER
     ),
     ExchangeCase(
-        "create-view-only", 2, Request("POST", JOBS, Token.VIEW_ONLY, body=json.dumps(new_job()).encode()), _NO_RUN
+        "create-view-only",
+        2,
+        Request("POST", JOBS, Bearer.VIEW_ONLY, body=json.dumps(new_job()).encode()),
+        _NO_RUN,
     ),
     ExchangeCase(
-        "cancel-view-only", 2, Request("POST", _CANCEL, token=Token.VIEW_ONLY, job=Known.COMPLETED), _NO_RUN
+        "cancel-view-only", 2, Request("POST", _CANCEL, token=Bearer.VIEW_ONLY, job=Known.COMPLETED), _NO_RUN
     ),
-    _get("status-run-only", 2, _STATUS, _NO_VIEW, token=Token.RUN_ONLY, job=Known.COMPLETED),
-    _get("events-run-only", 2, _A_PAGE, _NO_VIEW, token=Token.RUN_ONLY, job=Known.COMPLETED),
-    _get("result-run-only", 2, _RESULT, _NO_VIEW, token=Token.RUN_ONLY, job=Known.COMPLETED),
+    _get("status-run-only", 2, _STATUS, _NO_VIEW, token=Bearer.RUN_ONLY, job=Known.COMPLETED),
+    _get("events-run-only", 2, _A_PAGE, _NO_VIEW, token=Bearer.RUN_ONLY, job=Known.COMPLETED),
+    _get("result-run-only", 2, _RESULT, _NO_VIEW, token=Bearer.RUN_ONLY, job=Known.COMPLETED),
     _post("create", new_job(params={"steps": 1}), Expected(200, rule=job_rule)),
     _post("create-empty-type", new_job(""), Expected(400, "job_type is required")),
     _post("create-blank-type", new_job("  "), Expected(400, "job_type is required")),

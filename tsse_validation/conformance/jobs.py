@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from tsse_validation.conformance.exchanges import NOOP_JOB
-from tsse_validation.conformance.rules import hold, keys_rule, model_rule
+from tsse_validation.conformance.rules import keys_rule, model_rule, promised
 from tsse_validation.domain.contract import (
     BACKFILL_JOB,
     DATASET,
@@ -85,21 +85,23 @@ def _inspect(result: Any, _: Surroundings) -> None:
 def _backfilled(days: int) -> ResultRule:
     def rule(result: Any, _: Surroundings) -> None:
         model_rule(result, BackfillResult, "The result")
-        hold(3, result["days"] == days, f"{result['days']} days were backfilled instead of {days}.")
-        hold(3, result["dataset"] == DATASET, f"The dataset is {result['dataset']!r}.")
+        promised(3, result["days"] == days, f"{result['days']} days were backfilled instead of {days}.")
+        promised(3, result["dataset"] == DATASET, f"The dataset is {result['dataset']!r}.")
         read = BackfillResult.model_validate(result)
         length = read.backfill_to_ts - read.backfill_from_ts
-        hold(3, length == timedelta(days=days), f"The range is {length} long instead of {days} days.")
-        hold(3, read.backfill_to_ts == read.target_inserted_at, "The range does not end at target_inserted_at.")
+        promised(3, length == timedelta(days=days), f"The range is {length} long instead of {days} days.")
+        promised(
+            3, read.backfill_to_ts == read.target_inserted_at, "The range does not end at target_inserted_at."
+        )
 
     return rule
 
 
 def _ticked(result: Any, around: Surroundings) -> None:
     model_rule(result, TickResult, "The result")
-    hold(3, result["status"] == "ok", f"A completed tick has the status {result['status']!r}.")
+    promised(3, result["status"] == "ok", f"A completed tick has the status {result['status']!r}.")
     through = TickResult.model_validate(result).replication.computed_through_ts
-    hold(3, through and through >= around.watermark, f"After the tick the watermark is {through}.")
+    promised(3, through and through >= around.watermark, f"After the tick the watermark is {through}.")
 
 
 _PARITY_KEYS = (
@@ -113,24 +115,26 @@ def _counted(result: Any, around: Surroundings) -> None:
     model_rule(result, ParityResult, "The result")
     keys_rule(result["timings_ms"], ["pg_counts_ms", "job_total_ms"], "timings_ms")
     head = "# TSSE Lake Parity Check (job)"
-    hold(3, result["report_markdown"].startswith(head), f"report_markdown does not begin with “{head}”.")
+    promised(3, result["report_markdown"].startswith(head), f"report_markdown does not begin with “{head}”.")
     differing = sum(row["pg_count"] != row["lake_count"] for row in result["rows"])
-    hold(3, result["mismatches"] == differing, f"mismatches is {result['mismatches']}, {differing} rows differ.")
+    promised(
+        3, result["mismatches"] == differing, f"mismatches is {result['mismatches']}, {differing} rows differ."
+    )
     read = ParityResult.model_validate(result)
     within = read.window_checked.start >= read.window_requested.start and read.window_checked.end <= (
         read.window_requested.end
     )
-    hold(3, within, "window_checked is not within window_requested.")
-    hold(3, read.window_requested.start <= around.watermark, "window_requested is not what was asked for.")
+    promised(3, within, "window_checked is not within window_requested.")
+    promised(3, read.window_requested.start <= around.watermark, "window_requested is not what was asked for.")
 
 
 def _of_sensors(result: Any, around: Surroundings) -> None:
     _counted(result, around)
     wanted = sorted({around.sensor, NOBODY})
-    hold(3, result["sensor_ids"] == wanted, f"sensor_ids is {result['sensor_ids']} instead of {wanted}.")
+    promised(3, result["sensor_ids"] == wanted, f"sensor_ids is {result['sensor_ids']} instead of {wanted}.")
     (row,) = (row for row in result["rows"] if row["sensor_id"] == NOBODY)
     unseen = (row["pg_count"], row["lake_count"], row["matches"]) == (0, 0, True)
-    hold(3, unseen, f"An id that no sensor has is counted as {row}.")
+    promised(3, unseen, f"An id that no sensor has is counted as {row}.")
 
 
 def _sampled(size: int) -> ResultRule:
@@ -138,7 +142,7 @@ def _sampled(size: int) -> ResultRule:
         _counted(result, around)
         first = [ids for ids in around.first_sensors if len(ids) == size]
         wanted = " or ".join(str(sorted(ids)) for ids in first)
-        hold(3, set(result["sensor_ids"]) in first, f"The sample is {result['sensor_ids']}, not {wanted}.")
+        promised(3, set(result["sensor_ids"]) in first, f"The sample is {result['sensor_ids']}, not {wanted}.")
 
     return rule
 
@@ -147,12 +151,12 @@ def _clamped(result: Any, around: Surroundings) -> None:
     _counted(result, around)
     read = ParityResult.model_validate(result)
     mark = read.replication.computed_through_ts
-    hold(3, mark and read.window_checked.end <= mark, f"The window is not clamped to the watermark {mark}.")
+    promised(3, mark and read.window_checked.end <= mark, f"The window is not clamped to the watermark {mark}.")
 
 
 def _differing(result: Any, around: Surroundings) -> None:
     _counted(result, around)
-    hold(3, result["mismatches"] >= 1, "A row that only Postgres has is no mismatch.")
+    promised(3, result["mismatches"] >= 1, "A row that only Postgres has is no mismatch.")
 
 
 def _stamp(at: datetime) -> str:
@@ -234,9 +238,9 @@ def end_rule(case: JobCase, job: Mapping[str, Any]) -> None:
     error = job.get("error", {})
     ended = f"{job['status']} {error.get('code', '')} {error.get('message', '')[:80]}".strip()
     if case.code is None:
-        hold(3, job["status"] == "completed", f"{said} ended {ended} instead of completed.")
+        promised(3, job["status"] == "completed", f"{said} ended {ended} instead of completed.")
         return
     right = job["status"] == "failed" and error["code"] == case.code
-    hold(3, right, f"{said} ended {ended} instead of failed with {case.code}.")
+    promised(3, right, f"{said} ended {ended} instead of failed with {case.code}.")
     missing = [key for key in case.details if key not in (error.get("details") or {})]
-    hold(3, not missing, f"{said}: the error's details lack {', '.join(missing)}.")
+    promised(3, not missing, f"{said}: the error's details lack {', '.join(missing)}.")

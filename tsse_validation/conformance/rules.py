@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from tsse_validation.clients.http import Answer
 from tsse_validation.domain.contract import TERMINAL, Job, JobEvents, is_healthy
 from tsse_validation.domain.errors import PromiseBrokenError
+from tsse_validation.domain.holding import hold
 
 ADVICE = "The controller and the contract differ: one of the two is to be put right before the release."
 EVENT_KINDS = frozenset(
@@ -41,16 +42,14 @@ Rule = Callable[[Any], None]
 """Holds a JSON document; raises `PromiseBrokenError`."""
 
 
-def hold(section: int | str, holds: object, found: str) -> None:
+def promised(section: int | str, holds: object, found: str) -> None:
     """Hold a promise of one section against what was found.
 
     Raises:
         PromiseBrokenError: it does not hold; the message begins with the section.
 
     """
-    if not holds:
-        msg = f"contract {section}: {found}"
-        raise PromiseBrokenError(msg, ADVICE)
+    hold(holds, f"contract {section}: {found}", ADVICE)
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,14 @@ def judge(section: int | str, asked: str, expected: Expected, answer: Answer) ->
     said = f"{answer.status} “{answer.excerpt()}”"
     wanted = f"{expected.status}" + (f" “{expected.text}”" if expected.text is not None else "")
     right = answer.status == expected.status and expected.text in {None, answer.text.strip()}
-    hold(section, right, f"{asked} was answered {said} instead of {wanted}.")
+    promised(section, right, f"{asked} was answered {said} instead of {wanted}.")
     if expected.text is not None or expected.reason:
         kind = answer.headers.get("content-type", "none")
-        hold(section, kind.startswith("text/plain"), f"{asked} was answered {said} as {kind}, not as plain text.")
+        promised(
+            section, kind.startswith("text/plain"), f"{asked} was answered {said} as {kind}, not as plain text."
+        )
     if expected.reason:
-        hold(section, answer.text.strip(), f"{asked} was answered {answer.status} without a reason.")
+        promised(section, answer.text.strip(), f"{asked} was answered {answer.status} without a reason.")
     if expected.rule is not None:
         expected.rule(document_of(section, asked, answer))
 
@@ -99,7 +100,7 @@ def document_of(section: int | str, asked: str, answer: Answer) -> Any:
 
 def health_rule(document: Any) -> None:
     """Hold `/healthz`'s document (section 1)."""
-    hold(1, is_healthy(document), f"/healthz says {str(document)[:80]}.")
+    promised(1, is_healthy(document), f"/healthz says {str(document)[:80]}.")
 
 
 def job_rule(document: Any) -> None:
@@ -108,45 +109,47 @@ def job_rule(document: Any) -> None:
     job = document["job"]
     model_rule(job, Job, "JOB")
     null = [key for key in _OPTIONAL_OF_A_JOB if key in job and job[key] is None]
-    hold(3, not null, f"JOB has {', '.join(null)} as null: absent optional keys are omitted.")
+    promised(3, not null, f"JOB has {', '.join(null)} as null: absent optional keys are omitted.")
     message = job["progress"].get("message", "")
-    hold(3, message is not None, "JOB has progress.message as null: absent optional keys are omitted.")
-    hold(3, _is_uuid(job["id"]), f"JOB's id {str(job['id'])[:60]!r} is no UUID.")
-    hold(3, job["status"] != "failed" or "error" in job, "A failed job has no error.")
-    hold(3, job["status"] != "completed" or "error" not in job, "A completed job has an error.")
+    promised(3, message is not None, "JOB has progress.message as null: absent optional keys are omitted.")
+    promised(3, _is_uuid(job["id"]), f"JOB's id {str(job['id'])[:60]!r} is no UUID.")
+    promised(3, job["status"] != "failed" or "error" in job, "A failed job has no error.")
+    promised(3, job["status"] != "completed" or "error" not in job, "A completed job has an error.")
     stamps_rule(job)
 
 
 def events_rule(document: Any) -> None:
     """Hold a page of events: its keys, its kinds, and that ids ascend (section 3)."""
     model_rule(document, JobEvents, "A page of events")
-    hold(3, isinstance(document.get("next_after"), int), "A page of events has no number next_after.")
+    promised(3, isinstance(document.get("next_after"), int), "A page of events has no number next_after.")
     events = document["events"]
     for event in events:
         missing = {"id", "created_at", "kind", "payload"} - set(event)
-        hold(3, not missing, f"An event lacks {', '.join(sorted(missing))}.")
-        hold(3, event["kind"] in EVENT_KINDS, f"An event is of the unknown kind {event['kind']!r}.")
+        promised(3, not missing, f"An event lacks {', '.join(sorted(missing))}.")
+        promised(3, event["kind"] in EVENT_KINDS, f"An event is of the unknown kind {event['kind']!r}.")
     ids = [event["id"] for event in events]
-    hold(3, all(one < two for one, two in pairwise(ids)), f"The ids of events do not ascend: {ids[:10]}.")
+    promised(3, all(one < two for one, two in pairwise(ids)), f"The ids of events do not ascend: {ids[:10]}.")
     stamps_rule(document)
 
 
 def history_rule(kinds: Sequence[str], status: str) -> None:
     """Hold the kinds of a terminal job's events, oldest first: it was created, and ended once, as it says."""
     told = ", ".join(kinds) or "none"
-    hold(3, kinds[:1] == ["created"], f"The events of a job do not begin with “created”: {told}.")
+    promised(3, kinds[:1] == ["created"], f"The events of a job do not begin with “created”: {told}.")
     ends = [kind for kind in kinds if kind in TERMINAL]
-    hold(3, ends == [status], f"The events of a {status} job end it as {', '.join(ends) or 'nothing'}: {told}.")
+    promised(
+        3, ends == [status], f"The events of a {status} job end it as {', '.join(ends) or 'nothing'}: {told}."
+    )
     if status in {"completed", "failed"}:
         ran = "started" in kinds and kinds.index("started") < kinds.index(status)
-        hold(3, ran, f"A {status} job was not started before its end: {told}.")
+        promised(3, ran, f"A {status} job was not started before its end: {told}.")
 
 
 def keys_rule(document: Any, keys: Sequence[str], what: str) -> None:
     """Hold an object against the keys that it must have (section 3)."""
-    hold(3, isinstance(document, dict), f"{what} is no object.")
+    promised(3, isinstance(document, dict), f"{what} is no object.")
     missing = [key for key in keys if key not in document]
-    hold(3, not missing, f"{what} lacks {', '.join(missing)}.")
+    promised(3, not missing, f"{what} lacks {', '.join(missing)}.")
 
 
 def model_rule(document: Any, model: type[BaseModel], what: str) -> None:
@@ -156,23 +159,23 @@ def model_rule(document: Any, model: type[BaseModel], what: str) -> None:
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"])) or "its content"
-        hold(3, False, f"{what} is not as promised: {where}: {problem['msg']}.")
+        promised(3, False, f"{what} is not as promised: {where}: {problem['msg']}.")
 
 
 def stamps_rule(document: Any) -> None:
     """Hold every timestamp of a document against the one way to write it (preamble)."""
     for key, value in _texts(document):
         if _INSTANT_KEY.fullmatch(key):
-            hold("preamble", _STAMP.fullmatch(value), f"{key} is {value[:60]!r}, not RFC 3339 with +00:00.")
+            promised("preamble", _STAMP.fullmatch(value), f"{key} is {value[:60]!r}, not RFC 3339 with +00:00.")
 
 
 def limit_rule(answer: Answer) -> None:
     """Hold a refusal for too many requests: its text and its headers (section 3)."""
-    hold(3, _LIMIT_TEXT.fullmatch(answer.text.strip()), f"429 says “{answer.excerpt()}”.")
+    promised(3, _LIMIT_TEXT.fullmatch(answer.text.strip()), f"429 says “{answer.excerpt()}”.")
     for name, pattern in LIMIT_HEADERS.items():
         value = answer.headers.get(name)
         found = f"429 has {name}: {value}." if value is not None else f"429 has no header {name}."
-        hold(3, value is not None and pattern.fullmatch(value), found)
+        promised(3, value is not None and pattern.fullmatch(value), found)
 
 
 def _texts(document: Any, key: str = "") -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tsse_validation.domain.instants import Instant
+from tsse_validation.domain.windows import Window
 
 DATASET = "metrics/v1"
 HEALTHZ_BODY = {"status": "ok"}
@@ -207,13 +208,6 @@ class TickResult(ContractModel):
     replication: Replication
 
 
-class Interval(ContractModel):
-    """A window as the parity job writes it: both ends inclusive (section 3)."""
-
-    start: Instant
-    end: Instant
-
-
 class ParityRow(ContractModel):
     """One sensor's counts as the controller sees them (section 3)."""
 
@@ -237,8 +231,8 @@ class ParityResult(ContractModel):
     """Result of `lake_parity_check_v1` (section 3)."""
 
     job_type: Literal["lake_parity_check_v1"]
-    window_requested: Interval
-    window_checked: Interval
+    window_requested: Window
+    window_checked: Window
     sensor_ids: tuple[str, ...]
     mismatches: int
     rows: tuple[ParityRow, ...]

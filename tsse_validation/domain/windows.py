@@ -4,7 +4,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, format_rfc3339, require_utc, utc_day
+from tsse_validation.domain.instants import (
+    DAY,
+    MICROSECOND,
+    Instant,
+    day_start,
+    format_rfc3339,
+    require_utc,
+    utc_day,
+)
 
 SPOT_WINDOW = timedelta(hours=24)
 """Length of the parity window where none is asked for."""
@@ -14,13 +22,15 @@ SPOT_WINDOW = timedelta(hours=24)
 class Window:
     """A window of `ts`, both ends inclusive, as the parity job takes it (contract section 3).
 
+    In JSON, as the controller and the run log write it, it is an object of `start` and `end`, each RFC 3339.
+
     Raises:
         ValueError: an end is naive, or the end lies before the start.
 
     """
 
-    start: datetime
-    end: datetime
+    start: Instant
+    end: Instant
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "start", require_utc(self.start))

@@ -12,7 +12,7 @@ from tsse_validation.domain.instants import format_rfc3339, latest_meant
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.job_counts import JobCount, unexplained_by_lateness
-from tsse_validation.runlog.records import CountRow, CountsTaken, WindowSpan
+from tsse_validation.runlog.records import CountRow, CountsTaken
 
 _ROUNDS = 3
 """Counts after the first, before a mismatch is told: a row upserted in two counts is not due in either."""
@@ -35,11 +35,10 @@ class SpotCheck:
     def counts(self) -> CountsTaken:
         """Return the job's counts as a record; what differs in them was explained, and is named as late."""
         explained = {count.sensor_id for count in self.late}
-        requested, checked = self.result.window_requested, self.result.window_checked
         return CountsTaken(
             source="job",
-            window=WindowSpan(start=checked.start, end=checked.end),
-            requested=WindowSpan(start=requested.start, end=requested.end),
+            window=self.result.window_checked,
+            requested=self.result.window_requested,
             watermark=self.result.computed_through_ts,
             rows=tuple(
                 CountRow(row.sensor_id, None, row.pg_count, row.lake_count, 0, 0, row.matches)
@@ -198,7 +197,7 @@ def _plausible(result: ParityResult, window: Window, sensor_ids: Sequence[str]) 
     """Hold the result against itself and against what was asked (section 3)."""
     if not result.rows:
         raise NotCheckedError("The parity job counted no sensor.", "Name some by --sensor-ids.")
-    checked = Window(result.window_checked.start, result.window_checked.end)
+    checked = result.window_checked
     if checked.start != window.start or checked.end > window.end:
         msg = f"The parity job was asked for {window} and checked {checked}."
         raise PromiseBrokenError(msg, "See contract section 3.")

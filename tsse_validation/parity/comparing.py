@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 from tsse_validation.clients.postgres import DueCount
 from tsse_validation.domain.contract import ParityResult
 from tsse_validation.domain.schemas import KEY_SCHEMA
-from tsse_validation.domain.windows import Window
 from tsse_validation.lake.column_engine import column_engine
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.rows import Key
@@ -109,7 +108,7 @@ def proven_days(result: RunResult) -> dict[date, list[CountRow]]:
         for row in counts.rows:
             if row.day is not None:
                 of_days.setdefault(row.day, []).append(row)
-        for part in Window(counts.window.start, counts.window.end).split_by_day():
+        for part in counts.window.split_by_day():
             rows = of_days.get(part.start.date(), [])
             if part.is_whole_day and rows and all(row.matches for row in rows):
                 days[part.start.date()] = rows

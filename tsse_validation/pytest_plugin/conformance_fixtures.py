@@ -5,14 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.conformance.faults import look_around
-from fixtures.conformance.subject import Subject
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.conformance.jobs import Surroundings
-from tsse_validation.domain.stack import Stack
+from tsse_validation.conformance.subject import Subject
 from tsse_validation.settings.model import Settings
 from tsse_validation.steps.run import ValidationRun
+from tsse_validation.steps.validated_stack import Stack
 
 MARKER = "conformance"
 
@@ -35,10 +34,13 @@ def _named(config: pytest.Config, item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session")
-def subject(run: ValidationRun, stack: Stack, settings: Settings, jobs: JobRunner) -> Iterator[Subject]:
+def subject(
+    pytestconfig: pytest.Config, run: ValidationRun, stack: Stack, settings: Settings, jobs: JobRunner
+) -> Iterator[Subject]:
     """Provide the controller whose conformance is tried."""
+    bench = pytestconfig.hook.pytest_tsse_provide_bench(stack=stack) if stack.owned else None
     http = HttpClient.from_settings(stack.base_url, "core-server", settings)
-    subject = Subject(run, stack, http, jobs)
+    subject = Subject(run, stack, http, jobs, bench)
     yield subject
     subject.close()
     http.close()
@@ -47,5 +49,4 @@ def subject(run: ValidationRun, stack: Stack, settings: Settings, jobs: JobRunne
 @pytest.fixture(scope="session")
 def surroundings(subject: Subject) -> Surroundings:
     """Find out what jobs can be run on; only on a stack of our own."""
-    subject.require_owned()
-    return look_around(subject)
+    return subject.require_owned().look_around()

@@ -12,6 +12,18 @@ from tsse_validation.runlog.records import CheckPlanned
 from tsse_validation.steps.run import RUN, ValidationRun
 
 _DESELECTED = pytest.StashKey[list[pytest.Item]]()
+_MARKERS = (
+    "tier_a: safe on an installed controller: reads, and the runbook's own jobs",
+    "conformance: the contract's endpoints, case by case; runs only when it is named by -m",
+    "nightly: the runbook on a stack that the suite owns and may break; nothing on a live controller",
+    "step(n, needs=[...]): the runbook step a check belongs to, and the steps it builds on",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers that the runbook's tests carry."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,14 @@ from tsse_validation.domain.errors import AccessError, NotCheckedError, PromiseB
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.progress import Update
-from tsse_validation.domain.stack import Capability, LakePaths, Stack
+from tsse_validation.domain.stack import Capability, LakePaths
 from tsse_validation.domain.windows import Coverage, Window, asked_and_promised, without_days
 from tsse_validation.lake.file_checks import FileFindings, examine
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.by_job import MismatchError, SpotCheck, SpotChecker
 from tsse_validation.parity.comparing import proven_days, sum_by_sensor
 from tsse_validation.parity.direct import DirectProof
-from tsse_validation.runlog.records import CountRow, CountsTaken, Finding, Note, RowsCompared, WindowSpan
+from tsse_validation.runlog.records import CountRow, CountsTaken, Finding, Note, RowsCompared
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.fields import Level
 from tsse_validation.settings.model import Settings
@@ -44,6 +44,7 @@ from tsse_validation.steps.lake_recorder import LakeSeen
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.promises import promised_range
 from tsse_validation.steps.run import Facts, ValidationRun
+from tsse_validation.steps.validated_stack import Stack
 
 MOST_ROWS_SHOWN = 200
 MOST_NARROWED = 3
@@ -285,7 +286,7 @@ def _taken_over(run: ValidationRun, covered: Window) -> dict[date, list[CountRow
         *(
             CountsTaken(
                 source="direct",
-                window=WindowSpan(start=part.start, end=part.end),
+                window=part,
                 rows=tuple(proven[part.start.date()]),
             )
             for part in covered.split_by_day()
@@ -332,8 +333,7 @@ def heal(
 
 
 def _counts(covered: Window, coverage: Coverage, rows: list[CountRow]) -> CountsTaken:
-    span = WindowSpan(start=covered.start, end=covered.end)
-    return CountsTaken(source="direct", window=span, watermark=coverage.watermark, rows=tuple(rows))
+    return CountsTaken(source="direct", window=covered, watermark=coverage.watermark, rows=tuple(rows))
 
 
 @dataclass(frozen=True)
@@ -386,7 +386,7 @@ def compare_every_row(
     run.record(
         RowsCompared(
             level=level.value,
-            window=WindowSpan(start=covered.start, end=covered.end),
+            window=covered,
             days=outcome.days,
             rows=outcome.rows,
             sensors=len({row.sensor_id for row in day_counts if row.postgres}),

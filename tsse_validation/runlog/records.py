@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.instants import Instant
 from tsse_validation.domain.stack import Capability
+from tsse_validation.domain.windows import Window
 
 SCHEMA_VERSION = 1
 
@@ -118,13 +119,6 @@ class CheckFinished(Record):
     warnings: tuple[str, ...] = ()
 
 
-class WindowSpan(Record):
-    """A window, both ends inclusive, UTC."""
-
-    start: Instant
-    end: Instant
-
-
 class CountRow(NamedTuple):
     """Rows of one sensor in a window, or on one of its days.
 
@@ -151,8 +145,8 @@ class CountsTaken(Record):
 
     record: Literal["counts"] = "counts"
     source: Literal["job", "direct"]
-    window: WindowSpan
-    requested: WindowSpan | None = None
+    window: Window
+    requested: Window | None = None
     watermark: Instant | None = None
     rows: tuple[CountRow, ...]
     late: tuple[str, ...] = ()
@@ -163,7 +157,7 @@ class RowsCompared(Record):
 
     record: Literal["rows_compared"] = "rows_compared"
     level: str
-    window: WindowSpan
+    window: Window
     days: int
     rows: int
     sensors: int
@@ -205,6 +199,11 @@ class WindowChecked(Record):
     sensors: int
     mismatching: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
+
+    @property
+    def window(self) -> Window:
+        """The window itself."""
+        return Window(self.start, self.end)
 
 
 class BackfillSeen(Record):

@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from tsse_validation.domain.errors import SettingsError
+from tsse_validation.runlog.records import SettingValue
 from tsse_validation.settings.complaints import run_complaints
 from tsse_validation.settings.model import Settings, option_of
 
@@ -25,15 +26,6 @@ _ALTERNATIVES = ({"auth_token", "auth_token_file"}, {"database_url", "setup_conf
 
 
 @dataclass(frozen=True)
-class SourcedValue:
-    """One setting as the report shows it."""
-
-    name: str
-    value: str
-    source: str
-
-
-@dataclass(frozen=True)
 class LoadedSettings:
     """The settings with the source of each, and what the user should know about them."""
 
@@ -41,10 +33,12 @@ class LoadedSettings:
     sources: Mapping[str, str]
     warnings: tuple[str, ...]
 
-    def shown(self) -> tuple[SourcedValue, ...]:
+    def shown(self) -> tuple[SettingValue, ...]:
         """Return every setting with its source; a secret only as set or not set."""
         return tuple(
-            SourcedValue(name, _shown(getattr(self.settings, name)), self.sources.get(name, DEFAULT))
+            SettingValue(
+                name=name, value=_shown(getattr(self.settings, name)), source=self.sources.get(name, DEFAULT)
+            )
             for name in Settings.model_fields
         )
 

@@ -5,10 +5,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tsse_validation.domain.errors import SettingsError
-from tsse_validation.domain.stack import Capability, Component, LakePaths, Stack
+from tsse_validation.domain.stack import Capability, LakePaths
 from tsse_validation.lake.reader import STATE_DIR
+from tsse_validation.runlog.records import StackComponent
 from tsse_validation.settings.credentials import conninfo_of, read_token, token_of
 from tsse_validation.settings.model import Settings
+from tsse_validation.steps.validated_stack import Stack
 
 QDRANT_PORT = 6333
 
@@ -53,7 +55,9 @@ def live_stack(settings: Settings) -> Stack:
         kind="live",
         base_url=settings.base_url,
         token=token_of(settings),
-        components=(Component("core-server", f"the installed controller at {settings.base_url}"),),
+        components=(
+            StackComponent(name="core-server", description=f"the installed controller at {settings.base_url}"),
+        ),
         qdrant_url=settings.qdrant_url or _default_qdrant(settings.base_url),
         conninfo=conninfo_of(settings),
         lake=LakePaths(settings.hot_path, settings.cold_path, settings.shards) if settings.hot_path else None,

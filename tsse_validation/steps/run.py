@@ -19,21 +19,19 @@ from tsse_validation.clients.jobs import FinishedJob
 from tsse_validation.domain.catalogue import step_label
 from tsse_validation.domain.contract import BackfillResult, Inspection, ParityResult
 from tsse_validation.domain.instants import utc_now
-from tsse_validation.domain.stack import Capability, Stack
+from tsse_validation.domain.stack import Capability
 from tsse_validation.runlog.log import RunLog
 from tsse_validation.runlog.records import (
     CheckStatus,
     Note,
     Record,
     RunStarted,
-    ServiceEnded,
-    SettingValue,
-    StackComponent,
     StackDescribed,
 )
 from tsse_validation.runlog.redaction import Redactor, is_distinctive
 from tsse_validation.settings.loading import LoadedSettings
 from tsse_validation.settings.model import Settings
+from tsse_validation.steps.validated_stack import Stack
 
 LOG_NAME = "run.jsonl"
 LOGS = "logs"
@@ -110,10 +108,7 @@ class ValidationRun:
                 base_url=stack.base_url,
                 owned=stack.owned,
                 strict=stack.owned or self.settings.require_direct,
-                components=tuple(
-                    StackComponent(name=part.name, description=part.description, version=part.version)
-                    for part in stack.components
-                ),
+                components=stack.components,
                 absent=self.absent,
             )
         )
@@ -125,11 +120,7 @@ class ValidationRun:
         for ended in self.stack.ended() if self.stack else ():
             if ended.name not in self._known_to_have_ended:
                 self._known_to_have_ended.add(ended.name)
-                self.record(
-                    ServiceEnded(
-                        name=ended.name, at=utc_now(), how=ended.how, log_tail=tuple(ended.log_tail.splitlines())
-                    )
-                )
+                self.record(ended)
 
     def _guard(self, secret: str) -> None:
         self.redactor.add(secret)
@@ -162,7 +153,7 @@ def begin_run(
             run_id=run_id,
             at=began,
             suite_version=__version__,
-            settings=tuple(SettingValue(name=s.name, value=s.value, source=s.source) for s in loaded.shown()),
+            settings=loaded.shown(),
             environment=_environment(),
         )
     )

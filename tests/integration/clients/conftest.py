@@ -61,12 +61,7 @@ def connect() -> Iterator[Connect]:
         calls: Sequence[Call] = (*CORE_CALLS, *QDRANT_CALLS),
     ) -> HttpClient:
         client = HttpClient(
-            url,
-            service=service,
-            connect_timeout=timeout,
-            request_timeout=timeout,
-            ca_file=ca_file,
-            calls=calls,
+            url, service=service, connect_timeout=timeout, request_timeout=timeout, ca_file=ca_file, calls=calls
         )
         clients.append(client)
         return client

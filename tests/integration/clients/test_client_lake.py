@@ -181,11 +181,7 @@ def test_a_partition_without_files_is_no_day_but_has_a_place(lake: Lake) -> None
     ],
 )
 def test_a_date_is_taken_from_where_the_manifest_says_or_else_from_the_other_place(
-    named: str | None,
-    hot: bool,
-    cold: bool,
-    taken: str,
-    lake: Lake,
+    named: str | None, hot: bool, cold: bool, taken: str, lake: Lake
 ) -> None:
     if named:
         lake.manifest(**{str(FIRST): named})

@@ -107,8 +107,7 @@ def test_both_ends_of_a_window_are_counted_and_their_neighbours_are_not(lake: La
 
 def test_what_the_lake_has_taken_up_after_the_watermark_does_not_count(lake: Lake) -> None:
     lake.write(
-        "part-1-0.parquet",
-        [row(ts=NOON, inserted_at=MARK), row(ts=NOON + SECOND, inserted_at=MARK + MICROSECOND)],
+        "part-1-0.parquet", [row(ts=NOON, inserted_at=MARK), row(ts=NOON + SECOND, inserted_at=MARK + MICROSECOND)]
     )
     assert lake.rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE) == {"a": (1, 0)}
     assert [found[1] for found in newest(lake)] == [NOON]

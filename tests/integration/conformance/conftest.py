@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fixtures.conformance.subject import Subject
+from fixtures.bench import StackBench
 from fixtures.processes import http_ready
 from fixtures.stacks.embedded import RunningStack, running_stack
 from tests.support.command import Runbook
@@ -15,6 +15,7 @@ from tests.support.controller import OPTIONS, Controller
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import JobRunner
+from tsse_validation.conformance.subject import Subject
 from tsse_validation.settings.loading import load_settings
 from tsse_validation.steps.run import begin_run
 
@@ -58,18 +59,7 @@ class Stand:
         process, port = self.running.controller, urlsplit(self.running.stack.base_url).port
         process.kill()
         self.sql("TRUNCATE analysis_jobs CASCADE")
-        process.start(
-            [
-                sys.executable,
-                "-m",
-                MUTANT,
-                group,
-                "--host",
-                "127.0.0.1",
-                "--port",
-                str(port),
-            ]
-        )
+        process.start([sys.executable, "-m", MUTANT, group, "--host", "127.0.0.1", "--port", str(port)])
         process.wait_ready(lambda: http_ready(f"http://127.0.0.1:{port}/healthz"), 60)
         self._group = group
 
@@ -94,7 +84,7 @@ def subject_of(stand: Stand, tmp_path: Path) -> Iterator[Callable[[str], Subject
     stack = stand.running.stack
     http = HttpClient.from_settings(stack.base_url, "core-server", run.settings)
     core = CoreClient(http, stack.token, run.budget)
-    subject = Subject(run, stack, http, JobRunner(core, poll_interval=0.25))
+    subject = Subject(run, stack, http, JobRunner(core, poll_interval=0.25), StackBench(stack))
 
     def of(group: str) -> Subject:
         stand.put(group)

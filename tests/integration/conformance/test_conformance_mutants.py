@@ -4,12 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from fixtures.conformance.faults import broken, look_around
-from fixtures.conformance.scenarios import SCENARIOS, posts_are_limited
-from fixtures.conformance.subject import Subject
 from tsse_validation.conformance.exchanges import EXCHANGES
 from tsse_validation.conformance.jobs import JOB_CASES, end_rule
 from tsse_validation.conformance.rules import judge
+from tsse_validation.conformance.scenarios import SCENARIOS, posts_are_limited
+from tsse_validation.conformance.subject import Subject
 from tsse_validation.domain.errors import PromiseBrokenError
 
 Case = tuple[str, str, str]
@@ -33,11 +32,7 @@ BEHAVED: tuple[Case, ...] = (
     ("pages", "terminal-is-left-unchanged", "contract 3: The cancellation of a completed job changed updated_at"),
     ("pages", "dedupe-returns-the-same-job", "contract 3: With dedupe and the same job_key a second job"),
     ("workers", "pending-is-canceled-at-once", "contract 3: A pending job is pending after its cancellation"),
-    (
-        "workers",
-        "running-is-canceled-cooperatively",
-        "contract 3: A running job that was canceled ended c",
-    ),
+    ("workers", "running-is-canceled-cooperatively", "contract 3: A running job that was canceled ended c"),
     ("order", "oldest-is-claimed-first", "contract 3: .*while a younger one may have started"),
 )
 WORKED: tuple[Case, ...] = (
@@ -77,8 +72,9 @@ def test_a_wrong_behaviour_is_told(group: str, name: str, told: str, subject_of:
 def test_a_wrong_end_of_a_job_is_told(group: str, name: str, told: str, subject_of: SubjectOf) -> None:
     subject = subject_of(group)
     (case,) = (case for case in JOB_CASES if case.name == name)
-    around = look_around(subject)
-    with broken(subject, case.fault, around):
+    bench = subject.require_owned()
+    around = bench.look_around()
+    with bench.broken(case.fault, around):
         job = subject.end_of(str(subject.create(case.job_type, case.params(around))["id"]))
 
     def hold() -> None:

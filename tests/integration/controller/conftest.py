@@ -5,33 +5,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from fixtures.controller.database import Database
 from fixtures.controller.replication import LakeService
-from fixtures.postgres import EmbeddedPostgres
 from tests.integration.controller.support import Clock, FarmRows, lake_service
-from tests.support.schema import with_tables
-
-
-@pytest.fixture(scope="session")
-def farm_database(postgres: EmbeddedPostgres) -> str:
-    return with_tables(postgres.create_database("farm"))
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres() as server:
-        yield server
-
-
-@pytest.fixture
-def conninfo(farm_database: str) -> str:
-    """Return a database with the tables and nothing in them; emptying one is faster than making one."""
-    with psycopg.connect(farm_database, autocommit=True) as connection:
-        for table in ("metrics", "sensors", "nodes", "api_tokens", "analysis_jobs", "users"):
-            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
-    return farm_database
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from fixtures.controller.lake_store import Lake
 from fixtures.controller.replication import LakeService
 from fixtures.controller.state import StateFiles
 
+LAG = timedelta(seconds=60)
 PATIENCE_SECONDS = 30
 """How long a test waits for what must happen; a right controller needs a small part of it."""
 
@@ -161,24 +162,28 @@ class Api:
         return job
 
 
-def lake_service(database: Database, root: Path, clock: Clock, *, cold: bool = False) -> LakeService:
+def lake_service(
+    database: Database,
+    root: Path,
+    clock: Clock,
+    *,
+    cold: bool = False,
+    retention_days: int = 90,
+    shards: int = 16,
+    late_window: timedelta = timedelta(hours=48),
+) -> LakeService:
     lake = Lake(
         hot=root / "hot",
         cold=root / "cold" if cold else None,
         tmp=root / "tmp",
-        shards=16,
-        retention=timedelta(days=90),
+        shards=shards,
+        retention=timedelta(days=retention_days),
     )
     for directory in (lake.hot, lake.tmp, lake.cold):
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
     return LakeService(
-        database=database,
-        lake=lake,
-        states=StateFiles(lake.hot),
-        lag=timedelta(seconds=60),
-        late_window=timedelta(hours=48),
-        clock=clock,
+        database=database, lake=lake, states=StateFiles(lake.hot), lag=LAG, late_window=late_window, clock=clock
     )
 
 

@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from fixtures.controller.settings import SettingsProblemError, read_settings
-from fixtures.processes import Launch, ManagedProcess, http_ready, start_on_free_port, wait_until
+from fixtures.processes import Launch, ManagedProcess, http_ready, start_on_free_port
 from tests.integration.controller.support import PATIENCE_SECONDS, FarmRows
+from tsse_validation.clients.polling import wait_until
 
 REPOSITORY = Path(__file__).parents[3]
 CONTROLLER = [sys.executable, "-m", "fixtures.controller"]
@@ -44,10 +45,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., tuple[ManagedProcess, str]]]
 
 
 def test_a_job_killed_with_the_controller_runs_again_after_the_next_start(
-    start: Callable[..., tuple[ManagedProcess, str]],
-    conninfo: str,
-    farm: FarmRows,
-    add_token: Callable[..., str],
+    start: Callable[..., tuple[ManagedProcess, str]], conninfo: str, farm: FarmRows, add_token: Callable[..., str]
 ) -> None:
     headers = {"authorization": f"Bearer {add_token('all', 'analysis.run', 'analysis.view')}"}
     now = datetime.now(UTC)

@@ -1,25 +1,28 @@
 """A farm in a real Postgres, and the lake that the reference controller's own modules write of it."""
 
-import uuid
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hypothesis.stateful import RuleBasedStateMachine
 from pydantic import SecretStr
 
 from fixtures.controller.backfill import backfill
 from fixtures.controller.database import Database
-from fixtures.controller.lake_store import Lake, LakeLock, remove_scratch
-from fixtures.controller.replication import LakeService, tick
+from fixtures.controller.lake_store import LakeLock, remove_scratch
+from fixtures.controller.replication import tick
 from fixtures.controller.state import StateFiles
-from tests.integration.controller.support import Clock, Control, patient
+from tests.integration.controller.support import LAG, Clock, Control, FarmRows, lake_service, patient
 from tests.integration.engine import naive
+from tests.support.schema import emptied
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.domain.windows import Coverage, Window
@@ -28,7 +31,8 @@ from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow
 
 Row = tuple[str, datetime, float, int | None, datetime | None]
-LAG = timedelta(seconds=60)
+RETENTION_DAYS = 2
+"""Of a machine's farm: days go cold soon."""
 
 
 class Farm:
@@ -50,31 +54,21 @@ class Farm:
         self.connection = psycopg.connect(conninfo, autocommit=True, options="-c timezone=UTC")
         self.database = Database(conninfo)
         self.shards = shards
-        lake = Lake(
-            hot=root / "hot",
-            cold=root / "cold" if cold else None,
-            tmp=root / "tmp",
+        self.service = lake_service(
+            self.database,
+            root,
+            self.clock,
+            cold=cold,
+            retention_days=retention_days,
             shards=shards,
-            retention=timedelta(days=retention_days),
-        )
-        for directory in (lake.hot, lake.tmp, lake.cold):
-            if directory is not None:
-                directory.mkdir(parents=True)
-        self.service = LakeService(
-            database=self.database,
-            lake=lake,
-            states=StateFiles(lake.hot),
-            lag=LAG,
             late_window=late_window,
-            clock=self.clock,
         )
-        self.reader = LakeReader(LakePaths(lake.hot, lake.cold, shards))
+        self.reader = LakeReader(LakePaths(self.service.lake.hot, self.service.lake.cold, shards))
         self.client = PostgresClient(
             SecretStr(conninfo), connect_timeout=10, statement_timeout=120, lock_timeout=10
         )
-        self._node = uuid.uuid4()
+        self._rows = FarmRows(self.connection)
         self._sensors: set[str] = set()
-        self.connection.execute("INSERT INTO nodes (id, name) VALUES (%s, 'node')", (self._node,))
 
     def close(self) -> None:
         self.connection.close()
@@ -97,11 +91,7 @@ class Farm:
     def sensors(self, *sensor_ids: str) -> None:
         for sensor_id in sensor_ids:
             if sensor_id not in self._sensors:
-                self._sensors.add(sensor_id)
-                self.connection.execute(
-                    "INSERT INTO sensors (sensor_id, node_id, name, type, unit) VALUES (%s, %s, 's', 't', 'u')",
-                    (sensor_id, self._node),
-                )
+                self._sensors.add(self._rows.sensor(sensor_id))
 
     def ingest(self, rows: Iterable[Row]) -> None:
         """Insert readings as the controller's ingest does: who was first stays."""
@@ -200,6 +190,39 @@ class Farm:
     def files_of(self, key: naive.Key) -> list[Path]:
         """Return the files with a copy of a row."""
         return sorted({copy.path for copy in self.copies() if copy.key == key})
+
+
+class FarmStateMachine(RuleBasedStateMachine):
+    """A state machine on one farm, in emptied tables and a directory of its own."""
+
+    conninfo = ""
+    shards: int
+    """Fewer than sensors: some share their shard."""
+    late_window = timedelta(days=60)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp(prefix="tsse-machine-"))
+        self.farm = Farm(
+            emptied(self.conninfo),
+            self.root / "lake",
+            datetime(2026, 3, 10, tzinfo=UTC),
+            cold=True,
+            retention_days=RETENTION_DAYS,
+            shards=self.shards,
+            late_window=self.late_window,
+        )
+        self.sensors: tuple[str, ...] = ()
+
+    def begin(self, sensors: tuple[str, ...], since_midnight: timedelta) -> None:
+        """Give the farm its sensors, and set the clock."""
+        self.sensors = sensors
+        self.farm.sensors(*sensors)
+        self.farm.clock.now += since_midnight
+
+    def teardown(self) -> None:
+        self.farm.close()
+        shutil.rmtree(self.root)
 
 
 def told(comparisons: Iterable[Any]) -> Iterator[naive.Difference]:

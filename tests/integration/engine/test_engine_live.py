@@ -142,7 +142,7 @@ COUNT_MOMENTS: dict[str, Callable[[Meanwhile], None]] = {
     "between the snapshot and the reading": lambda change: change.after_the_snapshot_is_taken(),
 }
 MOMENTS = COUNT_MOMENTS | {
-    "before the pending keys are read": lambda change: change.before(LakeRows, "pending_keys"),
+    "before the pending keys are read": lambda change: change.before(LakeRows, "pending_keys")
 }
 ROW_MOMENTS: dict[str, Callable[[Meanwhile], None]] = {
     "before the listing": MOMENTS["before the listing"],

@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from fixtures.postgres import EmbeddedPostgres
-from tests.integration.engine.farm import LAG, Farm
+from tests.integration.controller.support import LAG
+from tests.integration.engine.farm import Farm
 from tests.support.schema import with_tables
 
 END = datetime(2026, 3, 31, tzinfo=UTC)

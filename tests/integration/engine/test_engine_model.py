@@ -8,10 +8,9 @@ the end of the example.
 import math
 import shutil
 import struct
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from fixtures.controller import housekeeping
+from tests.integration.controller.support import LAG
 from tests.integration.engine import naive
-from tests.integration.engine.conftest import empty
-from tests.integration.engine.farm import LAG, Farm, Row, is_row, rewritten, told
+from tests.integration.engine.farm import FarmStateMachine, Row, is_row, rewritten, told
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
 from tsse_validation.domain.windows import Coverage, Window
@@ -39,10 +31,6 @@ from tsse_validation.runlog.records import CountRow
 from tsse_validation.settings.fields import Level
 
 SENSORS = ("0137f2f857d4dd34c390573c", "006298880cd2dbb66247fdc3", "forecast_wind", 'odd, "id" ü', " s ")
-SHARDS = 3
-"""Fewer than sensors: some share their shard."""
-RETENTION_DAYS = 2
-NULL = "null"
 
 VALUES = st.sampled_from(
     [0.0, -0.0, 1.0, 0.1, math.nan, math.inf, -math.inf, 5e-324, 1.7976931348623157e308, 2.0**53 + 2]
@@ -68,32 +56,17 @@ FAULTS_IN_FILES = (
 FAULTS_IN_POSTGRES = ("a_row_changes_in_place", "an_upsert_is_never_replicated", "a_row_is_never_replicated")
 
 
-class FarmMachine(RuleBasedStateMachine):
+class FarmMachine(FarmStateMachine):
     """One farm, and the comparison after each step."""
 
-    conninfo = ""
+    shards = 3
 
     def __init__(self) -> None:
         super().__init__()
-        empty(self.conninfo)
-        self.root = Path(tempfile.mkdtemp(prefix="tsse-engine-"))
-        self.farm = Farm(
-            self.conninfo,
-            self.root / "lake",
-            datetime(2026, 3, 10, tzinfo=UTC),
-            cold=True,
-            retention_days=RETENTION_DAYS,
-            shards=SHARDS,
-        )
-        self.sensors: tuple[str, ...] = ()
         self.faulty = False
         self.earlier: Coverage | None = None
         self.compared = False
         self.steps = 0
-
-    def teardown(self) -> None:
-        self.farm.close()
-        shutil.rmtree(self.root)
 
     # ---- what is drawn -----------------------------------------------------------------------------------------
 
@@ -134,9 +107,7 @@ class FarmMachine(RuleBasedStateMachine):
 
     @initialize(count=st.integers(2, len(SENSORS)), hour=st.integers(0, 23), near=NEAR, data=st.data())
     def start(self, count: int, hour: int, near: timedelta, data: Data) -> None:
-        self.sensors = SENSORS[:count]
-        self.farm.sensors(*self.sensors)
-        self.farm.clock.now += hour * timedelta(hours=1) + near + LAG
+        self.begin(SENSORS[:count], hour * timedelta(hours=1) + near + LAG)
         self.farm.ingest(data.draw(self.rows(self.instants(4, 0))))
         self.add_old_rows(data)
         self.farm.backfill(4)

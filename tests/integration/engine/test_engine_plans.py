@@ -124,11 +124,7 @@ class Plan:
     @property
     def columns(self) -> set[str]:
         """Return which indexes are used, by their columns."""
-        names = {
-            "pkey": "primary key",
-            "inserted_at_idx": "inserted_at",
-            "ts_idx": "ts",
-        }
+        names = {"pkey": "primary key", "inserted_at_idx": "inserted_at", "ts_idx": "ts"}
         return {what for index in self.indexes for ending, what in names.items() if index.endswith(ending)}
 
 

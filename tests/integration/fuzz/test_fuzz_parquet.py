@@ -14,14 +14,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 def test_whatever_a_lake_file_holds_is_read_or_named(tmp_path: Path) -> None:
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            CHILD,
-            str(tmp_path / "lake"),
-            str(INPUTS),
-            str(SEED),
-        ],
+        [sys.executable, "-m", CHILD, str(tmp_path / "lake"), str(INPUTS), str(SEED)],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

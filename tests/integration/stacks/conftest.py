@@ -23,13 +23,6 @@ http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[EmbeddedPostgres]:
-    """Lend a server to all tests that neither stop nor break it."""
-    with EmbeddedPostgres() as server:
-        yield server
-
-
 @pytest.fixture
 def database(postgres: EmbeddedPostgres) -> Iterator[str]:
     """Lend the URL of an empty database."""

@@ -16,11 +16,11 @@ import pytest
 from fixtures.farm import FarmSpec, Role
 from fixtures.identity import ProcessIdentity
 from fixtures.postgres import EmbeddedPostgres
-from fixtures.processes import wait_until
 from fixtures.stacks.embedded import EmbeddedOptions, RunningStack, embedded_stack, running_stack
 from fixtures.stacks.workdir import Workdir, sweep_abandoned
+from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.errors import StackError
-from tsse_validation.domain.stack import Stack
+from tsse_validation.steps.validated_stack import Stack
 
 REPOSITORY = Path(__file__).parents[3]
 FARM = FarmSpec(sensors=6, rows=5_000)
@@ -159,10 +159,7 @@ def test_ctrl_c_at_any_moment_leaves_nothing_behind(options: EmbeddedOptions, ow
         if moment in text:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with (
-        pytest.raises(KeyboardInterrupt),
-        running_stack(replace(options, qdrant_url=None), interrupt_at),
-    ):
+    with pytest.raises(KeyboardInterrupt), running_stack(replace(options, qdrant_url=None), interrupt_at):
         interrupt_at("in use")
     assert processes_below(own_tmp) == []
     assert list(own_tmp.iterdir()) == []

@@ -17,8 +17,8 @@ from fixtures.processes import (
     free_port,
     http_ready,
     start_on_free_port,
-    wait_until,
 )
+from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.errors import StackError
 from tsse_validation.runlog.redaction import Redactor
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the machine; each example empties the farm's tables."""
+"""The machine on the shared PostgreSQL; each example empties the farm's tables."""
 
 import os
 from collections.abc import Iterator
@@ -8,16 +8,8 @@ import duckdb
 import pytest
 
 from fixtures.controller import housekeeping
-from fixtures.postgres import EmbeddedPostgres
 from tests.integration.stateful.machine import Replication
-from tests.support.schema import with_tables
 from tsse_validation.lake.column_engine import column_engine
-
-
-@pytest.fixture(scope="session")
-def farm_database() -> Iterator[str]:
-    with EmbeddedPostgres() as server:
-        yield with_tables(server.create_database("farm"))
 
 
 @pytest.fixture

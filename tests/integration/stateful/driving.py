@@ -3,38 +3,20 @@
 import copy
 import json
 import math
-import shutil
-import tempfile
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine
 
-from tests.integration.engine.conftest import empty
-from tests.integration.engine.farm import Farm
+from tests.integration.engine.farm import FarmStateMachine
 from tests.integration.engine.farm import Row as Reading
-from tests.integration.stateful.model import (
-    DAY,
-    LAG,
-    LATE_WINDOW,
-    MICROSECOND,
-    Key,
-    Model,
-    Promise,
-    Row,
-    midnight,
-)
+from tests.integration.stateful.model import DAY, LAG, LATE_WINDOW, MICROSECOND, Key, Model, Promise, Row, midnight
 from tests.integration.stateful.power import POWER, PowerCutError
 from tests.integration.stateful.validation import Validation, Validator
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.direct import WindowCount
 
 SENSORS = ("0137f2f857d4dd34c390573c", "forecast_wind", 'odd, "id" ü')
-SHARDS = 2
-"""Fewer than sensors: some share their shard."""
-RETENTION_DAYS = 2
 FIRST_BACKFILL_DAYS = 4
 FAR = 10 * DAY
 """Further than any row lies from the covered range."""
@@ -45,28 +27,17 @@ DAYS = st.integers(1, 6)
 Data = st.DataObject
 
 
-class Driven(RuleBasedStateMachine):
+class Driven(FarmStateMachine):
     """One farm with its controller, and the model of both; `history` names the rules of the last example."""
 
-    conninfo = ""
+    shards = 2
+    late_window = LATE_WINDOW
     history: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         super().__init__()
-        empty(self.conninfo)
-        self.root = Path(tempfile.mkdtemp(prefix="tsse-stateful-"))
-        self.farm = Farm(
-            self.conninfo,
-            self.root / "lake",
-            datetime(2026, 3, 10, tzinfo=UTC),
-            cold=True,
-            retention_days=RETENTION_DAYS,
-            shards=SHARDS,
-            late_window=LATE_WINDOW,
-        )
         self.validator = Validator(self.farm, self.root)
         self.model = Model()
-        self.sensors: tuple[str, ...] = ()
         self.inserted: dict[Key, datetime | None] = {}
         self.highest: datetime | None = None
         self.cuts = 0
@@ -75,8 +46,7 @@ class Driven(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.validator.close()
-        self.farm.close()
-        shutil.rmtree(self.root)
+        super().teardown()
 
     # ---- what is drawn -----------------------------------------------------------------------------------------
 

@@ -3,16 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from tests.integration.stateful.model import (
-    DAY,
-    MICROSECOND,
-    Key,
-    Model,
-    Promise,
-    Totals,
-    days_of,
-    midnight,
-)
+from tests.integration.stateful.model import DAY, MICROSECOND, Key, Model, Promise, Totals, days_of, midnight
 from tests.integration.stateful.validation import Validation
 from tsse_validation.runlog.records import CheckStatus
 

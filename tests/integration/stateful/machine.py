@@ -11,28 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from tests.integration.controller.support import Control
-from tests.integration.engine.farm import told
+from tests.integration.engine.farm import RETENTION_DAYS, told
 from tests.integration.engine.naive import instant as instant_of
-from tests.integration.stateful.driving import (
-    DAYS,
-    FAR,
-    FIRST_BACKFILL_DAYS,
-    NEAR,
-    RETENTION_DAYS,
-    SENSORS,
-    Data,
-    Driven,
-)
+from tests.integration.stateful.driving import DAYS, FAR, FIRST_BACKFILL_DAYS, NEAR, SENSORS, Data, Driven
 from tests.integration.stateful.holding import hold_differences, hold_statuses
-from tests.integration.stateful.model import (
-    DAY,
-    LAG,
-    LATE_WINDOW,
-    MICROSECOND,
-    days_of,
-    midnight,
-    named,
-)
+from tests.integration.stateful.model import DAY, LAG, LATE_WINDOW, MICROSECOND, days_of, midnight, named
 from tsse_validation.domain.windows import Coverage, Window
 from tsse_validation.parity.strategies import EDGES, Landmarks, windows
 from tsse_validation.runlog.records import CheckStatus
@@ -49,9 +32,7 @@ class Replication(Driven):
     @initialize(count=st.integers(1, len(SENSORS)), hour=st.integers(0, 23), near=NEAR, data=st.data())
     def a_farm_with_a_lake(self, count: int, hour: int, near: timedelta, data: Data) -> None:
         self.happened("a_farm_with_a_lake")
-        self.sensors = SENSORS[:count]
-        self.farm.sensors(*self.sensors)
-        self.farm.clock.now += hour * timedelta(hours=1) + near + LAG
+        self.begin(SENSORS[:count], hour * timedelta(hours=1) + near + LAG)
         self.ingest([self.version(data, key) for key in data.draw(self.keys(self.instants(4, 0)))])
         old = [key for key in data.draw(self.keys(self.instants(4, 0))) if key not in self.model.rows]
         self.ingest([self.version(data, key, timed=False) for key in old])

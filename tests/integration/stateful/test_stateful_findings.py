@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.engine.conftest import empty
 from tests.integration.engine.farm import Farm
 from tests.integration.stateful.validation import Validator
+from tests.support.schema import emptied
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
@@ -22,7 +22,7 @@ ROWS = "every_due_row_is_in_the_lake_unchanged"
 @pytest.fixture
 def farm(farm_database: str, tmp_path: Path) -> Iterator[Farm]:
     """Return a farm with a lake of three days: today has a row, and the day before yesterday another."""
-    empty(farm_database)
+    emptied(farm_database)
     farm = Farm(farm_database, tmp_path / "lake", NOON)
     farm.ingest((SENSOR, ts, 1.0, 0, ts) for ts in (TWO_DAYS_AGO, NOON - timedelta(hours=1)))
     farm.backfill(4)

@@ -29,7 +29,6 @@ from tsse_validation.runlog.records import (
     Finding,
     Record,
     RowsCompared,
-    WindowSpan,
 )
 from tsse_validation.runlog.redaction import Redactor
 from tsse_validation.runlog.result import RunResult
@@ -89,9 +88,7 @@ class Validator:
         coverage, proof = farm.coverage(), farm.proof()
         covered = farm.covered()
         days = proof.digest_days(covered, coverage)
-        run.record(
-            CountsTaken(source="direct", window=_span(covered), watermark=coverage.watermark, rows=tuple(days))
-        )
+        run.record(CountsTaken(source="direct", window=covered, watermark=coverage.watermark, rows=tuple(days)))
         sensors = sum_by_sensor(days, sorted({row.sensor_id for row in days}))
         state = farm.reader.replication()
         facts = Facts(
@@ -170,10 +167,6 @@ def _the_rest_is_good(ended: dict[str, CheckFinished]) -> list[Record]:
         if not isinstance(record, _TAKEN_FROM_A_GOOD_RUN)
         and not (isinstance(record, CheckFinished) and record.key in keys)
     ]
-
-
-def _span(window: Window) -> WindowSpan:
-    return WindowSpan(start=window.start, end=window.end)
 
 
 def _no_heal() -> Finding:

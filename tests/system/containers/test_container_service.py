@@ -10,11 +10,11 @@ from docker import DockerClient
 
 from fixtures.images.building import Recipe, build
 from fixtures.images.local import DEBIAN
-from fixtures.processes import wait_until
 from fixtures.stacks.container_service import LOG_CAP_BYTES, ContainerRunner, ContainerSpec
 from fixtures.stacks.engine import OWNER_LABEL, owner_labels, remove_stack, sweep_abandoned_stacks
 from fixtures.stacks.reaper import settle_on_ryuk
 from tests.system.containers.docker_side import DockerSide
+from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.errors import StackError
 from tsse_validation.runlog.redaction import MASK, Redactor
 

@@ -10,13 +10,13 @@ import psycopg
 import pyarrow.parquet as pq
 
 from fixtures.controller.lake_store import new_run
-from fixtures.processes import wait_until
 from tests.support.controller import OPTIONS, Controller, dataset, days_ago, noon
 from tests.support.damage import lake_file
 from tests.system.faults.logic import late_instants, replicated
 from tests.system.faults.model import Front
 from tests.system.faults.retiring import STAYS
 from tests.system.runbook.test_runbook_no_false_alarm import traffic
+from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.contract import (
     COMPACTION_THRESHOLD_FILES,
     INSPECT_JOB,

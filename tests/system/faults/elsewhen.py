@@ -1,7 +1,8 @@
 """Another date for all that is the suite's own: the controller, a run, and what Postgres takes for now.
 
 ``python -m tests.system.faults.elsewhen SECONDS --port …`` is the reference controller so many seconds off the
-machine's clock; a run is as far off that has this module for a plugin, and the seconds in `SECONDS` of its environment.
+machine's clock; a run is as far off that has this module for a plugin, and the seconds in `SECONDS` of its
+environment.
 """
 
 import os

@@ -11,11 +11,11 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from fixtures.farm import FarmSpec
-from fixtures.processes import wait_until
 from fixtures.stacks.embedded import EmbeddedOptions, RunningStack, running_stack
 from tests.support.command import PATIENCE_SECONDS, REPOSITORY, Runbook
 from tests.support.controller import Controller
 from tests.system.harmless.server_log import SETTINGS, Line, read_log
+from tsse_validation.clients.polling import wait_until
 from tsse_validation.lake.reader import STATE_DIR
 
 OPTIONS = EmbeddedOptions(

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.processes import wait_until
 from tests.support.command import (
     EXIT_GO,
     EXIT_INCOMPLETE,
@@ -17,6 +16,7 @@ from tests.support.command import (
 )
 from tests.support.controller import Controller, dataset, days_ago
 from tests.support.damage import lake_file
+from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.report.markdown.rendering import markdown_name
 from tsse_validation.runlog.records import CheckStatus

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures.processes import wait_until
 from fixtures.stacks.workdir import sweep_abandoned
 from tests.support.command import (
     EXIT_INCOMPLETE,
@@ -17,6 +16,7 @@ from tests.support.command import (
     alive,
     service_processes,
 )
+from tsse_validation.clients.polling import wait_until
 from tsse_validation.report.markdown.rendering import markdown_name
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.steps.interrupts import deferred_interrupts, interrupt_on_sigterm

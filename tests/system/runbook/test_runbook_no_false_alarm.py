@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from fixtures.farm import IngestRates, LiveIngest, Role
-from fixtures.processes import wait_until
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Run, Runbook
 from tests.support.controller import Controller
+from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.instants import format_rfc3339, utc_now
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome

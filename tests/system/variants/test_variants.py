@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from fixtures.controller.variations import VARIATIONS, Variation
-from fixtures.processes import wait_until
 from fixtures.stacks.embedded import running_stack
 from tests.support.binaries import controller_binary
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Run, Runbook
 from tests.support.controller import BACKFILLED_DAYS, OPTIONS, Controller
 from tests.system.runbook.test_runbook_no_false_alarm import is_go_with_nothing_flagged, parity_jobs, traffic
+from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from tests.support.report_builders import (
+    ALL,
     BAD_DAY,
     BAD_SENSOR,
     LOST,
     PER_DAY,
-    SCENARIOS,
     SENSORS,
     crashed,
     empty,
@@ -81,7 +81,7 @@ def page(of: RunResult) -> Page:
     return Page(render_page(ReportDocument.of(of)))
 
 
-@pytest.mark.parametrize("of", [of for _, of in SCENARIOS], ids=[name for name, _ in SCENARIOS])
+@ALL
 def test_the_fragment_is_well_formed_without_script_and_without_anything_from_elsewhere(of: RunResult) -> None:
     fragment = render_summary(ReportDocument.of(of), "report.html")
     parsed = Page(fragment)
@@ -92,7 +92,7 @@ def test_the_fragment_is_well_formed_without_script_and_without_anything_from_el
     assert "@import" not in fragment
 
 
-@pytest.mark.parametrize("of", [of for _, of in SCENARIOS], ids=[name for name, _ in SCENARIOS])
+@ALL
 def test_the_page_takes_nothing_from_elsewhere_and_names_all_that_may_run(of: RunResult) -> None:
     whole = render_page(ReportDocument.of(of))
     parsed = Page(whole)
@@ -198,7 +198,7 @@ def test_a_lone_surrogate_can_be_written() -> None:
     render_page(ReportDocument.of(hostile("\ud800"))).encode()
 
 
-@pytest.mark.parametrize("of", [of for _, of in SCENARIOS], ids=[name for name, _ in SCENARIOS])
+@ALL
 def test_every_header_of_a_table_has_a_scope_and_every_id_is_unique(of: RunResult) -> None:
     parsed = page(of)
     assert all("scope" in names for tag, names in parsed.tags if tag == "th")
@@ -206,7 +206,7 @@ def test_every_header_of_a_table_has_a_scope_and_every_id_is_unique(of: RunResul
     assert all(name.startswith("tsse-") for name in parsed.ids)
 
 
-@pytest.mark.parametrize("of", [of for _, of in SCENARIOS], ids=[name for name, _ in SCENARIOS])
+@ALL
 def test_every_section_is_there_whatever_the_run_saw(of: RunResult) -> None:
     assert page(of).ids == page(no_go()).ids
 

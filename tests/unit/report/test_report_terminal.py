@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from tests.support.report_builders import SCENARIOS, crashed, empty, go, hostile, live_api_only, no_go
+from tests.support.report_builders import ALL, crashed, empty, go, hostile, live_api_only, no_go
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.terminal import MAX_REASONS, print_summary
 from tsse_validation.runlog.result import RunResult
@@ -45,7 +45,7 @@ def test_checks_that_were_not_made_for_one_reason_share_a_line() -> None:
     assert "step 5 watermark and partitions, 8 checks: not run" in printed(crashed(), 120)
 
 
-@pytest.mark.parametrize("of", [of for _, of in SCENARIOS], ids=[name for name, _ in SCENARIOS])
+@ALL
 def test_the_summary_fits_on_one_screen(of: RunResult) -> None:
     assert len(printed(of, 100).splitlines()) <= 45
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from tsse_validation.domain.instants import require_utc
+from tsse_validation.domain.windows import Window
 from tsse_validation.report.markdown import lake_tables
 from tsse_validation.report.markdown.lake_tables import hidden
 from tsse_validation.report.markdown.markup import Cell, bullet, code, escaped, table
@@ -16,7 +17,7 @@ from tsse_validation.report.model.checks import CheckLine, StepLine
 from tsse_validation.report.model.counts import CountsTable, DayTable, Totals, agrees
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.view import BackfillLine, ReportView, view_of
-from tsse_validation.runlog.records import CountRow, Finding, RowDifference, WindowSpan
+from tsse_validation.runlog.records import CountRow, Finding, RowDifference
 from tsse_validation.verdict import GateLine
 
 _Lines = Iterator[str]
@@ -284,7 +285,7 @@ def _windows(view: ReportView) -> _Lines:
         [
             window.edge,
             words.SOURCES[window.source],
-            _span(WindowSpan(start=window.start, end=window.end)),
+            _span(window.window),
             words.number(window.postgres),
             words.number(window.lake),
             Cell(", ".join(map(code, window.mismatching)) or "-"),
@@ -387,7 +388,7 @@ def _settings(view: ReportView) -> _Lines:
     yield from table(("Name", "Value"), ([name, value] for name, value in started.environment.items()))
 
 
-def _span(window: WindowSpan) -> Cell:
+def _span(window: Window) -> Cell:
     return Cell(f"{code(words.instant(window.start))} → {code(words.instant(window.end))}")
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
 
+from tsse_validation.domain.windows import Window
 from tsse_validation.report.model.capped import Capped, capped
-from tsse_validation.runlog.records import CountRow, CountsTaken, WindowSpan
+from tsse_validation.runlog.records import CountRow, CountsTaken
 from tsse_validation.runlog.result import RunResult
 
 MAX_SENSORS = 2_000
@@ -51,8 +52,8 @@ class CountsTable:
     `requested` is what the job was asked for, where it said so.
     """
 
-    window: WindowSpan
-    requested: tuple[WindowSpan, ...]
+    window: Window
+    requested: tuple[Window, ...]
     watermarks: tuple[datetime, ...]
     lines: Capped[SensorLine]
     direct: Totals | None
@@ -65,7 +66,7 @@ class DayTable:
     """The counts of one window day by day: totals of every day, and the sensors' days that do not match."""
 
     source: str
-    window: WindowSpan
+    window: Window
     days: tuple[tuple[date, Totals], ...]
     cells: Capped[CountRow]
     totals: Totals
@@ -113,8 +114,8 @@ def day_tables(result: RunResult) -> tuple[DayTable, ...]:
 class _Page:
     """Counts of one window while they are put side by side: the same sensor once for each source."""
 
-    window: WindowSpan
-    requested: list[WindowSpan] = field(default_factory=list)
+    window: Window
+    requested: list[Window] = field(default_factory=list)
     watermarks: list[datetime] = field(default_factory=list)
     sides: dict[str, dict[str, CountRow]] = field(default_factory=lambda: {"direct": {}, "job": {}})
     taken: set[str] = field(default_factory=set)

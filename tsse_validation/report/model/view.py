@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from tsse_validation.domain.windows import Window
 from tsse_validation.report.model import words
 from tsse_validation.report.model.capped import Capped, capped
 from tsse_validation.report.model.checks import CheckLine, MissingLine, StepLine, missing_lines, step_lines
 from tsse_validation.report.model.counts import CountsTable, DayTable, counts_tables, day_tables, mismatching_rows
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.lake import LakeSeen, lake_seen
-from tsse_validation.runlog.records import BackfillSeen, Finding, RowDifference, WindowChecked, WindowSpan
+from tsse_validation.runlog.records import BackfillSeen, Finding, RowDifference, WindowChecked
 from tsse_validation.runlog.result import RunResult
 
 MAX_DIFFERENCES = 200
@@ -48,7 +49,7 @@ class ReportView:
     blocking: int
     tolerated: int
     seconds: float | None
-    windows_validated: tuple[tuple[WindowSpan, str], ...]
+    windows_validated: tuple[tuple[Window, str], ...]
     watermarks: tuple[datetime, ...]
     days: int
     mismatching_sensors: int
@@ -142,11 +143,11 @@ def _seconds(result: RunResult) -> float | None:
     return None if result.finished is None else (result.finished.at - result.started.at).total_seconds()
 
 
-def _windows_validated(result: RunResult) -> Iterator[tuple[WindowSpan, str]]:
+def _windows_validated(result: RunResult) -> Iterator[tuple[Window, str]]:
     """Yield each window once, with who looked at it and how."""
     seen = [(compared.window, words.compared(compared.level)) for compared in result.rows_compared]
     seen += [(counts.window, f"counted by {words.SOURCES[counts.source]}") for counts in result.counts]
-    for window in sorted(dict(seen), key=lambda window: (window.start, window.end)):
+    for window in sorted(dict(seen)):
         yield window, ", ".join(dict.fromkeys(how for other, how in seen if other == window))
 
 

@@ -7,14 +7,8 @@ from datetime import datetime
 from tsse_validation.domain.catalogue import step_name
 from tsse_validation.domain.contract import POST_BURST, POST_REFILL_SECONDS
 from tsse_validation.domain.instants import format_rfc3339, require_utc
-from tsse_validation.runlog.records import (
-    CheckStatus,
-    RowDifference,
-    RowVersion,
-    RunFinished,
-    StackDescribed,
-    WindowSpan,
-)
+from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.records import CheckStatus, RowDifference, RowVersion, RunFinished, StackDescribed
 from tsse_validation.verdict import Outcome
 
 HIGHEST = 2**63
@@ -140,7 +134,7 @@ def moment(at: datetime | None) -> str:
     return "unknown" if at is None else f"{require_utc(at):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def span(window: WindowSpan) -> str:
+def span(window: Window) -> str:
     """Write a window; both ends belong to it."""
     return f"{instant(window.start)} → {instant(window.end)}"
 

@@ -1,29 +1,33 @@
-"""The part of the suite that pytest must know before it reads the command line; installed as a plugin.
+"""The part of the suite that pytest must know before it reads the command line: options and hooks.
 
 pytest looks for its configuration from the arguments it takes for test paths, and before a plugin can tell it
 which options take a value: in ``pytest --auth-token-file /home/me/token.txt`` it takes the token for a test, looks
-for its configuration in ``/home/me`` and finds neither ours nor our tests. So the plugin starts pytest over with
-the configuration named.
+for its configuration in ``/home/me`` and finds neither ours nor our tests. No hook comes earlier, so the command
+is run again with the configuration named. That is done in a checkout only, only when another configuration was
+found, and only where the process is that command alone. `tsse-validate run` names the configuration at once.
 """
 
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Generator
-from pathlib import Path
 from types import UnionType
 from typing import get_args
 
 import pytest
 from pydantic.fields import FieldInfo
 
+from tsse_validation.pytest_plugin import hookspecs
 from tsse_validation.settings.model import Settings, option_of
+from tsse_validation.suite_home import CONFIG_NAME, checkout_around
 
-RUNBOOK_DIR = "tests_validation"
-CONFIG_NAME = "pyproject.toml"
 _DEST_PREFIX = "tsse_"
 _OWNED_BY_PYTEST_BASE_URL = {"base_url"}
-_STARTED_OVER = "TSSE_STARTED_OVER"
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks that a test bed implements."""
+    pluginmanager.add_hookspecs(hookspecs)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,19 +64,20 @@ def given_settings(options: Namespace) -> dict[str, object]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
-    """Start pytest over with our configuration named, when a setting's value has led it astray."""
+    """Run the command again with our configuration named, when a setting's value has led pytest astray."""
     options = early_config.known_args_namespace
-    home = _checkout(early_config.invocation_params.dir)
-    told = options.inifilename or options.rootdir or os.environ.get(_STARTED_OVER)
-    if home is not None and not told and early_config.inipath != home / CONFIG_NAME and given_settings(options):
-        os.environ[_STARTED_OVER] = "1"
-        sys.stdout.flush()
-        again = [sys.executable, "-m", "pytest", "-c", str(home / CONFIG_NAME)]
-        os.execv(sys.executable, [*again, *early_config.invocation_params.args])  # noqa: S606 - this very command again, without a shell
-    os.environ.pop(_STARTED_OVER, None)
+    home = checkout_around(early_config.invocation_params.dir)
+    named = options.inifilename or options.rootdir
+    if home is not None and not named and early_config.inipath != home / CONFIG_NAME and given_settings(options):
+        _run_again(early_config.invocation_params.args, ["-c", str(home / CONFIG_NAME)])
     return (yield)
 
 
-def _checkout(directory: Path) -> Path | None:
-    """Return the nearest directory, from here upwards, that holds the runbook."""
-    return next((path for path in (directory, *directory.parents) if (path / RUNBOOK_DIR).is_dir()), None)
+def _run_again(arguments: tuple[str | os.PathLike[str], ...], more: list[str]) -> None:
+    given = [os.fspath(argument) for argument in arguments]
+    before = len(sys.orig_argv) - len(given)
+    if sys.orig_argv[before:] != given:
+        msg = f"pytest was led astray by an option's value: start it with {' '.join(more)}"
+        raise pytest.UsageError(msg)
+    sys.stdout.flush()
+    os.execv(sys.executable, [*sys.orig_argv[:before], *more, *given])  # noqa: S606 - this very command again, without a shell

@@ -1,0 +1,36 @@
+"""`tsse-validate run`: the whole runbook, from any directory."""
+
+from pathlib import Path
+
+import pytest
+import typer
+
+from tsse_validation.suite_home import CONFIG_NAME, RUNBOOK_DIR, runbook_home
+
+
+class _WholeRunbook:
+    """A pytest plugin that refuses test paths: a part of the runbook is chosen by marker or name."""
+
+    def __init__(self, runbook: Path) -> None:
+        self._runbook = str(runbook)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Refuse what is no option.
+
+        Raises:
+            pytest.UsageError: there is such an argument.
+
+        """
+        if strange := [argument for argument in config.args if argument != self._runbook]:
+            msg = f"tsse-validate run takes options only, not {', '.join(strange)}: choose checks by -m or -k"
+            raise pytest.UsageError(msg)
+
+
+def run(context: typer.Context) -> None:
+    """Run the whole runbook: it takes pytest's options and the suite's, see `tsse-validate run --help`."""
+    home = runbook_home()
+    runbook = home / RUNBOOK_DIR
+    ours = ["-p", "tsse_validation.pytest_plugin.command_line", "-p", "no:cacheprovider"]
+    places = ["-c", str(home / CONFIG_NAME), "--rootdir", str(home), "--confcutdir", str(home)]
+    raise typer.Exit(pytest.main([*ours, *places, *context.args, str(runbook)], plugins=[_WholeRunbook(runbook)]))

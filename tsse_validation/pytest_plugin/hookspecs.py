@@ -1,0 +1,32 @@
+"""The hooks by which a test bed lends the suite's pytest plugin what the library itself does not have."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from tsse_validation.conformance.bench import Bench
+    from tsse_validation.steps.run import ValidationRun
+    from tsse_validation.steps.validated_stack import Stack
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_tsse_provide_stack(
+    run: "ValidationRun", say: Callable[[str], None]
+) -> "AbstractContextManager[Stack] | None":
+    """Return a stack of the kind that the run's settings ask for; it is started on entry and ended on exit.
+
+    `say` shows a line of progress. No hook is called when a live controller is named.
+
+    Raises (on entry):
+        StackError: the stack cannot be started; what was started is gone again.
+
+    """
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_tsse_provide_bench(stack: "Stack") -> "Bench | None":
+    """Return where a provided stack is prepared and broken for the conformance tests."""
