@@ -4,15 +4,20 @@ import os
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 _NOBODY = 65534
-# what compares the machine before and after, or shares what is dear to start, is one worker's alone
-_ONE_WORKERS = frozenset({"containers", "faults", "harmless"})
+# what compares the machine before and after, or shares what is dear to start, is one worker's alone; and it begins
+# first, for who is dealt so much late ends late
+_ONE_WORKERS = ("faults", "harmless", "containers")
+_FIRST = (*_ONE_WORKERS, "system")
+_LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 # a busy machine makes a test slow, not wrong; and nothing is written beside the sources
 settings.register_profile(
@@ -53,6 +58,37 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
             return next((name for name in module.split("/") if name in _ONE_WORKERS), module)
 
     return ByPlace(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest begin first, so that several workers end together."""
+    items.sort(key=lambda item: next((n for n, name in enumerate(_FIRST) if name in item.path.parts), len(_FIRST)))
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count what `-m` leaves out, by directory; what is run in several workers is counted in each."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.config.stash.setdefault(_LEFT_OUT, Counter())[item.path.parent.name] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a worker tell its master."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(session.config.stash.get(_LEFT_OUT, {}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take one worker's count: each has collected all tests."""
+    node.config.stash[_LEFT_OUT] = Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say in one line what was left out for the time it takes."""
+    if left := config.stash.get(_LEFT_OUT, None):
+        by_place = ", ".join(f"{name} {number}" for name, number in sorted(left.items()))
+        terminalreporter.write_line(f"{left.total()} tests are left to `tox -e nightly-tests`: {by_place}.")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tsse_validation.clients.polling import wait_until
 from tsse_validation.report.model.document import ReportDocument, read_result_json
 from tsse_validation.runlog.records import CheckFinished, CheckStatus, Finding
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.verdict import Verdict
+from tsse_validation.verdict import Outcome, Verdict
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 240.0
@@ -69,6 +69,12 @@ class Run:
     def red(self) -> dict[str, CheckFinished]:
         """The checks that failed or could not be brought to their end, by id."""
         return {check.check_id: check for check in self.result.checks if check.status in _RED}
+
+    @property
+    def is_go_with_nothing_flagged(self) -> bool:
+        """Whether it has ended as a run does when nothing is wrong."""
+        went = (self.code, self.verdict.outcome) == (EXIT_GO, Outcome.GO)
+        return went and not self.red and not self.findings(flagged=True)
 
     def status(self, status: CheckStatus) -> set[str]:
         """Return the ids of the checks that ended in one way."""

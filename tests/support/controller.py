@@ -2,7 +2,8 @@
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import psycopg
 from pydantic import BaseModel
 
-from fixtures.farm import FarmSpec, Role
+from fixtures.farm import FarmSpec, IngestRates, LiveIngest, Role
 from fixtures.processes import ManagedProcess, http_ready
 from fixtures.stacks.embedded import EmbeddedOptions, RunningStack
 from tsse_validation.clients.budget import PostBudget
@@ -47,6 +48,8 @@ class Controller:
 
     def __init__(self, running: RunningStack, keep: Path) -> None:
         self.running = running
+        self.launcher: tuple[str, ...] = ()
+        """A module with its arguments that is to run the core-server's module."""
         self._keep = keep
         self._ports = {
             "controller": urlsplit(running.stack.base_url).port,
@@ -138,9 +141,15 @@ class Controller:
         finally:
             http.close()
 
+    @property
+    def parity_jobs(self) -> int:
+        """How many parity jobs were ever started."""
+        ((jobs,),) = self.sql("SELECT count(*) FROM analysis_jobs WHERE job_type = 'lake_parity_check_v1'")
+        return int(jobs)
+
     def start_controller(self, *program: str) -> None:
         """Start the core-server at its old address: the reference controller, or another module with arguments."""
-        self._start(self.running.controller, program or _REFERENCE, "controller")
+        self._start(self.running.controller, (*self.launcher, *(program or _REFERENCE)), "controller")
 
     def start_qdrant(self) -> None:
         """Start the stand-in for Qdrant at its old address."""
@@ -181,6 +190,21 @@ class Controller:
         port = self._ports[name]
         process.start([sys.executable, "-m", *program, "--host", "127.0.0.1", "--port", str(port)])
         process.wait_ready(lambda: http_ready(f"http://127.0.0.1:{port}/healthz"), _READY_SECONDS)
+
+
+BUSY = IngestRates(fresh_per_second=5.0, late_every=0.2, upsert_every=0.2)
+
+
+@contextmanager
+def traffic(controller: Controller, *, history_days: float, upserts: bool) -> Iterator[LiveIngest]:
+    """Write fresh rows and late ones, and upserts where wanted, at most so old."""
+    readings = controller.running.farm.ids(Role.REGULAR, Role.GAPPY)
+    forecasts = controller.running.farm.ids(Role.FORECAST) if upserts else ()
+    with LiveIngest(controller.conninfo, readings, forecasts, history_days=history_days, rates=BUSY) as ingest:
+        yield ingest
+    assert ingest.counts.late
+    assert bool(ingest.counts.upserts) is upserts
+    assert not ingest.counts.failures
 
 
 def days_ago(days: int) -> date:

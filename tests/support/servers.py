@@ -4,6 +4,7 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 _HEAD = "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
 
@@ -36,16 +37,12 @@ class _Handler(socketserver.BaseRequestHandler):
             self.request.sendall(self.server.answer)
 
 
+@dataclass(frozen=True)
 class RunningServer:
     """A server on a port of its own."""
 
-    def __init__(self, server: _Server) -> None:
-        self._server = server
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+    _server: _Server
+    url: str
 
     @property
     def connections(self) -> int:
@@ -54,16 +51,26 @@ class RunningServer:
 
 
 @contextmanager
-def serve(answer: bytes | None) -> Iterator[RunningServer]:
-    """Answer every request with the same bytes, or never, when there are none."""
-    with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.answer = answer
-        server.stopping = threading.Event()
+def serving(server: socketserver.TCPServer) -> Iterator[int]:
+    """Let a server answer in a thread for a while; lend its port."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
-            yield RunningServer(server)
+            yield int(server.server_address[1])
         finally:
-            server.stopping.set()
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def serve(answer: bytes | None) -> Iterator[RunningServer]:
+    """Answer every request with the same bytes, or never, when there are none."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.answer = answer
+    server.stopping = threading.Event()
+    with serving(server) as port:
+        try:
+            yield RunningServer(server, f"http://127.0.0.1:{port}")
+        finally:
+            server.stopping.set()

@@ -12,6 +12,8 @@ from tsse_validation.report.html.rendering import render_index, render_page, ren
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.trend import Run, Runs
 
+pytestmark = pytest.mark.slow
+
 WCAG = {
     # what passes is not described, element by element: that is what takes most of the time
     "resultTypes": ["violations"],

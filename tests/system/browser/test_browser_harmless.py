@@ -6,6 +6,8 @@ from playwright.sync_api import Page
 from tests.support.report_builders import hostile
 from tests.system.browser.shown import DESK, FARM, PAGES, PHONE, Show, rendered
 
+pytestmark = pytest.mark.slow
+
 NAMES = {
     "an image that fails": "<img src=x onerror=alert(1)>",
     "an image from elsewhere": "<img src=http://127.0.0.1:9/x><link rel=stylesheet href=//127.0.0.1:9/y>",

@@ -3,9 +3,12 @@
 import re
 from datetime import timedelta
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.system.browser.shown import FARM, Show, rendered
+
+pytestmark = pytest.mark.slow
 
 ACTIVE = """() => {
   const at = document.activeElement;

@@ -12,6 +12,8 @@ from tests.support.report_builders import crashed, go, hostile
 from tests.system.browser.shown import FARM, Show, rendered
 from tsse_validation.runlog.result import RunResult
 
+pytestmark = pytest.mark.slow
+
 A4 = 717
 """The width of A4 in CSS pixels, without the margins that Chromium gives it."""
 # Texts that are folded away, or that lie to the right of the paper.

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from docker import DockerClient
 
 from fixtures.stacks.engine import docker_engine
-from tests.support.command import Runbook
 from tests.system.containers.docker_side import NEEDED, DockerSide, everything, is_here
 from tsse_validation.domain.errors import StackError
 
@@ -31,11 +29,3 @@ def engine() -> Iterator[DockerClient]:
 def docker_side(engine: DockerClient) -> DockerSide:
     """Look at the engine, from what is there now."""
     return DockerSide(engine, frozenset(everything(engine)))
-
-
-@pytest.fixture
-def runbook(tmp_path: Path, shared_dir: Path) -> Iterator[Runbook]:
-    """Run the runbook; the directories of its stacks lie in one of their own."""
-    runbook = Runbook(tmp_path, shared_dir)
-    yield runbook
-    runbook.close()

@@ -18,6 +18,8 @@ from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.errors import StackError
 from tsse_validation.runlog.redaction import MASK, Redactor
 
+pytestmark = pytest.mark.slow
+
 STACK = "tsse-test-service"
 SECRET = "s3cret-of-the-service"
 SPEC = ContainerSpec("talker", DEBIAN, 80, {"SECRET": SECRET})

@@ -17,6 +17,8 @@ from tests.system.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL,
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
+pytestmark = pytest.mark.slow
+
 LONG_BACKFILL = (*SMALL, "--backfill-days=365")
 DISK_BYTES = 24 * 2**20
 SKEW = {"ahead": "+10m", "behind": "-10m"}

@@ -15,6 +15,8 @@ from tests.system.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL,
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
+pytestmark = pytest.mark.slow
+
 LOGS = {"core-server.log", "postgres.log", "qdrant.log"}
 
 

@@ -1,120 +1,27 @@
 """Faults of the API: a proxy that passes everything on but what it gets wrong."""
 
-import http.client
 import json
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
 from tests.support.controller import Controller
+from tests.support.proxy import Answer, Exchanged, proxied
 from tests.system.faults.model import IN_FULL, LOOK_ONLY, Fault, Front, Place
 from tsse_validation.verdict import Outcome
 
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host"})
-_DRIP_SECONDS = 0.2
-_DRIPS = 40
 JOBS = "/api/analysis/jobs"
 IMPATIENT = (*LOOK_ONLY, "--request-timeout=2", "--job-timeout=3")
 
 
-@dataclass(frozen=True)
-class Exchanged:
-    """A request and the answer to it, which a lie may replace; with `slow` it drips."""
-
-    method: str
-    path: str
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    slow: bool = False
-
-    def saying(self, status: int, text: str, kind: str = "text/plain") -> "Exchanged":
-        """Return another answer in its place."""
-        return replace(self, status=status, body=text.encode(), headers={"Content-Type": kind})
-
-    @property
-    def document(self) -> Any:
-        """Return the body as JSON."""
-        return json.loads(self.body)
+def _saying(told: Exchanged, status: int, text: str, kind: str = "text/plain") -> Exchanged:
+    return replace(told, status=status, body=text.encode(), headers={"Content-Type": kind})
 
 
-Lie = Callable[[Exchanged], Exchanged]
-
-
-@dataclass
-class _Lies:
-    """`token` is put in the place of whatever a request has, or of `instead_of` alone."""
-
-    answer: Lie
-    token: str | None = None
-    instead_of: str | None = None
-    posts: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-class _Proxy(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, target: str, lies: _Lies) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.target = urlsplit(target)
-        self.lies = lies
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that has gone."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Proxy
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self._forward()
-
-    def do_POST(self) -> None:
-        self._forward()
-
-    def _forward(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", "0")))
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
-        lies = self.server.lies
-        lent = lies.instead_of is None or headers.get("Authorization") == f"Bearer {lies.instead_of}"
-        if lies.token is not None and lent and self.path.startswith(JOBS):
-            headers["Authorization"] = f"Bearer {lies.token}"
-        target = self.server.target
-        connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=60)
-        connection.request(self.command, self.path, body or None, {**headers, "Accept-Encoding": "identity"})
-        answer = connection.getresponse()
-        kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
-        told = self.server.lies.answer(Exchanged(self.command, self.path, answer.status, kept, answer.read()))
-        connection.close()
-        self._tell(told)
-
-    def _tell(self, told: Exchanged) -> None:
-        self.send_response_only(told.status)
-        for name, value in {**told.headers, "Content-Length": str(len(told.body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if told.slow:
-            for at in range(min(_DRIPS, len(told.body))):
-                self.wfile.write(told.body[at : at + 1])
-                self.wfile.flush()
-                time.sleep(_DRIP_SECONDS)
-        else:
-            self.wfile.write(told.body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        pass
-
-
-def lying(lie: Lie, *, lends_token: bool = False, to_viewers: bool = False) -> Front:
+def lying(lie: Answer, *, lends_token: bool = False, to_viewers: bool = False) -> Front:
     """Return a front that answers by a lie; with `lends_token` everybody is taken for who may do everything.
 
     With `to_viewers` only who may look is.
@@ -122,17 +29,15 @@ def lying(lie: Lie, *, lends_token: bool = False, to_viewers: bool = False) -> F
 
     @contextmanager
     def front(controller: Controller) -> Iterator[str]:
-        stack = controller.running.stack
-        token = stack.token.get_secret_value() if lends_token or to_viewers else None
-        viewer = stack.view_token.get_secret_value() if to_viewers and stack.view_token else None
-        with _Proxy(controller.url, _Lies(lie, token, viewer)) as proxy:
-            thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-            thread.start()
-            try:
-                yield f"http://127.0.0.1:{proxy.server_address[1]}"
-            finally:
-                proxy.shutdown()
-                thread.join()
+        token, viewer, _password = controller.secrets
+
+        def lend(path: str, headers: dict[str, str]) -> None:
+            lent = lends_token or (to_viewers and headers.get("Authorization") == f"Bearer {viewer}")
+            if lent and path.startswith(JOBS):
+                headers["Authorization"] = f"Bearer {token}"
+
+        with proxied(controller.url, lie, lend) as url:
+            yield url
 
     return front
 
@@ -141,7 +46,7 @@ def _truth(exchanged: Exchanged) -> Exchanged:
     return exchanged
 
 
-def _on(path: str, change: Lie, method: str = "") -> Lie:
+def _on(path: str, change: Answer, method: str = "") -> Answer:
     def lie(exchanged: Exchanged) -> Exchanged:
         asked = exchanged.path.startswith(path) and method in {"", exchanged.method}
         return change(exchanged) if asked else exchanged
@@ -149,7 +54,7 @@ def _on(path: str, change: Lie, method: str = "") -> Lie:
     return lie
 
 
-def _document(change: Callable[[Any], None], ending: str = "") -> Lie:
+def _document(change: Callable[[Any], None], ending: str = "") -> Answer:
     """Change the JSON of what jobs answer."""
 
     def lie(exchanged: Exchanged) -> Exchanged:
@@ -223,21 +128,10 @@ def _fault(
     front: Front,
     *,
     says: dict[str, str],
-    sometimes: tuple[str, ...] = (),
     verdict: Outcome = Outcome.NO_GO,
     arguments: tuple[str, ...] = IMPATIENT,
 ) -> Fault:
-    return Fault(
-        name,
-        Place.API,
-        models,
-        red,
-        says=says,
-        sometimes=sometimes,
-        verdict=verdict,
-        arguments=arguments,
-        front=front,
-    )
+    return Fault(name, Place.API, models, red, says=says, verdict=verdict, arguments=arguments, front=front)
 
 
 HEALTH, ACCEPTED, RUNS = "core_server_answers_healthz", "valid_token_is_accepted", "valid_token_runs_a_job"
@@ -264,21 +158,21 @@ FAULTS = (
         "a refusal has another text",
         "a gateway in between",
         REFUSED,
-        lying(lambda told: told.saying(401, "Go away") if told.status == 401 else told),
+        lying(lambda told: _saying(told, 401, "Go away") if told.status == 401 else told),
         says={REFUSED[0]: "Go away"},
     ),
     _fault(
         "a missing capability is told wrongly",
         "a gateway in between",
         (VIEW,),
-        lying(lambda told: told.saying(403, "Forbidden") if told.status == 403 else told),
+        lying(lambda told: _saying(told, 403, "Forbidden") if told.status == 403 else told),
         says={VIEW: "instead of 403"},
     ),
     _fault(
         "health is something else",
         "another server on the port",
         (HEALTH,),
-        lying(_on("/healthz", lambda told: told.saying(200, '{"status":"up"}', "application/json"))),
+        lying(_on("/healthz", lambda told: _saying(told, 200, '{"status":"up"}', "application/json"))),
         says={HEALTH: "instead of 200"},
     ),
     _fault(
@@ -297,7 +191,7 @@ FAULTS = (
             _on(
                 JOBS,
                 lambda told: replace(
-                    told.saying(429, "Too Many Requests! Wait for 900s"), headers={"Retry-After": "900"}
+                    _saying(told, 429, "Too Many Requests! Wait for 900s"), headers={"Retry-After": "900"}
                 ),
                 "POST",
             )
@@ -317,7 +211,7 @@ FAULTS = (
         "jobs are answered 500",
         "a broken deployment",
         (RUNS,),
-        lying(_on(JOBS, lambda told: told.saying(500, "Oops") if told.status == 200 else told)),
+        lying(_on(JOBS, lambda told: _saying(told, 500, "Oops") if told.status == 200 else told)),
         says={RUNS: "answered 500 “Oops” where 200 is promised"},
     ),
     _fault(
@@ -331,7 +225,7 @@ FAULTS = (
         "jobs are elsewhere",
         "a moved API",
         (ACCEPTED, RUNS, VIEW, *REFUSED),
-        lying(_on(JOBS, lambda told: replace(told.saying(302, ""), headers={"Location": "/elsewhere"}))),
+        lying(_on(JOBS, lambda told: replace(_saying(told, 302, ""), headers={"Location": "/elsewhere"}))),
         says={RUNS: "redirect"},
     ),
     _fault(
@@ -384,7 +278,6 @@ FAULTS = (
         ("replication_is_healthy[backlog]", "direct_inspection_agrees_with_the_api[replication]"),
         lying(_document(_unreplicated)),
         says={"replication_is_healthy[backlog]": "the gate is 300 s"},
-        sometimes=("direct_inspection_agrees_with_the_api[replication]",),
         arguments=LOOK_ONLY,
     ),
     _fault(

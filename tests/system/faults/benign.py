@@ -10,12 +10,11 @@ from tests.system.faults import beside, elsewhen
 from tests.system.faults.beside import INSERT, after_the_backfill
 from tests.system.faults.logic import late_instants
 from tests.system.faults.model import Benign, Plant
-from tsse_validation.domain.instants import utc_now
 
 ODD_ID = "a'b\"c, d%e\\f ü;--"
 LEAP_DAY = datetime(2024, 2, 29, tzinfo=UTC)
-SPRING = elsewhen.seconds_to(LEAP_DAY + timedelta(days=11, hours=12))
-"""How far off the spring of a leap year is; its range begins before New Year."""
+SPRING = LEAP_DAY + timedelta(days=11, hours=12)
+"""In the spring of a leap year; its range begins before New Year."""
 
 
 def statement(text: str, *parameters: Callable[[Controller], object]) -> Plant:
@@ -48,7 +47,7 @@ def _both(*plants: Plant) -> Plant:
 
 def _clocks_that_change() -> str:
     """Return a time zone, as POSIX writes it, whose clocks change in the covered range at any season."""
-    forward, back = (_yearly(utc_now() - timedelta(days=ago)) for ago in (30, 10))
+    forward, back = (_yearly(elsewhen.MORNING - timedelta(days=ago)) for ago in (30, 10))
     return f"OWN-1SUMMER,J{forward}/2,J{back}/3"
 
 
@@ -215,10 +214,7 @@ BENIGN = (
         ),
     ),
     Benign(
-        "a leap day and a New Year lie in the range",
-        "the spring of 2024, by all clocks",
-        _a_leap_day,
-        environment=elsewhen.environment(SPRING),
+        "a leap day and a New Year lie in the range", "the spring of 2024, by all clocks", _a_leap_day, at=SPRING
     ),
     Benign("rows on both sides of each midnight", "a sensor by the clock", _MIDNIGHTS),
     Benign(

@@ -10,12 +10,11 @@ import psycopg
 import pyarrow.parquet as pq
 
 from fixtures.controller.lake_store import new_run
-from tests.support.controller import OPTIONS, Controller, dataset, days_ago, noon
+from tests.support.controller import OPTIONS, Controller, dataset, days_ago, noon, traffic
 from tests.support.damage import lake_file
 from tests.system.faults.logic import late_instants, replicated
 from tests.system.faults.model import Front
 from tests.system.faults.retiring import STAYS
-from tests.system.runbook.test_runbook_no_false_alarm import traffic
 from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.contract import (
     COMPACTION_THRESHOLD_FILES,
@@ -85,10 +84,7 @@ def open_transactions(controller: Controller) -> Iterator[str]:
     """Leave a reader and a writer in the middle of their transactions."""
     with psycopg.connect(controller.conninfo) as reader, psycopg.connect(controller.conninfo) as writer:
         reader.execute("SELECT count(*) FROM metrics")
-        writer.execute(
-            INSERT + "VALUES (%s, %s, 1, 0, now())",
-            (controller.sensor(), late_instants()[0]),
-        )
+        writer.execute(INSERT + "VALUES (%s, %s, 1, 0, now())", (controller.sensor(), late_instants()[0]))
         yield controller.url
         writer.rollback()
         reader.rollback()

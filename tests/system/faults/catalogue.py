@@ -13,6 +13,20 @@ FAULTS: Mapping[str, Fault] = {
 BENIGN: Mapping[str, Benign] = {entry.name: entry for entry in benign.BENIGN}
 """Every odd thing that is no fault, by its name."""
 
+SENTINELS = frozenset(
+    {
+        *("a shard is lost on every day", "values are kept as 32-bit floats", "a file is torn in the middle"),
+        *("a file lies under another date", "the watermark lies in the future"),
+        "a day is hot and cold, and the manifest points to the poorer copy",
+        *("hours shifted", "upserts skipped", "completed without work", "counts without dedup"),
+        *("strangers are let in", "an answer drips", "replication is an hour behind"),
+        *("a row is deleted", "a value is changed in place"),
+        *("late rows and upserts come in", "varied: nanoseconds", "a row stands in two files"),
+        "a leap day and a New Year lie in the range",
+    }
+)
+"""One entry of each kind: the gate tries these, and the nightly tests all."""
+
 UNSEEN: Mapping[str, str] = {
     "A row is wrong in Postgres": "Postgres is the authority: what it holds is what is right.",
     "A row is lost on both sides": "Nothing is left that could differ.",

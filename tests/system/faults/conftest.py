@@ -7,7 +7,8 @@ from tests.system.faults.__main__ import LANES, begin
 from tests.system.faults.trial import Trial, open_lanes
 
 
-@pytest.fixture(scope="session")
+# not for the session: the clock of this process is another while it lives
+@pytest.fixture(scope="module")
 def trials(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, Future[Trial]]]:

@@ -54,11 +54,7 @@ FAULTS = (
     ),
     _fault("a day is deleted", "a clean-up by hand", (DATES, *LOST), _delete_the_day, "deleted in Postgres"),
     _fault(
-        "a sensor is deleted with its rows",
-        "a clean-up by hand",
-        LOST,
-        _delete_the_sensor,
-        "deleted in Postgres",
+        "a sensor is deleted with its rows", "a clean-up by hand", LOST, _delete_the_sensor, "deleted in Postgres"
     ),
     _fault(
         "a value is changed in place",

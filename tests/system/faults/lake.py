@@ -11,17 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tests.support.controller import Controller, dataset, days_ago
-from tests.support.damage import (
-    Change,
-    at_row,
-    lake_file,
-    next_double,
-    rewrite,
-    tear,
-    with_extra_row,
-    without_row,
-)
-from tests.system.faults.model import CHANGED, DATES, DIGESTS, LOST, ROWS, SPOT, SPOT_AND_OURS, Fault, Place, Plant
+from tests.support.damage import Change, at_row, lake_file, next_double, rewrite, tear, with_extra_row, without_row
+from tests.system.faults.model import CHANGED, DATES, DIGESTS, LOST, ROWS, SPOT, Fault, Place, Plant
 from tsse_validation.lake.shards import shard_of
 
 AGO = 5
@@ -182,16 +173,9 @@ def _lose_the_sensor(controller: Controller) -> None:
 
 
 def _fault(
-    name: str,
-    models: str,
-    red: tuple[str, ...],
-    plant: Plant,
-    *diagnosis: str,
-    says: dict[str, str] | None = None,
-    sometimes: tuple[str, ...] = (),
-    perhaps: tuple[str, ...] = (),
+    name: str, models: str, red: tuple[str, ...], plant: Plant, *diagnosis: str, says: dict[str, str] | None = None
 ) -> Fault:
-    return Fault(name, Place.LAKE, models, red, plant, diagnosis, says or {}, sometimes, perhaps)
+    return Fault(name, Place.LAKE, models, red, plant, diagnosis, says or {})
 
 
 FAULTS = (
@@ -206,10 +190,10 @@ FAULTS = (
     _fault(
         "yesterday's file is lost",
         "the same, where the spot check looks",
-        LOST,
+        (*LOST, SPOT),
         on_the_file(os.unlink, 1),
+        "counts differ",
         "shard missing",
-        sometimes=(SPOT,),
     ),
     _fault(
         "a shard is lost on every day",
@@ -218,9 +202,6 @@ FAULTS = (
         _lose_the_sensor,
         "counts differ",
         "shard missing",
-        # soon after midnight nobody else may have a row of the day yet
-        sometimes=(SPOT_AND_OURS, DATES),
-        perhaps=("partition missing",),
     ),
     _fault(
         "a partition is lost",
@@ -380,8 +361,8 @@ FAULTS = (
         (DATE, *LOST),
         _copy_a_day_over_another,
         "rows missing",
+        "shard missing",
         "wrong date",
-        perhaps=("shard missing",),
     ),
     _fault(
         "a date's name is spelt otherwise",

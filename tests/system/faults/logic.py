@@ -9,6 +9,7 @@ import psycopg
 
 from tests.support.controller import Controller, days_ago, noon
 from tests.system.faults.database import AGO, on_the_row
+from tests.system.faults.elsewhen import MORNING
 from tests.system.faults.lake import DATE, ORDER, SHARD, TWICE, on_the_file
 from tests.system.faults.model import (
     CHANGED,
@@ -143,8 +144,12 @@ def _at_the_windows_end(controller: Controller) -> None:
     replicated(controller)
 
 
-PINNED_END = noon(days_ago(2)) + BESIDE
-PINNED = (*LOOK_ONLY, f"--window-start={days_ago(3)}T00:00:00Z", f"--window-end={PINNED_END.isoformat()}")
+PINNED_END = noon((MORNING - timedelta(days=2)).date()) + BESIDE
+PINNED = (
+    *LOOK_ONLY,
+    f"--window-start={(MORNING - timedelta(days=3)).isoformat()}",
+    f"--window-end={PINNED_END.isoformat()}",
+)
 
 
 def _logic(
@@ -154,52 +159,24 @@ def _logic(
     plant: Plant = nothing,
     *diagnosis: str,
     says: dict[str, str] | None = None,
-    sometimes: tuple[str, ...] = (),
-    perhaps: tuple[str, ...] = (),
     arguments: tuple[str, ...] = WITH_BACKFILL,
-    by_the_hour: bool = False,
 ) -> Fault:
     name = mutant.replace("-", " ")
-    return Fault(
-        name,
-        Place.LOGIC,
-        models,
-        red,
-        plant,
-        diagnosis,
-        says or {},
-        (*sometimes, SPOT),
-        perhaps,
-        arguments=arguments,
-        mutant=mutant,
-        by_the_hour=by_the_hour,
-    )
+    return Fault(name, Place.LOGIC, models, red, plant, diagnosis, says or {}, arguments=arguments, mutant=mutant)
 
 
-def _passing(
-    mutant: str, models: str, red: tuple[str, ...], plant: Plant, *diagnosis: str, sometimes: tuple[str, ...] = ()
-) -> Fault:
-    return _logic(mutant, models, red, plant, *diagnosis, sometimes=sometimes, arguments=LOOK_ONLY)
+def _passing(mutant: str, models: str, red: tuple[str, ...], plant: Plant, *diagnosis: str) -> Fault:
+    return _logic(mutant, models, red, plant, *diagnosis, arguments=LOOK_ONLY)
 
 
 HEALTHY = "replication_is_healthy[{}]"
 BARE = "backfilled_dates_have_partitions"
 _A_PART_OF_ITS_DAY = ("a partition replaced by a part of its day", LOST, nothing)
-_SPARSE = ("shard missing", "partition missing")
-"""Where a date or a shard has no other rows than those that are lost."""
 
 FAULTS = (
     _passing("lag-ignored", "a pass reads up to now", LOST, _open_transaction, "rows missing"),
     _passing("pass-end-exclusive", "`<` where `≤` belongs", LOST, _every_second, "rows missing"),
-    _logic(
-        "day-start-exclusive",
-        "`>` where `≥` belongs",
-        LOST,
-        nothing,
-        "rows missing",
-        sometimes=(DATES,),
-        perhaps=_SPARSE,
-    ),
+    _logic("day-start-exclusive", "`>` where `≥` belongs", LOST, nothing, "rows missing"),
     _passing("watermark-by-ts", "ts taken for the time of insertion", LOST, _late_rows, "rows missing"),
     _passing("late-window-too-short", "a pause longer than the look back", LOST, _over_seconds, "rows missing"),
     _logic("old-rows-ignored", "SQL's NULL is not ≤", LOST, _without_inserted_at, "rows missing"),
@@ -212,12 +189,9 @@ FAULTS = (
         "day tail lost",
         "wrong date",
         # the job reads a date's files whatever their rows' date, but no date after its window's
-        sometimes=(DATES, BARE, SPOT_AND_OURS),
-        perhaps=_SPARSE,
-        by_the_hour=True,
     ),
-    _logic("day-head-lost", *_A_PART_OF_ITS_DAY, "day head lost", sometimes=(DATES,), perhaps=_SPARSE),
-    _logic("day-tail-lost", *_A_PART_OF_ITS_DAY, "day tail lost", sometimes=(DATES,), perhaps=_SPARSE),
+    _logic("day-head-lost", *_A_PART_OF_ITS_DAY, "day head lost"),
+    _logic("day-tail-lost", *_A_PART_OF_ITS_DAY, "day tail lost"),
     _logic("exported-twice", "a page read twice", (TWICE, *CHANGED), nothing, "duplicate rows"),
     _logic("unsorted", "a sort left out", (ORDER,), nothing, "unsorted file"),
     _logic("another-hash", "a hash of another library", (SHARD,), nothing, "wrong shard"),
@@ -229,16 +203,7 @@ FAULTS = (
     _logic("one-decimal", "a number format", CHANGED, nothing, "values rounded"),
     _logic("milliseconds", "a unit of Parquet", CHANGED, nothing, "timestamps rounded"),
     # what leaves its date goes where that is replaced in its turn
-    _logic(
-        "hours-shifted",
-        "local time taken for UTC",
-        LOST,
-        nothing,
-        "rows missing",
-        "timestamps shifted",
-        sometimes=(DATES, BARE),
-        perhaps=_SPARSE,
-    ),
+    _logic("hours-shifted", "local time taken for UTC", LOST, nothing, "rows missing", "timestamps shifted"),
     _logic("sensor-id-trimmed", "a clean-up of texts", LOST, _padded_id, "sensor id altered"),
     _passing("upserts-skipped", "ON CONFLICT DO NOTHING", CHANGED, _upsert, "stale value"),
     _passing("compaction-keeps-the-oldest", "a comparison the wrong way round", CHANGED, _upsert, "stale value"),

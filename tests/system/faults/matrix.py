@@ -18,10 +18,10 @@ _HEAD = f"""\
 Made by `{REMAKE}`; `tox -e faults` runs every line of it and fails where one is not as it stands here.
 
 Each fault is planted for real in a controller with a small farm, or in the controller's own logic, and the whole
-runbook is run against it in live mode. “Red” are the steps with a check that fails or cannot be brought to an end,
-“told as” is triage's diagnosis, or what the red check says. The last two columns are the answer of the check by
-hand: five sensors, counted by the controller on both sides, over the last day and over all days of the backfill;
-“by the hour” is what it sees at some hours of the day, and counts as seen.
+runbook is run against it in live mode, with all clocks at the same morning. “Red” are the steps with a check that
+fails or cannot be brought to an end, “told as” is triage's diagnosis, or what the red check says. The last two
+columns are the answer of the check by hand: five sensors, counted by the controller on both sides, over the last
+day and over all days of the backfill.
 """
 
 
@@ -54,7 +54,7 @@ def fault_row(fault: Fault, trial: Trial) -> str:
         trial.verdict.value,
         ", ".join(map(str, steps)),
         told or ", ".join(fault.red),
-        (OldCheck.BY_THE_HOUR if fault.by_the_hour else trial.last_day).value,
+        trial.last_day.value,
         trial.all_days.value,
     )
     return _row(cells)
@@ -124,7 +124,7 @@ def totals(lines: Iterable[str]) -> Totals:
     return Totals(
         faults=len(faults),
         caught=sum(row[2] != "GO" for row in faults),
-        seen_in_a_day=sum(row[5] in {OldCheck.SEEN, OldCheck.BY_THE_HOUR} for row in faults),
+        seen_in_a_day=sum(row[5] == OldCheck.SEEN for row in faults),
         seen_in_all_days=sum(row[6] == OldCheck.SEEN for row in faults),
         benign=len(benign),
         go=sum(row[2] == "GO" for row in benign),

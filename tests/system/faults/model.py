@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from tests.support.controller import Controller
+from tests.system.faults.elsewhen import MORNING
 from tsse_validation.verdict import Outcome
 
 HASTE = ("--poll-interval=0.25", "--max-windows=7", "--max-job-windows=0")
@@ -57,12 +59,9 @@ def itself(controller: Controller) -> Iterator[str]:
 class Fault:
     """One fault.
 
-    `red` are all checks that may end red but the drawn windows, which meet it or do not; `sometimes` may, by the
-    instant at which the run looks. `says` are words that a red check's message must have. `diagnosis` are the
-    flagged findings, all of them; `perhaps` may be flagged too, by what the few sensors have at that hour (the
-    only row of a shard, say). A `mutant` of the reference controller takes the controller's place before `plant`
-    is called, and `front` stands between it and the run. Where a count of the last day sees it is
-    `by_the_hour`, that is not held to what the matrix says.
+    `red` are all checks that end red but the drawn windows, which meet it or do not. `says` are words that a red
+    check's message must have. `diagnosis` are the flagged findings, all of them. A `mutant` of the reference
+    controller takes the controller's place before `plant` is called, and `front` stands between it and the run.
     """
 
     name: str
@@ -72,13 +71,10 @@ class Fault:
     plant: Plant = nothing
     diagnosis: tuple[str, ...] = ()
     says: Mapping[str, str] = field(default_factory=dict)
-    sometimes: tuple[str, ...] = ()
-    perhaps: tuple[str, ...] = ()
     verdict: Outcome = Outcome.NO_GO
     arguments: tuple[str, ...] = LOOK_ONLY
     mutant: str | None = None
     front: Front = itself
-    by_the_hour: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,8 @@ class Benign:
     """What looks odd and is no fault: the run must be GO, and flag nothing.
 
     Where `options` are given, the controller is started with them, a module first, before `plant` is called;
-    `during` goes on beside the run. `explained` are findings that the run must have, not flagged: what it has met.
+    `during` goes on beside the run, which is at the instant `at`. `explained` are findings that the
+    run must have, not flagged: what it has met.
     """
 
     name: str
@@ -94,6 +91,7 @@ class Benign:
     plant: Plant = nothing
     options: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    at: datetime = MORNING
     environment: Mapping[str, str] = field(default_factory=dict)
     during: Front = itself
     explained: tuple[str, ...] = ()

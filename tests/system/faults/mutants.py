@@ -96,11 +96,7 @@ def _whole_seconds(mutate: Mutation) -> Mutation:
     def both() -> None:
         mutate()
         due = replication.LakeService.due_through
-        _put(
-            replication.LakeService,
-            "due_through",
-            lambda self, state: due(self, state).replace(microsecond=0),
-        )
+        _put(replication.LakeService, "due_through", lambda self, state: due(self, state).replace(microsecond=0))
 
     return both
 

@@ -98,7 +98,6 @@ FAULTS = (
         (FUTURE,),
         stopped(lambda controller: move_watermark(controller, utc_now() + timedelta(hours=1))),
         says={FUTURE: "in the future of the controller's clock"},
-        sometimes=("watermark_is_recent",),
     ),
     Fault(
         "the replication state is torn",

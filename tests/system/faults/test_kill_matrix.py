@@ -1,18 +1,20 @@
 """Every fault is caught and told in the right words, nothing else is, and the matrix says so.
 
-Each entry is a run of the whole runbook, in a process of its own, on a small farm; `conftest` starts them.
+Each entry is a run of the whole runbook, in a process of its own, on a small farm; `conftest` starts them. All but
+the sentinels are left to the nightly tests.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from tests.system.faults import logic
-from tests.system.faults.catalogue import BENIGN, FAULTS, UNSEEN
+from tests.system.faults.catalogue import BENIGN, FAULTS, SENTINELS, UNSEEN
 from tests.system.faults.matrix import PATH, REMAKE, benign_row, by_place, fault_row, rows_of, totals
+from tests.system.faults.model import Place
 from tests.system.faults.mutants import MUTANTS
 from tests.system.faults.trial import Trial, alarm, wrong
 
@@ -21,19 +23,24 @@ PROOF = Path(__file__).parents[3] / "docs/PROOF.md"
 Trials = Mapping[str, Future[Trial]]
 
 
+def each(names: Iterable[str]) -> pytest.MarkDecorator:
+    entries = [pytest.param(name, marks=() if name in SENTINELS else pytest.mark.slow) for name in names]
+    return pytest.mark.parametrize("entry", entries)
+
+
 @pytest.fixture(scope="module")
 def committed() -> list[str]:
     return PATH.read_text().splitlines()
 
 
-@pytest.mark.parametrize("entry", FAULTS)
+@each(FAULTS)
 def test_a_fault_is_caught_and_told(entry: str, trials: Trials, committed: list[str]) -> None:
     trial = trials[entry].result()
     assert not wrong(FAULTS[entry], trial), trial.run
     assert fault_row(FAULTS[entry], trial) in committed, f"the matrix is out of date: {REMAKE}"
 
 
-@pytest.mark.parametrize("entry", BENIGN)
+@each(BENIGN)
 def test_what_is_no_fault_is_go_and_raises_no_alarm(entry: str, trials: Trials, committed: list[str]) -> None:
     trial = trials[entry].result()
     assert not alarm(BENIGN[entry], trial), trial.run
@@ -48,6 +55,13 @@ def test_the_matrix_has_the_whole_catalogue_and_no_survivor(committed: list[str]
     assert found.caught == found.faults == len(FAULTS) >= FEWEST_FAULTS
     assert found.go == found.benign == len(BENIGN) >= FEWEST_BENIGN
     assert str(found) in committed
+
+
+def test_the_sentinels_are_of_every_place_and_verdict() -> None:
+    assert {*FAULTS, *BENIGN} >= SENTINELS
+    tried = [FAULTS[name] for name in SENTINELS if name in FAULTS]
+    assert {fault.place for fault in tried} == set(Place)
+    assert {fault.verdict for fault in tried} == {fault.verdict for fault in FAULTS.values()}
 
 
 def test_every_mutant_is_tried() -> None:

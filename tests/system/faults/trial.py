@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
+import time_machine
 
 from fixtures.stacks.embedded import running_stack
 from tests.support.command import Run, Runbook
 from tests.support.controller import BACKFILLED_DAYS, OPTIONS, Controller
-from tests.system.faults.model import IN_FULL, SPOT, WINDOWS, Benign, Fault
+from tests.system.faults import elsewhen
+from tests.system.faults.model import IN_FULL, WINDOWS, Benign, Fault
 from tsse_validation.domain.contract import PARITY_JOB, TERMINAL
 from tsse_validation.domain.instants import format_rfc3339, utc_now
 from tsse_validation.runlog.records import CheckStatus
@@ -35,7 +37,6 @@ class OldCheck(StrEnum):
 
     SEEN = "seen"
     BLIND = "blind"
-    BY_THE_HOUR = "by the hour"
     NO_ANSWER = "no answer"
 
 
@@ -72,10 +73,9 @@ def wrong(fault: Fault, trial: Trial) -> list[str]:
         told.append(f"the verdict is {trial.verdict} instead of {fault.verdict}")
     if missing := frozenset(fault.red) - trial.red:
         told.append(f"not red: {', '.join(sorted(missing))}")
-    if surplus := trial.red - frozenset(fault.red) - frozenset(fault.sometimes):
+    if surplus := trial.red - frozenset(fault.red):
         told.append(f"red for no reason: {', '.join(sorted(surplus))}")
-    by_the_job = {"counts differ"} if SPOT in trial.red and SPOT not in fault.red else set()
-    if trial.diagnoses - by_the_job - frozenset(fault.perhaps) != frozenset(fault.diagnosis):
+    if trial.diagnoses != frozenset(fault.diagnosis):
         told.append(f"diagnosed as {sorted(trial.diagnoses)} instead of {sorted(fault.diagnosis)}")
     messages = {check.check_id: check.message for check in run.result.checks}
     for check_id, words in fault.says.items():
@@ -120,7 +120,9 @@ class Lane:
         fault.plant(controller)
         with fault.front(controller) as url:
             arguments = [*controller.directly(), f"--base-url={url}", *fault.arguments]
-            run = self.runbook(*arguments, env=controller.environment)
+            run = self.runbook(
+                *arguments, env={**controller.environment, **elsewhen.environment(elsewhen.MORNING)}
+            )
             now = utc_now()
             last_day = self._old_check(url, now - timedelta(days=1), now)
             all_days = self._old_check(url, now - timedelta(days=BACKFILLED_DAYS) + _MARGIN, now)
@@ -131,9 +133,11 @@ class Lane:
         began = time.monotonic()
         controller = self._made_whole(*benign.options)
         benign.plant(controller)
+        environment = {**controller.environment, **elsewhen.environment(benign.at), **benign.environment}
         with benign.during(controller) as url:
             arguments = [*controller.directly(), f"--base-url={url}", *IN_FULL, *benign.arguments]
-            run = self.runbook(*arguments, env={**controller.environment, **benign.environment})
+            run = self.runbook(*arguments, env=environment)
+        elsewhen.set_clocks(controller, elsewhen.MORNING)
         return Trial(run, OldCheck.BLIND, OldCheck.BLIND, time.monotonic() - began)
 
     def _made_whole(self, *program: str) -> Controller:
@@ -200,15 +204,22 @@ class Lanes:
 
 @contextmanager
 def open_lanes(number: int, base: Path) -> Iterator[Lanes]:
-    """Start a stack of a small farm, ten days of it in its lake; `Lanes.open_others` starts the others."""
+    """Start a stack of a small farm, ten days of it in its lake; `Lanes.open_others` starts the others.
+
+    All clocks, this process's too, are set to the same morning.
+    """
     with ExitStack() as stack:
+        stack.enter_context(time_machine.travel(elsewhen.MORNING))
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tsse-faults-"))).resolve()
         directory.chmod(0o755)
+
+        options = replace(OPTIONS, farm=replace(OPTIONS.farm, now=elsewhen.MORNING))
 
         def open_lane(place: int) -> Lane:
             keep = base / f"lane-{place}"
             keep.mkdir()
-            controller = Controller(stack.enter_context(running_stack(OPTIONS, lambda _: None)), keep)
+            controller = Controller(stack.enter_context(running_stack(options, lambda _: None)), keep)
+            elsewhen.take(controller, elsewhen.MORNING)
             controller.backfill(BACKFILLED_DAYS)
             controller.save()
             runbook = Runbook(keep, directory, list(controller.secrets))

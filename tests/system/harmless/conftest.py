@@ -1,6 +1,5 @@
 import re
 import secrets
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,16 +89,8 @@ def installed(running: RunningStack, tmp_path_factory: pytest.TempPathFactory) -
     return Installed(controller, make_conninfo(controller.conninfo, user=READER, password=password))
 
 
-@pytest.fixture(scope="session")
-def stack_directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="tsse-harmless-") as name:
-        yield Path(name).resolve()
-
-
 @pytest.fixture
-def runbook(tmp_path: Path, stack_directory: Path, installed: Installed) -> Iterator[Runbook]:
+def runbook(runbook: Runbook, installed: Installed) -> Runbook:
     """Run the runbook; no secret of the controller may come out."""
-    runbook = Runbook(tmp_path, stack_directory, list(installed.controller.secrets))
-    runbook.secrets.append(str(conninfo_to_dict(installed.reader)["password"]))
-    yield runbook
-    runbook.close()
+    runbook.secrets += [*installed.controller.secrets, str(conninfo_to_dict(installed.reader)["password"])]
+    return runbook

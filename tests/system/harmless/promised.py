@@ -15,12 +15,7 @@ MOST_POSTS = 45
 """Of the burst of 60 that the controller grants an address: 15 are left to others."""
 _ID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _JOBS = "/api/analysis/jobs"
-_GETS = (
-    r"/healthz",
-    rf"{_JOBS}/{_ID}",
-    rf"{_JOBS}/{_ID}/result",
-    rf"{_JOBS}/{_ID}/events\?after=\d+&limit=\d+",
-)
+_GETS = (r"/healthz", rf"{_JOBS}/{_ID}", rf"{_JOBS}/{_ID}/result", rf"{_JOBS}/{_ID}/events\?after=\d+&limit=\d+")
 _PARAMS: Mapping[str, set[str]] = {
     "lake_inspect_v1": set(),
     "lake_replication_tick_v1": set(),
@@ -36,7 +31,7 @@ _FUNCTIONS = {
     *("current_setting", "hashfloat8extended", "float8send", "date_part", "bool_or"),
 }
 _KEYWORDS_BEFORE_A_BRACKET = {
-    *("any", "filter", "from", "in", "or", "and", "as", "lateral", "using", "copy", "stdout"),
+    *("any", "filter", "from", "in", "or", "and", "as", "lateral", "using", "copy", "stdout")
 }
 _TRANSACTION = re.compile(r"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY|COMMIT|ROLLBACK")
 _READING = re.compile(
@@ -107,10 +102,7 @@ def most_sessions_at_once(lines: Sequence[Line]) -> int:
     for number, line in enumerate(lines):
         if line.statement:
             spans[line.pid] = (spans.get(line.pid, (number, number))[0], number)
-    return max(
-        (sum(begin <= at <= end for begin, end in spans.values()) for at, _ in spans.values()),
-        default=0,
-    )
+    return max((sum(begin <= at <= end for begin, end in spans.values()) for at, _ in spans.values()), default=0)
 
 
 def unlimited_sessions(lines: Sequence[Line]) -> list[int]:

@@ -1,17 +1,12 @@
-"""An HTTP proxy in front of a service that writes down every request before it passes it on."""
+"""What a run has sent to a service, written down on the way."""
 
-import http.client
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-_ANSWER_SECONDS = 60
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host"})
+from tests.support.proxy import Exchanged, proxied
 
 
 @dataclass(frozen=True)
@@ -36,53 +31,18 @@ class Sent:
         return f"{self.method} {self.target} {self.body[:200]!r}"
 
 
-class RecordingProxy(ThreadingHTTPServer):
-    """Forwards to one service; `sent` is all that came, in order."""
+@dataclass
+class Recorded:
+    """All that came to an address, in order."""
 
-    daemon_threads = True
+    url: str = ""
+    sent: list[Sent] = field(default_factory=list)
 
-    def __init__(self, target: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.target = urlsplit(target)
-        self.sent: list[Sent] = []
-        self.lock = threading.Lock()
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: RecordingProxy
-    protocol_version = "HTTP/1.1"
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("do_"):  # whatever the method: what is foreign must be seen too
-            return self._forward
-        raise AttributeError(name)
-
-    def _forward(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", "0")))
-        target = self.server.target
-        connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=_ANSWER_SECONDS)
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
-        connection.request(self.command, self.path, body or None, headers)
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
-        with self.server.lock:
-            self.server.sent.append(Sent(self.command, self.path, body, answer.status, _job_id(content)))
-        self.send_response_only(answer.status)
-        for name, value in answer.headers.items():
-            if name.lower() not in _HOP_BY_HOP:
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        pass
+    def record(self, exchanged: Exchanged) -> Exchanged:
+        """Write a request down."""
+        method, path, body = exchanged.method, exchanged.path, exchanged.sent
+        self.sent.append(Sent(method, path, body, exchanged.status, _job_id(exchanged.body)))
+        return exchanged
 
 
 def _job_id(content: bytes) -> str | None:
@@ -93,13 +53,8 @@ def _job_id(content: bytes) -> str | None:
 
 
 @contextmanager
-def recording_proxy(target: str) -> Iterator[RecordingProxy]:
+def recording_proxy(target: str) -> Iterator[Recorded]:
     """Run a proxy to a service for a while."""
-    with RecordingProxy(target) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            proxy.shutdown()
-            thread.join()
+    recorded = Recorded()
+    with proxied(target, recorded.record) as recorded.url:
+        yield recorded

@@ -22,10 +22,7 @@ def die(*_, **__):
 
 handlers.backfill = die
 """
-DEATHS = {
-    "exit status 101": "os._exit(101)",
-    "signal SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
-}
+DEATHS = {"exit status 101": "os._exit(101)", "signal SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)"}
 
 
 def test_a_core_binary_goes_through_the_whole_runbook_and_its_log_is_beside_the_report(

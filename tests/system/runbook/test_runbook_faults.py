@@ -67,9 +67,7 @@ def _revoke(controller: Controller) -> None:
 
 
 def _take_the_right_to_run(controller: Controller) -> None:
-    controller.sql(
-        "UPDATE api_tokens SET capabilities = '[\"analysis.view\"]' WHERE name = 'tsse-validation'",
-    )
+    controller.sql("UPDATE api_tokens SET capabilities = '[\"analysis.view\"]' WHERE name = 'tsse-validation'")
 
 
 def _stop_postgres(controller: Controller) -> None:
@@ -88,11 +86,7 @@ OUTAGES: dict[str, tuple[Callable[[Controller], None], int, dict[str, str]]] = {
         2,
         {"valid_token_is_accepted": "refuses the token", "valid_token_runs_a_job": "unknown, revoked or expired"},
     ),
-    "the token may not run jobs": (
-        _take_the_right_to_run,
-        2,
-        {"valid_token_runs_a_job": "it lacks analysis.run"},
-    ),
+    "the token may not run jobs": (_take_the_right_to_run, 2, {"valid_token_runs_a_job": "it lacks analysis.run"}),
     "Postgres is stopped": (_stop_postgres, 1, {"postgres_answers_a_query": "cannot be reached"}),
     "Qdrant is dead": (_kill_qdrant, 1, {"qdrant_answers_healthz": "refuses the connection"}),
 }

@@ -1,43 +1,19 @@
 """What arrives late, is upserted, or is asked for too early is explained, and the run is GO."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
-from fixtures.farm import IngestRates, LiveIngest, Role
-from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Run, Runbook
-from tests.support.controller import Controller
+from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Runbook
+from tests.support.controller import Controller, traffic
 from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.instants import format_rfc3339, utc_now
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
-BUSY = IngestRates(fresh_per_second=5.0, late_every=0.2, upsert_every=0.2)
-
-
-@contextmanager
-def traffic(controller: Controller, *, history_days: float, upserts: bool) -> Iterator[LiveIngest]:
-    """Write fresh rows and late ones, and upserts where wanted, at most so old."""
-    readings = controller.running.farm.ids(Role.REGULAR, Role.GAPPY)
-    forecasts = controller.running.farm.ids(Role.FORECAST) if upserts else ()
-    with LiveIngest(controller.conninfo, readings, forecasts, history_days=history_days, rates=BUSY) as ingest:
-        yield ingest
-    assert ingest.counts.late
-    assert bool(ingest.counts.upserts) is upserts
-    assert not ingest.counts.failures
-
-
-def is_go_with_nothing_flagged(run: Run) -> None:
-    """Hold a run against what it should be when nothing is wrong."""
-    assert (run.code, run.verdict.outcome) == (EXIT_GO, Outcome.GO), run
-    assert not run.red
-    assert not run.findings(flagged=True)
-
 
 def test_late_rows_and_upserts_during_a_run_are_explained(runbook: Runbook, controller: Controller) -> None:
     with traffic(controller, history_days=80, upserts=True):
         run = runbook(*controller.directly(), *QUICK, env=controller.environment)
-    is_go_with_nothing_flagged(run)
+    assert run.is_go_with_nothing_flagged, run
     explained = run.findings(flagged=False)
     assert {"late arrival pending", "upsert pending"} <= explained.keys()
     for diagnosis in ("late arrival pending", "upsert pending"):
@@ -52,9 +28,9 @@ def test_by_the_api_alone_late_rows_are_explained_once_the_watermark_has_passed(
 ) -> None:
     with traffic(controller, history_days=0.9, upserts=False):
         started = runbook.start(*controller.by_api(), *QUICK)
-        wait_until(lambda: parity_jobs(controller) > 0, seconds=PATIENCE_SECONDS)
+        wait_until(lambda: controller.parity_jobs > 0, seconds=PATIENCE_SECONDS)
     run = started.end()
-    is_go_with_nothing_flagged(run)
+    assert run.is_go_with_nothing_flagged, run
     late = run.findings(flagged=False)["late arrival"]
     assert controller.sensor() in late.sensors
     assert "once the watermark had passed the count" in late.evidence
@@ -73,12 +49,6 @@ def test_by_the_api_alone_rows_that_never_stop_arriving_late_leave_it_open(
     assert "--database-url" in spot.message + spot.advice
 
 
-def parity_jobs(controller: Controller) -> int:
-    """Count the parity jobs that were ever started."""
-    ((jobs,),) = controller.sql("SELECT count(*) FROM analysis_jobs WHERE job_type = 'lake_parity_check_v1'")
-    return int(jobs)
-
-
 def test_a_window_that_ends_beyond_the_watermark_is_cut_and_explained(
     runbook: Runbook, controller: Controller
 ) -> None:
@@ -86,7 +56,7 @@ def test_a_window_that_ends_beyond_the_watermark_is_cut_and_explained(
     run = runbook(
         *controller.directly(), *QUICK, f"--window-end={format_rfc3339(end)}", env=controller.environment
     )
-    is_go_with_nothing_flagged(run)
+    assert run.is_go_with_nothing_flagged, run
     beyond = run.findings(flagged=False)["beyond the watermark"]
     assert "after the watermark" in beyond.summary
     assert any("after the watermark" in warning for warning in run.check("parity_job_finds_no_mismatch").warnings)

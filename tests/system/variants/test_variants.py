@@ -1,17 +1,14 @@
 """A controller that does whatever the contract allows is GO: what is legal must never be taken for a fault."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fixtures.controller.variations import VARIATIONS, Variation
-from fixtures.stacks.embedded import running_stack
 from tests.support.binaries import controller_binary
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Run, Runbook
-from tests.support.controller import BACKFILLED_DAYS, OPTIONS, Controller
-from tests.system.runbook.test_runbook_no_false_alarm import is_go_with_nothing_flagged, parity_jobs, traffic
+from tests.support.controller import Controller, traffic
 from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.runlog.records import CheckStatus
@@ -66,17 +63,14 @@ def test_what_the_contract_allows_is_go_and_raises_no_alarm(name: str, runbook: 
 
 
 def test_by_the_api_alone_late_rows_are_explained_though_job_times_have_no_fraction(
-    runbook: Runbook, tmp_path: Path
+    runbook: Runbook, controller: Controller
 ) -> None:
-    binary = controller_binary(tmp_path, f"sys.argv += {options(GROUPS['whole-seconds'])}")
-    with running_stack(replace(OPTIONS, core_binary=binary), lambda _: None) as running:
-        controller = Controller(running, tmp_path)
-        controller.backfill(BACKFILLED_DAYS)
-        runbook.secrets += controller.secrets
-        with traffic(controller, history_days=0.9, upserts=False):
-            started = runbook.start(*controller.by_api(), *QUICK)
-            wait_until(lambda: parity_jobs(controller) > 0, seconds=PATIENCE_SECONDS)
-        is_go_with_nothing_flagged(started.end())
+    controller.restore("fixtures.controller", *options(GROUPS["whole-seconds"]))
+    with traffic(controller, history_days=0.9, upserts=False):
+        started = runbook.start(*controller.by_api(), *QUICK)
+        wait_until(lambda: controller.parity_jobs > 0, seconds=PATIENCE_SECONDS)
+    run = started.end()
+    assert run.is_go_with_nothing_flagged, run
 
 
 def test_a_lake_that_only_the_first_pass_has_filled_is_incomplete_and_no_fault(

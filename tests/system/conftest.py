@@ -1,3 +1,5 @@
+"""A controller to be validated as an installed one, and what runs the runbook against it."""
+
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
