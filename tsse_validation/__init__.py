@@ -1,7 +1,6 @@
 """Proves that the TSSE Parquet lake holds exactly what Postgres holds.
 
-Data flows one way, and a module imports only from its left:
-settings → stack → clients → steps → parity → triage → verdict → report.
+The packages are layers: `docs/ARCHITECTURE.md` has the flow, each package in a line, and a glossary.
 """
 
 from importlib.metadata import version
