@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from freezegun import freeze_time
 
 from tests.support.builders import SECOND, WATERMARK, FakeClock, a_job, parity_result, replication
+from tests.support.clocks import frozen
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
 from tsse_validation.clients.watch import ReplicationWatch
 from tsse_validation.diagnosis.count_triage import job_mismatch
@@ -62,7 +62,7 @@ class Bench:
         )
 
     def check(self, *sensor_ids: str, sample: int = 5) -> SpotCheck:
-        with freeze_time(NOW):
+        with frozen(NOW):
             return self.checker.check(WINDOW, sensor_ids, sample, purpose="parity")
 
 
@@ -110,7 +110,7 @@ def test_our_own_count_tells_late_rows_at_once_and_no_others(
         settle_timeout=600.0,
         own_count=lambda _window: ours,
     )
-    with freeze_time(NOW):
+    with frozen(NOW):
         spot = checker.check(WINDOW, ["a"], 5, purpose="parity")
     assert [count.sensor_id for count in spot.late] == ["a"]
     assert len(bench.jobs.asked) == asked
@@ -155,7 +155,7 @@ def test_replication_that_stands_still_leaves_the_mismatch_open() -> None:
     bench = Bench(MISMATCH, parity_result({"a": (10, 8)}))
     stuck = ReplicationWatch(replication, pause=1.0, clock=bench.clock, sleep=bench.clock.sleep)
     checker = SpotChecker(cast("JobRunner", bench.jobs), stuck, job_timeout=300.0, settle_timeout=600.0)
-    with freeze_time(NOW), pytest.raises(DeadlineError, match="which tells late rows from lost ones"):
+    with frozen(NOW), pytest.raises(DeadlineError, match="which tells late rows from lost ones"):
         checker.check(WINDOW, ["a"], 5, purpose="parity")
 
 
