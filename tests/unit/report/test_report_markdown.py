@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from tests.support.builders import WATERMARK, run_started
 from tests.support.report_builders import (
     ALL,
     SCENARIOS,
-    WATERMARK,
     empty,
     go,
     hostile,
@@ -24,7 +24,6 @@ from tests.support.report_builders import (
     partitions,
     replication,
     result,
-    run_started,
 )
 from tsse_validation.report.markdown.markup import code, escaped, table
 from tsse_validation.report.markdown.rendering import markdown_name, render_markdown
