@@ -302,7 +302,6 @@ def live_api_only() -> RunResult:
 
 
 def empty() -> RunResult:
-    """Return a run of which nothing but its start is known."""
     return result(run_started())
 
 

@@ -74,7 +74,6 @@ def test_the_tables_of_counts_are_the_controller_s_own() -> None:
 
 
 def tables(markdown: str) -> list[tuple[str, str]]:
-    """Return each table's heading with the line that aligns its columns."""
     lines = markdown.splitlines()
     return [(above, rule) for above, rule in pairwise(lines) if re.fullmatch(r"\|( :?-+:? \|)+", rule)]
 
