@@ -9,11 +9,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
+from tests.support.builders import START, run_started
 from tests.support.report_builders import (
     ALL,
     DAYS,
     EXPECTED_ROWS,
-    START,
     empty,
     go,
     hostile,
@@ -21,7 +21,6 @@ from tests.support.report_builders import (
     partitions,
     replication,
     result,
-    run_started,
 )
 from tests.unit.report.test_report_html import Page
 from tsse_validation.domain.phrasing import number
