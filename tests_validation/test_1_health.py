@@ -6,9 +6,10 @@ from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.qdrant import qdrant_health
-from tsse_validation.domain.contract import HEALTHZ_BODY, is_healthy
 from tsse_validation.domain.phrasing import milliseconds
+from tsse_validation.runlog.records import FarmSeen
 from tsse_validation.steps.check import Check
+from tsse_validation.steps.services import hold_core_health, hold_qdrant_health
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(1)]
 
@@ -16,22 +17,14 @@ pytestmark = [pytest.mark.tier_a, pytest.mark.step(1)]
 def test_core_server_answers_healthz(core: CoreClient, check: Check) -> None:
     health = core.health()
     check.fact("latency", milliseconds(health.seconds))
-    check.that(
-        health.status == 200 and is_healthy(health.body),
-        f"/healthz answered {health.status} {health.body} instead of 200 {HEALTHZ_BODY}.",
-        "Is this the core-server, and is it up? (contract section 1)",
-    )
+    hold_core_health(health)
 
 
 def test_qdrant_answers_healthz(qdrant: HttpClient, check: Check) -> None:
     health = qdrant_health(qdrant)
     check.fact("version", health.version)
     check.fact("latency", milliseconds(health.seconds))
-    check.that(
-        health.healthy,
-        f"Qdrant's /healthz answered {health.status} “{health.text[:80]}”.",
-        "Is this Qdrant, and is it up? (contract section 1)",
-    )
+    hold_qdrant_health(health)
 
 
 def test_postgres_answers_a_query(postgres: PostgresClient, check: Check) -> None:
@@ -41,4 +34,5 @@ def test_postgres_answers_a_query(postgres: PostgresClient, check: Check) -> Non
     check.fact("server", server)
     check.fact("latency", milliseconds(server.seconds))
     check.fact("sensors", f"{len(sensors):,}")
+    check.record(FarmSeen(sensors=len(sensors)))
     check.that(sensors, "Postgres has no sensor.", "Is this the controller's database?")

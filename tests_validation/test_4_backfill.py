@@ -9,7 +9,7 @@ from tsse_validation.settings.model import Settings
 from tsse_validation.steps.backfilling import completed_backfill, run_backfill
 from tsse_validation.steps.check import Check
 from tsse_validation.steps.inspecting import settled_inspection
-from tsse_validation.steps.lake_recorder import LakeSeen
+from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.promises import BACKFILL_PROMISES, BackfillEvidence
 from tsse_validation.steps.run import Facts, ValidationRun
@@ -22,7 +22,7 @@ def test_backfill_job_completes(
     jobs: JobRunner,
     settings: Settings,
     facts: Facts,
-    lake_seen: LakeSeen,
+    lake_recorder: LakeRecorder,
     progress: ProgressReporter,
     check: Check,
 ) -> None:
@@ -31,7 +31,7 @@ def test_backfill_job_completes(
         raise NotCheckedError("left out by --skip-backfill: the lake is checked as earlier backfills left it")
     facts.backfill = run_backfill(run, jobs, progress)
     facts.inspection_after = settled_inspection(jobs, settings)
-    lake_seen.inspection(facts.inspection_after, "after the backfill")
+    lake_recorder.inspection(facts.inspection_after, "after the backfill")
     check.fact("job", facts.backfill.job.id)
     check.fact("duration", f"{facts.backfill.seconds:.1f} s")
 

@@ -1,170 +1,75 @@
 """Step 5, watermark and partitions: both are as they should be after the backfill (runbook, section 3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import ActiveJob, PostgresClient
-from tsse_validation.clients.watch import STANDS_STILL, ReplicationWatch
-from tsse_validation.diagnosis.file_triage import leftover_files, malformed_files, manifest_findings
+from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.holding import require
-from tsse_validation.domain.instants import format_rfc3339, utc_day
-from tsse_validation.domain.phrasing import count_of
-from tsse_validation.domain.windows import Coverage, Window
-from tsse_validation.lake.file_checks import ASPECTS, FileFindings
+from tsse_validation.domain.instants import utc_day
+from tsse_validation.lake.file_checks import FILE_ASPECTS, FileFindings
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.model import Settings
+from tsse_validation.steps import watermark
 from tsse_validation.steps.backfilling import completed_backfill
 from tsse_validation.steps.check import Check
-from tsse_validation.steps.inspecting import inspect_when_compacted, temporary_files_left
-from tsse_validation.steps.lake_recorder import LakeSeen
-from tsse_validation.steps.promises import crowded_shards, partition_differences
+from tsse_validation.steps.inspecting import inspect_when_compacted
+from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.run import Facts, ValidationRun
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(5, needs=[4])]
-
-CLOCK_TOLERANCE_SECONDS = 2
-LEAST_LAG_GUARD_SECONDS = 60
-"""A replication pass stays this far behind the controller's clock at least (contract section 4)."""
 
 
 def test_watermark_is_set_and_not_in_the_future(
     watch: ReplicationWatch, clock: ControllerClock, check: Check
 ) -> None:
-    watermark = require(watch.read().computed_through_ts, "computed_through_ts")
-    ahead = (watermark - clock.now()).total_seconds()
-    check.fact("watermark", format_rfc3339(watermark))
-    if clock.skewed:
-        check.warn(f"the controller's clock is {clock.offset_seconds:+.0f} s off ours; its own was used")
-    check.that(
-        ahead <= CLOCK_TOLERANCE_SECONDS,
-        f"The watermark {format_rfc3339(watermark)} lies {ahead:.0f} s in the future of the controller's clock.",
-        "It promises rows that nobody has inserted yet: a replication bug, or the clock was set back.",
-    )
+    watermark.check_not_in_the_future(watch, clock, check)
 
 
 def test_watermark_is_recent(
     watch: ReplicationWatch,
     clock: ControllerClock,
     postgres_ahead: float | None,
-    active_lake_jobs: Callable[[], list[ActiveJob] | None],
+    active_lake_jobs: Callable[[], Sequence[ActiveJob] | None],
     settings: Settings,
     check: Check,
 ) -> None:
-    if postgres_ahead is not None:
-        check.fact("Postgres's clock", f"{postgres_ahead:+.0f} s off the controller's")
-        check.needs(
-            abs(postgres_ahead) < LEAST_LAG_GUARD_SECONDS,
-            f"The controller's clock is {abs(postgres_ahead):.0f} s "
-            f"{'behind' if postgres_ahead > 0 else 'ahead of'} Postgres's: "
-            "how far the lake is behind Postgres cannot be told.",
-            "Set both clocks right, then run again. A controller that is ahead loses the rows inserted meanwhile.",
-        )
-    gate = settings.watermark_max_age
-    state, recent = watch.look_until(
-        lambda state: clock.age_seconds(state.computed_through_ts) <= gate, settings.settle_timeout
-    )
-    age = f"{clock.age_seconds(state.computed_through_ts):.0f} s"
-    check.fact("age", f"{age}, gate {gate:.0f} s")
-    found = f"The watermark is {age} old, and was older than {gate:.0f} s all of {settings.settle_timeout:.0f} s."
-    check.needs(recent or active_lake_jobs() == [], f"{found} Another lake job may hold it up.", STANDS_STILL)
-    check.that(recent, found, STANDS_STILL)
+    watermark.check_recent(watch, clock, postgres_ahead, active_lake_jobs, settings, check)
 
 
 def test_watermark_never_retreats(facts: Facts, watch: ReplicationWatch, check: Check) -> None:
-    marks = {
-        "before": require(facts.inspection_before, "the first inspection").replication.computed_through_ts,
-        "after": require(facts.inspection_after, "the second inspection").replication.computed_through_ts,
-        "now": watch.read().computed_through_ts,
-    }
-    known = [mark for mark in marks.values() if mark is not None]
-    for name, mark in marks.items():
-        check.fact(name, format_rfc3339(mark) if mark else "not set")
-    check.that(known == sorted(known), "The watermark went backwards.", "A replication bug: rows may be lost.")
-    check.that(marks["now"] is not None, "The watermark is not set any more.")
+    watermark.check_never_retreats(facts, watch, check)
 
 
 def test_backfilled_dates_have_partitions(run: ValidationRun, facts: Facts, check: Check) -> None:
-    backfill = completed_backfill(run)
-    partitions = require(facts.inspection_after, "the inspection after the backfill").metrics.partitions
-    bare = [day for day in backfill.result.touched_dates if day not in partitions or not partitions[day].shards]
-    check.fact("dates", len(backfill.result.touched_dates))
-    check.that(
-        not bare,
-        f"{len(bare)} backfilled dates have no files: {', '.join(map(str, bare[:5]))}.",
-        "Re-run the backfill for them; if they stay bare, it is a replication bug.",
-    )
+    touched = completed_backfill(run).result.touched_dates
+    after = require(facts.inspection_after, "the inspection after the backfill")
+    watermark.check_backfilled_dates(touched, after, check)
 
 
 def test_dates_with_rows_have_partitions_and_no_others(
-    postgres: PostgresClient, lake: LakeReader, coverage: Coverage, covered: Window, check: Check
+    postgres: PostgresClient, lake: LakeReader, covered: Scope, check: Check
 ) -> None:
-    listing = lake.listing()
-    with postgres.snapshot() as snapshot:
-        days = snapshot.days_with_rows(covered, coverage)
-    wanted = {day for day, is_due in days.items() if is_due}
-    missing, extra = partition_differences(days, listing.days(), covered)
-    check.record(*manifest_findings(listing, wanted))
-    check.fact("dates with rows", len(wanted))
-    check.needs(wanted, "Postgres has no row in the covered range.", "There is nothing to prove.")
-    check.that(
-        not missing,
-        f"{len(missing)} dates with rows have no partition: {', '.join(map(str, missing[:5]))}.",
-        "Re-run the backfill for them; if they stay missing, it is a replication bug.",
-    )
-    check.that(
-        not extra,
-        f"{len(extra)} partitions have no row in Postgres: {', '.join(map(str, extra[:5]))}.",
-        "Were the rows deleted in Postgres? Re-run the backfill with replace_existing.",
-    )
+    watermark.check_dates_with_rows(postgres, lake, covered, check)
 
 
 def test_file_counts_stay_bounded(
-    jobs: JobRunner, settings: Settings, clock: ControllerClock, lake_seen: LakeSeen, check: Check
+    jobs: JobRunner, settings: Settings, clock: ControllerClock, lake_recorder: LakeRecorder, check: Check
 ) -> None:
     today = utc_day(clock.now())
     inspection = inspect_when_compacted(jobs, settings, today)
-    lake_seen.inspection(inspection, "once compaction had had its time")
-    partitions = inspection.metrics.partitions.values()
-    crowded = crowded_shards(inspection.metrics, today)
-    check.fact(
-        "most files in a shard-day", max((partition.most_in_a_shard for partition in partitions), default=0)
-    )
-    check.that(
-        not crowded,
-        f"{len(crowded)} shard-days hold too many files: {'; '.join(crowded[:3])}.",
-        "Compaction does not keep up: look at the controller's log (contract section 4).",
-    )
+    lake_recorder.inspection(inspection, "once compaction had had its time")
+    watermark.check_file_counts(inspection, today, check)
 
 
 def test_no_temporary_file_is_left(lake: LakeReader, check: Check) -> None:
-    listing = lake.listing()
-    if listing.foreign:
-        check.warn(
-            f"{len(listing.foreign)} names in the lake are none of its own, such as {listing.foreign[0].name}"
-        )
-    left = temporary_files_left(lake)
-    if finding := leftover_files(left):
-        check.record(finding)
-    check.that(
-        not left,
-        f"{len(left)} temporary files are left over: {', '.join(path.name for path in left[:3])}.",
-        "A write was torn: look at the controller's log, then remove them.",
-    )
+    watermark.check_temporary_files(lake, check)
 
 
-@pytest.mark.parametrize("aspect", ASPECTS)
+@pytest.mark.parametrize("aspect", FILE_ASPECTS)
 def test_lake_files_are_well_formed(aspect: str, examined_files: FileFindings, check: Check) -> None:
-    check.fact("files", f"{examined_files.files:,}")
-    check.fact("rows", f"{examined_files.rows:,}")
-    problems = examined_files.problems[aspect]
-    check.needs(examined_files.files, "The lake has no file.", "There is nothing to look at.")
-    if finding := malformed_files(aspect, problems):
-        check.record(finding)
-    check.that(
-        not problems,
-        f"{count_of(len(problems), 'file')}: {'; '.join(map(str, problems[:3]))}.",
-        "Re-run the backfill with replace_existing for the date; see contract section 4.",
-    )
+    watermark.check_files(aspect, examined_files, check)

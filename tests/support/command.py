@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fixtures.identity import ProcessIdentity
-from tsse_validation.clients.polling import wait_until
+from tsse_validation.domain.polling import wait_until
 from tsse_validation.report.model.document import ReportDocument, read_result_json
 from tsse_validation.runlog.records import CheckFinished, CheckStatus, Finding
 from tsse_validation.runlog.result import RunResult

@@ -26,7 +26,8 @@ from tsse_validation.domain.contract import (
     Replication,
     TickResult,
 )
-from tsse_validation.steps.promises import REPLICATION_PROMISES, covered_range, crowded_shards
+from tsse_validation.domain.coverage import Coverage
+from tsse_validation.steps.promises import REPLICATION_PROMISES, crowded_shards
 
 DATA = Path(__file__).parents[1] / "data"
 INSPECT_FILE = DATA / "tsse-lake-inspect-20260124_165836-0.1.9.211.json"
@@ -83,7 +84,7 @@ def test_a_real_lake_keeps_what_replication_promises(real_inspection: Inspection
 
 
 def test_a_real_lake_promises_its_backfilled_range_up_to_the_watermark(real_inspection: Inspection) -> None:
-    coverage = covered_range(real_inspection.replication, cold=True, retention_days=90, now=MARK)
+    coverage = Coverage.promised_by(real_inspection.replication)
     assert coverage is not None
     assert coverage.window is not None
     assert str(coverage.window) == "2025-10-26T10:33:33.460051+00:00 → 2026-01-24T16:52:51.645740+00:00"
@@ -110,7 +111,6 @@ def bullets(markdown: str) -> dict[str, list[str]]:
 
 
 def tables(markdown: str) -> Iterator[tuple[list[str], list[list[str]]]]:
-    """Yield the header and the rows of each table."""
     for block in re.findall(r"(?:^\|.*\|\n?)+", markdown, re.MULTILINE):
         rows = [
             [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")] for line in block.splitlines()

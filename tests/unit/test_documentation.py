@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from tools.documentation.__main__ import PAGES, REMAKE, made_anew
 from tsse_validation.cli.app import app
-from tsse_validation.cli.common import EXIT_CODES_TEXT
+from tsse_validation.cli.printing import EXIT_CODES_TEXT
 from tsse_validation.conformance.exchanges import EXCHANGES
 from tsse_validation.conformance.jobs import JOB_CASES
 from tsse_validation.conformance.scenarios import SCENARIOS

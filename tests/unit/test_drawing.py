@@ -11,11 +11,11 @@ from tsse_validation.domain.errors import PromiseBrokenError, UnreachableError
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.strategies import Landmarks
-from tsse_validation.pytest_plugin.window_fixtures import Drawing, draw_and_check, narrowed
 from tsse_validation.runlog.records import WindowChecked
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.loading import load_settings
 from tsse_validation.steps.check import Check
+from tsse_validation.steps.drawing import Drawing, draw_and_check, narrowed
 from tsse_validation.steps.run import ValidationRun, begin_run
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.test_proof import COVERAGE, COVERED, HELD, FakePostgres, proof, write_lake
 from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
 from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.settings.fields import Level
 
 
@@ -17,8 +18,8 @@ def drilled(directory: Path, level: Level, *, torn: bool, extra: bool = False) -
         whole = min(directory.rglob("part-1-0.parquet"))
         place = whole.with_name("part-2-0.parquet") if extra else whole
         place.write_bytes(whole.read_bytes()[:-50])
-    days = ours.digest_days(COVERED, COVERAGE, level=level)
-    return drill_down(ours, COVERED, COVERAGE, days, level, RowTriage(16, 10))
+    days = ours.compare_sensor_days(Scope(COVERED, COVERAGE), level=level)
+    return drill_down(ours, Scope(COVERED, COVERAGE), days, level, RowTriage(16, 10))
 
 
 @pytest.mark.parametrize("level", Level)

@@ -12,7 +12,7 @@ from tsse_validation.diagnosis.file_triage import (
     unreadable_files,
 )
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
-from tsse_validation.lake.file_checks import ASPECTS, FileProblem
+from tsse_validation.lake.file_checks import FILE_ASPECTS, FileProblem
 from tsse_validation.lake.reader import LakeFile, LakeListing
 from tsse_validation.runlog.records import Finding
 
@@ -27,7 +27,7 @@ def file(day: date = DAY, name: str = "part-1-0.parquet", location: str = "hot")
 def test_nothing_wrong_is_no_finding() -> None:
     assert unreadable_files({}) is None
     assert leftover_files([]) is None
-    assert [malformed_files(aspect, []) for aspect in ASPECTS] == [None] * len(ASPECTS)
+    assert [malformed_files(aspect, []) for aspect in FILE_ASPECTS] == [None] * len(FILE_ASPECTS)
     whole = LakeListing((file(),), locations={DAY: "hot"}, named=frozenset({DAY}))
     assert list(manifest_findings(whole, {DAY})) == []
 
@@ -42,7 +42,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_readers_error() -> None:
     assert found.days == (DAY, NEXT)
 
 
-@pytest.mark.parametrize("aspect", ASPECTS)
+@pytest.mark.parametrize("aspect", FILE_ASPECTS)
 def test_malformed_files_are_told_with_their_sensors_days_and_rows(aspect: str) -> None:
     problems = [
         FileProblem(file(), "wrong in some way", 3, frozenset({"b"})),
@@ -56,9 +56,11 @@ def test_malformed_files_are_told_with_their_sensors_days_and_rows(aspect: str) 
 
 def test_each_aspect_has_a_name_of_its_own() -> None:
     names = {
-        found.diagnosis for aspect in ASPECTS if (found := malformed_files(aspect, [FileProblem(file(), "x")]))
+        found.diagnosis
+        for aspect in FILE_ASPECTS
+        if (found := malformed_files(aspect, [FileProblem(file(), "x")]))
     }
-    assert len(names) == len(ASPECTS)
+    assert len(names) == len(FILE_ASPECTS)
 
 
 def test_a_temporary_file_that_stays_is_named() -> None:

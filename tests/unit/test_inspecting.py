@@ -16,8 +16,8 @@ from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.model import Settings
 from tsse_validation.steps import inspecting
 from tsse_validation.steps.inspecting import (
-    ASPECTS,
-    Comparison,
+    INSPECTION_ASPECTS,
+    AspectComparison,
     compare_inspections,
     inspect,
     inspect_when_compacted,
@@ -58,8 +58,6 @@ def time(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
 
 
 class FakeLake:
-    """A lake's directories, written by hand."""
-
     def __init__(self, root: Path) -> None:
         self.hot = root / "hot"
         self.reader = LakeReader(LakePaths(self.hot))
@@ -94,7 +92,6 @@ def lake(tmp_path: Path) -> FakeLake:
 
 
 def as_it_is(lake: FakeLake, **changes: object) -> Inspection:
-    """Return what an honest API says of the lake."""
     shards = {"00": {"parquet_files": 1, "total_bytes": 5}, "07": {"parquet_files": 1, "total_bytes": 3}}
     partitions = {day: {"location": "hot", "shards": shards} for day in DATES}
     found = inspection(partitions, state=lake.reader.replication(), hot_path=f"{lake.hot}/")
@@ -107,13 +104,13 @@ def with_partitions(lake: FakeLake, change: Callable[[dict[str, Any]], None]) ->
     return Inspection.model_validate(document)
 
 
-def compare(lake: FakeLake, jobs: JobRunner) -> dict[str, Comparison]:
+def compare(lake: FakeLake, jobs: JobRunner) -> dict[str, AspectComparison]:
     comparisons = compare_inspections(lake.reader, jobs, SETTINGS)
-    assert set(comparisons) == set(ASPECTS)
+    assert set(comparisons) == set(INSPECTION_ASPECTS)
     return dict(comparisons)
 
 
-def differing(comparisons: dict[str, Comparison]) -> dict[str, tuple[str, ...]]:
+def differing(comparisons: dict[str, AspectComparison]) -> dict[str, tuple[str, ...]]:
     return {name: found.differences for name, found in comparisons.items() if found.differences}
 
 

@@ -12,7 +12,7 @@ from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.domain.contract import Inspection, InspectResult, ParityResult, Replication
 from tsse_validation.runlog.records import PartitionsSeen, Record, ReplicationSeen
 from tsse_validation.settings.model import Settings
-from tsse_validation.steps.lake_recorder import UNCHANGED_PAUSE_SECONDS, LakeSeen
+from tsse_validation.steps.lake_recorder import UNCHANGED_PAUSE_SECONDS, LakeRecorder
 
 if TYPE_CHECKING:
     from tsse_validation.steps.run import ValidationRun
@@ -29,7 +29,7 @@ class Seen:
         self.seconds = 0.0
         run = SimpleNamespace(record=lambda *records: self.records.extend(records), settings=Settings())
         clock = ControllerClock(None, now=lambda: NOW + timedelta(seconds=self.seconds))
-        self.lake = LakeSeen(cast("ValidationRun", run), clock, monotonic=lambda: self.seconds)
+        self.lake = LakeRecorder(cast("ValidationRun", run), clock, monotonic=lambda: self.seconds)
 
     @property
     def replication(self) -> list[ReplicationSeen]:

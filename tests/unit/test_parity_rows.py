@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.builders import DAY, SECOND, keys_table, rows_table
-from tsse_validation.parity.comparing import DayComparison, DayFiles, compare_rows
+from tsse_validation.parity.comparing import DayComparison, DayFiles, diff_rows
 
+pytestmark = pytest.mark.usefixtures("_one_duckdb")
 AT = datetime(2026, 1, 24, 12, 0, 0, tzinfo=UTC)
 FILES = DayFiles({"03": 1})
 NO_COPIES = keys_table([])
@@ -39,7 +40,7 @@ def compare(postgres: dict[Key, Any], lake: dict[Key, Any], not_due: set[Key] | 
     def table(rows: dict[Key, Any]) -> Any:
         return rows_table([(*key, *version) for key, version in rows.items()])
 
-    return compare_rows(DAY, table(postgres), table(lake), keys_table(sorted(not_due or set())), NO_COPIES, FILES)
+    return diff_rows(DAY, table(postgres), table(lake), keys_table(sorted(not_due or set())), NO_COPIES, FILES)
 
 
 def found(comparison: DayComparison) -> dict[Key, str]:

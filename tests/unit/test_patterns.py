@@ -10,9 +10,10 @@ import pytest
 from tests.support.builders import DAY, Row, keys_table, rows_table
 from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.lake.shards import shard_of
-from tsse_validation.parity.comparing import DayFiles, compare_rows
+from tsse_validation.parity.comparing import DayFiles, diff_rows
 from tsse_validation.runlog.records import Finding, RowDifference
 
+pytestmark = pytest.mark.usefixtures("_one_duckdb")
 SHARDS = 16
 DENSE, SPARSE = "006298880cd2dbb66247fdc3", "forecast_temp_01"
 AT = datetime(2026, 1, 24, 6, 0, 0, 294_394, tzinfo=UTC)
@@ -30,7 +31,7 @@ def day_of(
 def triaged(postgres: Sequence[Row], lake: Sequence[Row]) -> tuple[dict[str, Finding], list[RowDifference]]:
     shards = {shard_of(row[0], SHARDS): 1 for row in lake}
     triage = RowTriage(SHARDS, most_shown=100)
-    triage.add(compare_rows(DAY, rows_table(postgres), rows_table(lake), NO_KEYS, NO_KEYS, DayFiles(shards)))
+    triage.add(diff_rows(DAY, rows_table(postgres), rows_table(lake), NO_KEYS, NO_KEYS, DayFiles(shards)))
     return {finding.diagnosis: finding for finding in triage.findings()}, triage.shown
 
 
@@ -84,7 +85,7 @@ def test_a_lone_row_of_a_day_by_itself_is_told_by_the_pattern_of_other_days(
     for number, rows in enumerate(days if lone_first else days[::-1]):
         sides_of = rows_table(rows), rows_table(change(rows))
         files = DayFiles({shard_of(rows[0][0], SHARDS): 1})
-        triage.add(compare_rows(DAY + timedelta(days=number), *sides_of, NO_KEYS, NO_KEYS, files))
+        triage.add(diff_rows(DAY + timedelta(days=number), *sides_of, NO_KEYS, NO_KEYS, files))
     (finding,) = triage.findings()
     assert (finding.diagnosis, finding.rows, len(finding.days)) == (diagnosis, 5 * sides, 2)
     assert [row.diagnosis for row in triage.shown] == [diagnosis] * 5 * sides

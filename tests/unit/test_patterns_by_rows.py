@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsse_validation.diagnosis.patterns import Row, Told, tell
+from tsse_validation.diagnosis.patterns import Row, RowDiagnosis, tell
 from tsse_validation.domain.instants import MICROSECOND
 from tsse_validation.parity.comparing import Kept
 
@@ -21,9 +21,9 @@ MILLISECOND = timedelta(milliseconds=1)
 Version = tuple[float | None, int | None]
 Side = Mapping[datetime, Version]
 
-MISSING = Told("rows missing")
-EXTRA = Told("deleted in Postgres")
-CHANGED = Told("changed in place")
+MISSING = RowDiagnosis("rows missing")
+EXTRA = RowDiagnosis("deleted in Postgres")
+CHANGED = RowDiagnosis("changed in place")
 
 
 def told(
@@ -32,7 +32,7 @@ def told(
     *,
     newer: frozenset[datetime] = frozenset(),
     twice: frozenset[datetime] = frozenset(),
-) -> dict[tuple[str, datetime], Told]:
+) -> dict[tuple[str, datetime], RowDiagnosis]:
     """Return what is told of each differing row, by its kind and time.
 
     `newer` are rows that were inserted anew in Postgres, `twice` those that stand twice in the lake.
@@ -44,13 +44,12 @@ def told(
     return {(row["kind"], row["ts"].replace(tzinfo=UTC)): what for row, what in found}
 
 
-def tell_plain(rows: Sequence[Row], kept: Mapping[str, Kept]) -> list[tuple[Row, Told]]:
+def tell_plain(rows: Sequence[Row], kept: Mapping[str, Kept]) -> list[tuple[Row, RowDiagnosis]]:
     """Return what is told of each row, without what it fits too."""
     return [(row, replace(what, alike=())) for row, what in tell(rows, kept)]
 
 
 def differing(postgres: Side, lake: Side, newer: frozenset[datetime] = frozenset()) -> list[Row]:
-    """Return the rows that differ, as a comparison gives them."""
     rows = []
     for ts in sorted(postgres.keys() | lake.keys()):
         ours, theirs = postgres.get(ts), lake.get(ts)
@@ -95,7 +94,7 @@ def without(side: Side, *numbers: int) -> dict[datetime, Version]:
     return {ts: of for n, (ts, of) in enumerate(side.items()) if n not in numbers}
 
 
-def all_as(kind: str, side: Side, what: Told) -> dict[tuple[str, datetime], Told]:
+def all_as(kind: str, side: Side, what: RowDiagnosis) -> dict[tuple[str, datetime], RowDiagnosis]:
     return dict.fromkeys(((kind, ts) for ts in side), what)
 
 
@@ -114,7 +113,9 @@ def test_a_row_alone_is_told_by_its_kind() -> None:
     assert told(side, without(side, 2)) == {("missing", last): MISSING}
     assert told(without(side, 1), side) == {("extra", middle): EXTRA}
     assert told(side, changed) == {("changed_value", middle): CHANGED}
-    assert told(side, changed, newer=frozenset({middle})) == {("changed_value", middle): Told("stale value")}
+    assert told(side, changed, newer=frozenset({middle})) == {
+        ("changed_value", middle): RowDiagnosis("stale value")
+    }
 
 
 def test_a_quality_that_differs_is_told_as_such_or_as_stale() -> None:
@@ -122,8 +123,8 @@ def test_a_quality_that_differs_is_told_as_such_or_as_stale() -> None:
     first, last = side
     other = {ts: (value, 1) for ts, (value, _) in side.items()}
     assert told(side, other, newer=frozenset({last})) == {
-        ("changed_quality", first): Told("quality differs"),
-        ("changed_quality", last): Told("stale value"),
+        ("changed_quality", first): RowDiagnosis("quality differs"),
+        ("changed_quality", last): RowDiagnosis("stale value"),
     }
 
 
@@ -131,7 +132,7 @@ def test_rows_that_stand_twice_in_the_lake_are_told_beside_others() -> None:
     side = grid(4)
     first, second, *_ = side
     found = told(side, without(side, 1), twice=frozenset({first}))
-    assert found == {("duplicate", first): Told("duplicate rows"), ("missing", second): MISSING}
+    assert found == {("duplicate", first): RowDiagnosis("duplicate rows"), ("missing", second): MISSING}
 
 
 # ---- lost up to a time, or from one on -------------------------------------------------------------------------
@@ -141,7 +142,7 @@ def test_rows_that_stand_twice_in_the_lake_are_told_beside_others() -> None:
 def test_rows_that_are_missing_up_to_a_time_are_the_lost_head_of_the_day(lost: int) -> None:
     side = grid(6)
     found = told(side, without(side, *range(lost)))
-    assert set(found.values()) == {Told("day head lost", f"nothing before 0{lost}:00:00")}
+    assert set(found.values()) == {RowDiagnosis("day head lost", f"nothing before 0{lost}:00:00")}
     assert len(found) == lost
 
 
@@ -149,7 +150,7 @@ def test_rows_that_are_missing_up_to_a_time_are_the_lost_head_of_the_day(lost: i
 def test_rows_that_are_missing_from_a_time_on_are_the_lost_tail_of_the_day(lost: int) -> None:
     side = grid(6)
     found = told(side, without(side, *range(6 - lost, 6)))
-    assert set(found.values()) == {Told("day tail lost", f"nothing after 0{5 - lost}:00:00")}
+    assert set(found.values()) == {RowDiagnosis("day tail lost", f"nothing after 0{5 - lost}:00:00")}
     assert len(found) == lost
 
 
@@ -181,14 +182,14 @@ def test_rows_at_rounded_times_are_told_with_the_unit_on_both_sides(
     side = jittered(unit)
     # another value each, so that it is no shift
     rounded = {ts - unit // 3 + up * unit: (value, 1) for ts, (value, _) in side.items()}
-    what = Told("timestamps rounded", f"to the {name}")
+    what = RowDiagnosis("timestamps rounded", f"to the {name}")
     assert told(side, rounded) == all_as("missing", side, what) | all_as("extra", rounded, what)
 
 
 def test_rows_that_are_told_as_rounded_need_not_be_all_but_most() -> None:
     side = jittered(MINUTE)
     rounded = [(ts - MINUTE // 3, (value, 1)) for ts, (value, _) in side.items()]
-    what = Told("timestamps rounded", "to the minute")
+    what = RowDiagnosis("timestamps rounded", "to the minute")
     three = told(side, dict(rounded[:3]))
     assert [three["missing", ts] for ts in side] == [what] * 3 + [MISSING] * 2
     assert [three["extra", ts] for ts, _ in rounded[:3]] == [what] * 3
@@ -201,7 +202,7 @@ def test_one_row_alone_is_not_told_as_rounded() -> None:
     assert set(told(side, {BEGIN: (99.0, 0)}).values()) == {MISSING, EXTRA}
     two = jittered(SECOND, 2)
     assert set(told(two, {ts - SECOND // 3: (99.0, 0) for ts in two}).values()) == {
-        Told("timestamps rounded", "to the second")
+        RowDiagnosis("timestamps rounded", "to the second")
     }
 
 
@@ -211,13 +212,16 @@ def test_one_row_of_the_lake_at_a_whole_unit_does_not_tell_several_as_rounded(un
     one = told(side, {BEGIN: (99.0, 0)})
     assert set(one.values()) == {MISSING, EXTRA}
     two = told(side, {BEGIN: (99.0, 0), BEGIN + unit: (99.0, 0)})
-    assert set(two.values()) == {Told("timestamps rounded", f"to the {name}")}
+    assert set(two.values()) == {RowDiagnosis("timestamps rounded", f"to the {name}")}
 
 
 def test_what_a_lone_row_fits_too_is_told_once_however_many_could_have_become_it() -> None:
     side = {BEGIN + n * SECOND / 8: (20.0 + n, 0) for n in (1, 2, 3)}
     found = tell(differing(side, {BEGIN: (99.0, 0)}), {})
-    alike = (Told("timestamps rounded", "to the second"), Told("timestamps rounded", "to the minute"))
+    alike = (
+        RowDiagnosis("timestamps rounded", "to the second"),
+        RowDiagnosis("timestamps rounded", "to the minute"),
+    )
     assert {what for _, what in found} == {replace(MISSING, alike=alike), replace(EXTRA, alike=alike)}
 
 
@@ -246,7 +250,7 @@ def test_a_row_that_could_be_rounded_down_and_up_is_told_to_stand_below() -> Non
 )
 def test_rows_that_are_off_by_one_constant_are_told_with_it_on_both_sides(by: timedelta, detail: str) -> None:
     side = grid(5, step=7 * MINUTE, begin=BEGIN + 2 * HOUR + 123_457 * MICROSECOND)
-    what = Told("timestamps shifted", detail)
+    what = RowDiagnosis("timestamps shifted", detail)
     assert told(side, moved(side, by)) == all_as("missing", side, what) | all_as("extra", moved(side, by), what)
 
 
@@ -254,7 +258,7 @@ def test_rows_that_are_off_by_one_constant_are_told_with_it_on_both_sides(by: ti
 def test_rows_of_a_grid_that_land_on_each_other_are_told_as_shifted(by: int) -> None:
     side = grid(12, begin=BEGIN + 3 * HOUR)
     found = told(side, moved(side, by * HOUR))
-    what = Told("timestamps shifted", f"by {by * 3600:+d}.000000 s")
+    what = RowDiagnosis("timestamps shifted", f"by {by * 3600:+d}.000000 s")
     assert set(found.values()) == {what}
     assert len(found) == 14
 
@@ -262,7 +266,7 @@ def test_rows_of_a_grid_that_land_on_each_other_are_told_as_shifted(by: int) -> 
 def test_most_of_the_rows_that_differ_must_be_shifted_alike() -> None:
     side = grid(5, step=7 * MINUTE)
     there = list(moved(side, MINUTE).items())
-    what = Told("timestamps shifted", "by +60.000000 s")
+    what = RowDiagnosis("timestamps shifted", "by +60.000000 s")
     three = told(side, dict(there[:3]))
     assert [three["missing", ts] for ts in side] == [what] * 3 + [MISSING] * 2
     assert set(told(side, dict(there[:2])).values()) == {MISSING, EXTRA}
@@ -273,7 +277,7 @@ def test_the_offset_of_most_rows_is_the_one_that_is_told() -> None:
     there = {ts + (2 * MINUTE if n == 0 else MINUTE): of for n, (ts, of) in enumerate(side.items())}
     found = told(side, there)
     first, *others = side
-    what = Told("timestamps shifted", "by +60.000000 s")
+    what = RowDiagnosis("timestamps shifted", "by +60.000000 s")
     assert {found["missing", ts] for ts in others} == {what}
     assert (found["missing", first], found["extra", first + 2 * MINUTE]) == (MISSING, EXTRA)
 
@@ -290,14 +294,13 @@ def test_a_shift_of_many_rows_of_one_value_is_found() -> None:
     """A constant value stands at every time: of these only some are tried for an offset."""
     side = {BEGIN + n * MINUTE + n * n * MICROSECOND: (1.0, 0) for n in range(120)}
     found = told(side, moved(side, HOUR))
-    assert set(found.values()) == {Told("timestamps shifted", "by +3600.000000 s")}
+    assert set(found.values()) == {RowDiagnosis("timestamps shifted", "by +3600.000000 s")}
 
 
 # ---- values ----------------------------------------------------------------------------------------------------
 
 
 def with_values(side: Side, *values: float | None) -> dict[datetime, Version]:
-    """Return a side whose first rows have other values."""
     listed = list(side.items())
     changed = {ts: (value, of[1]) for (ts, of), value in zip(listed, values, strict=False)}
     return {**side, **changed}
@@ -307,7 +310,7 @@ def test_neighbours_that_have_each_others_value_are_told_with_their_times() -> N
     side = grid(5, step=SECOND / 2)
     listed = [value for value, _ in side.values()]
     found = told(side, with_values(side, listed[0], listed[2], listed[1]))
-    what = Told("values swapped", "00:00:00.500000 with 00:00:01.000000")
+    what = RowDiagnosis("values swapped", "00:00:00.500000 with 00:00:01.000000")
     assert found == dict.fromkeys((("changed_value", ts) for ts in list(side)[1:3]), what)
 
 
@@ -316,7 +319,7 @@ def test_rows_are_swapped_whatever_the_order_they_come_in() -> None:
     first, second = (value for value, _ in side.values())
     rows = differing(side, with_values(side, second, first))
     assert [what for _, what in tell_plain(rows[::-1], {})] == [
-        Told("values swapped", "00:00:00.000000 with 00:00:01.000000")
+        RowDiagnosis("values swapped", "00:00:00.000000 with 00:00:01.000000")
     ] * 2
 
 
@@ -341,7 +344,7 @@ EXACT = [1.0 / 3, 2.0 / 7, 123.456789012345]
 def test_values_that_were_rounded_are_told_by_their_decimals(decimals: int) -> None:
     side = with_values(grid(3), *EXACT)
     found = told(side, with_values(side, *(round(value, decimals) for value in EXACT)))
-    assert found == all_as("changed_value", side, Told("values rounded", f"to {decimals} decimals"))
+    assert found == all_as("changed_value", side, RowDiagnosis("values rounded", f"to {decimals} decimals"))
 
 
 @pytest.mark.parametrize("decimals", range(10))
@@ -359,7 +362,7 @@ def test_values_that_went_through_single_precision_are_told_so_even_beyond_its_r
         with np.errstate(over="ignore"):
             single = [float(np.float32(value)) for value in exact]
         assert set(told(side, with_values(side, *single)).values()) == {
-            Told("values rounded", "to single precision")
+            RowDiagnosis("values rounded", "to single precision")
         }
 
 
@@ -369,13 +372,13 @@ def test_values_are_rounded_only_where_all_of_two_or_more_are_rounded_alike() ->
     for values in ((round(one, 2),), (round(one, 2), round(other, 3), round(third, 2))):
         assert set(told(side, with_values(side, *values)).values()) == {CHANGED}
     two = told(side, with_values(side, round(one, 2), round(other, 2)))
-    assert set(two.values()) == {Told("values rounded", "to 2 decimals")}
+    assert set(two.values()) == {RowDiagnosis("values rounded", "to 2 decimals")}
 
 
 def test_a_value_that_is_null_in_the_lake_was_not_rounded_nor_the_others_beside_it() -> None:
     side = with_values(grid(3), *EXACT)
     found = told(side, with_values(side, round(EXACT[0], 2), None, round(EXACT[2], 2)))
-    assert list(found.values()) == [CHANGED, Told("changed in place", "NULL in the lake"), CHANGED]
+    assert list(found.values()) == [CHANGED, RowDiagnosis("changed in place", "NULL in the lake"), CHANGED]
 
 
 def test_stale_rows_do_not_hide_that_the_others_were_rounded() -> None:
@@ -384,8 +387,8 @@ def test_stale_rows_do_not_hide_that_the_others_were_rounded() -> None:
     found = told(
         side, with_values(side, 99.0, *(round(value, 2) for value in EXACT[1:])), newer=frozenset({first})
     )
-    assert found["changed_value", first] == Told("stale value")
-    assert {found["changed_value", ts] for ts in others} == {Told("values rounded", "to 2 decimals")}
+    assert found["changed_value", first] == RowDiagnosis("stale value")
+    assert {found["changed_value", ts] for ts in others} == {RowDiagnosis("values rounded", "to 2 decimals")}
 
 
 # ---- any two sides ---------------------------------------------------------------------------------------------

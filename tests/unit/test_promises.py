@@ -6,20 +6,22 @@ from hypothesis import strategies as st
 
 from tests.support.builders import BEGIN, SECOND, WATERMARK, backfill_result, evidence, inspection, replication
 from tsse_validation.domain.contract import InspectedDataset, JobProgress
+from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, utc_day
-from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.domain.windows import Window
+from tsse_validation.settings.model import Settings
 from tsse_validation.steps.promises import (
     BACKFILL_PROMISES,
     REPLICATION_PROMISES,
     BackfillEvidence,
-    covered_range,
     crowded_shards,
     partition_differences,
-    promised_range,
 )
+from tsse_validation.steps.scoping import covered_scope
 
 EARLIER = WATERMARK - SECOND
+SETTINGS = Settings()
 
 
 @pytest.mark.parametrize("promise", BACKFILL_PROMISES)
@@ -193,39 +195,41 @@ def test_an_empty_lake_is_not_crowded() -> None:
 # ---- what is covered -------------------------------------------------------------------------------------------
 
 
-def covered(*, cold: bool, days: int = 90, now: datetime = WATERMARK) -> Coverage:
-    found = covered_range(replication(), cold=cold, retention_days=days, now=now)
-    assert found is not None
-    return found
+def covered(*, days: int, now: datetime = WATERMARK) -> Coverage:
+    return Coverage.promised_by(replication()).after_retention(days, now)
 
 
 @pytest.mark.parametrize("missing", ["backfill_from_ts", "backfill_to_ts", "computed_through_ts"])
 def test_without_a_completed_backfill_nothing_is_covered(missing: str) -> None:
-    state = replication(**{missing: None})
-    assert covered_range(state, cold=True, retention_days=90, now=WATERMARK) is None
     with pytest.raises(NotCheckedError, match="nothing is promised"):
-        promised_range(state, cold=True, retention_days=90, now=WATERMARK)
+        covered_scope(SETTINGS, replication(**{missing: None}), cold=True, now=WATERMARK)
 
 
 def test_with_a_cold_place_the_whole_backfill_stays_covered() -> None:
-    found = covered(cold=True, now=WATERMARK + 200 * DAY)
+    found = covered_scope(SETTINGS, replication(), cold=True, now=WATERMARK + 200 * DAY).coverage
     assert (found.backfill_from, found.backfill_to, found.watermark) == (BEGIN, WATERMARK, WATERMARK)
 
 
 def test_without_a_cold_place_what_retention_deletes_is_not_promised() -> None:
-    assert covered(cold=False, days=30).backfill_from == datetime(2025, 12, 25, tzinfo=UTC)
+    found = covered_scope(Settings(hot_retention_days=30), replication(), cold=False, now=WATERMARK)
+    assert found.window.start == found.coverage.backfill_from == datetime(2025, 12, 25, tzinfo=UTC)
+
+
+def test_a_range_of_which_retention_has_left_nothing_is_said_to_be_empty() -> None:
+    with pytest.raises(NotCheckedError, match="The lake's covered range is empty"):
+        covered_scope(SETTINGS, replication(), cold=False, now=WATERMARK + 200 * DAY)
 
 
 def test_a_date_that_retention_deletes_within_the_hour_is_not_promised() -> None:
     late = datetime(2026, 1, 24, 23, 0, 0, tzinfo=UTC)
-    before, after = (covered(cold=False, days=30, now=now) for now in (late - MICROSECOND, late))
+    before, after = (covered(days=30, now=now) for now in (late - MICROSECOND, late))
     assert after.backfill_from - before.backfill_from == DAY
 
 
 @given(st.integers(1, 400), st.integers(-10, 400 * 24))
 def test_retention_only_ever_shortens_what_is_covered_and_by_whole_days(days: int, hours: int) -> None:
     now = WATERMARK + timedelta(hours=hours)
-    begin = covered(cold=False, days=days, now=now).backfill_from
+    begin = covered(days=days, now=now).backfill_from
     assert begin >= BEGIN
     assert begin in (BEGIN, day_start(utc_day(begin)))
     # a date that is promised will not be due for deletion within the hour

@@ -13,10 +13,11 @@ import pytest
 from tests.support.builders import Row, keys_table, rows_table
 from tsse_validation.clients.postgres import DueCount, PostgresClient
 from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import digest_days
 from tsse_validation.domain.instants import DAY, MICROSECOND
 from tsse_validation.domain.stack import LakePaths
-from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.parity.direct import DirectProof
@@ -40,25 +41,23 @@ class FakePostgres:
         self.snapshots += 1
         yield self
 
-    def _within(self, window: Window, coverage: Coverage, *, due: bool) -> list[Row]:
-        return [row for row in self.rows if row[1] in window and coverage.due(row[1], row[4]) == due]
+    def _within(self, scope: Scope, *, due: bool) -> list[Row]:
+        return [row for row in self.rows if row[1] in scope.window and scope.coverage.due(row[1], row[4]) == due]
 
-    def counts(self, window: Window, coverage: Coverage) -> dict[str, DueCount]:
-        due = [row[0] for row in self._within(window, coverage, due=True)]
-        not_due = [row[0] for row in self._within(window, coverage, due=False)]
+    def counts(self, scope: Scope) -> dict[str, DueCount]:
+        due = [row[0] for row in self._within(scope, due=True)]
+        not_due = [row[0] for row in self._within(scope, due=False)]
         return {sensor: DueCount(due.count(sensor), not_due.count(sensor)) for sensor in {*due, *not_due}}
 
-    def not_due_keys(self, window: Window, coverage: Coverage) -> pa.Table:
-        return keys_table((row[0], row[1]) for row in self._within(window, coverage, due=False))
+    def not_due_keys(self, scope: Scope) -> pa.Table:
+        return keys_table((row[0], row[1]) for row in self._within(scope, due=False))
 
-    def due_rows(self, window: Window, coverage: Coverage, sensor_ids: Sequence[str] | None = None) -> pa.Table:
-        due = self._within(window, coverage, due=True)
+    def due_rows(self, scope: Scope, sensor_ids: Sequence[str] | None = None) -> pa.Table:
+        due = self._within(scope, due=True)
         return rows_table(row for row in due if sensor_ids is None or row[0] in sensor_ids)
 
-    def digests(
-        self, window: Window, coverage: Coverage, *, sensor_ids: Sequence[str] | None = None, hashed: bool = True
-    ) -> pa.Table:
-        return digest_days(self.due_rows(window, coverage, sensor_ids), hashed=hashed)
+    def digests(self, scope: Scope, *, sensor_ids: Sequence[str] | None = None, hashed: bool = True) -> pa.Table:
+        return digest_days(self.due_rows(scope, sensor_ids), hashed=hashed)
 
     def cancel(self) -> None:
         raise AssertionError("nothing goes wrong here")
@@ -97,11 +96,11 @@ def proof(postgres: FakePostgres, lake: LakeReader) -> DirectProof:
 
 def test_a_right_lake_agrees_in_every_count_and_every_row(postgres: FakePostgres, tmp_path: Path) -> None:
     ours = proof(postgres, write_lake(tmp_path, [*HELD, UPSERT_OLD]))
-    days = ours.digest_days(COVERED, COVERAGE)
+    days = ours.compare_sensor_days(Scope(COVERED, COVERAGE))
     assert all(found.matches for found in days)
     assert sum(found.postgres for found in days) == len(HELD)
     assert (sum(found.not_due for found in days), sum(found.pending for found in days)) == (2, 1)
-    comparisons = list(ours.compare_rows(COVERED, COVERAGE, days))
+    comparisons = list(ours.compare_rows(Scope(COVERED, COVERAGE), days))
     assert [found.day for found in comparisons] == list(COVERED.days())
     assert sum(found.rows for found in comparisons) == len(HELD)
     assert sum(found.differences.num_rows for found in comparisons) == 0
@@ -111,13 +110,15 @@ def test_each_lost_row_is_found_by_every_way_of_looking(postgres: FakePostgres, 
     lost = HELD[4]
     ours = proof(postgres, write_lake(tmp_path, [held for held in HELD if held != lost]))
     assert [
-        (found.sensor_id, found.day) for found in ours.digest_days(COVERED, COVERAGE) if not found.matches
+        (found.sensor_id, found.day)
+        for found in ours.compare_sensor_days(Scope(COVERED, COVERAGE))
+        if not found.matches
     ] == [("a", lost[1].date())]
-    window = ours.count_window(COVERED, COVERAGE)
+    window = ours.count_window(Scope(COVERED, COVERAGE))
     assert (window.postgres, window.lake, window.mismatching) == (len(HELD), len(HELD) - 1, ("a",))
-    all_days = ours.digest_days(COVERED, COVERAGE)
+    all_days = ours.compare_sensor_days(Scope(COVERED, COVERAGE))
     (differing,) = [
-        found for found in ours.compare_rows(COVERED, COVERAGE, all_days) if found.differences.num_rows
+        found for found in ours.compare_rows(Scope(COVERED, COVERAGE), all_days) if found.differences.num_rows
     ]
     assert differing.differences["kind"].to_pylist() == ["missing"]
     assert differing.day == lost[1].date()
@@ -126,7 +127,7 @@ def test_each_lost_row_is_found_by_every_way_of_looking(postgres: FakePostgres, 
 def test_a_window_between_two_rows_is_empty_on_both_sides(postgres: FakePostgres, tmp_path: Path) -> None:
     ours = proof(postgres, write_lake(tmp_path, [*HELD, UPSERT_OLD]))
     between = Window(BEGIN + MICROSECOND, BEGIN + 2 * MICROSECOND)
-    assert ours.count_window(between, COVERAGE).rows == []
+    assert ours.count_window(Scope(between, COVERAGE)).rows == []
 
 
 def test_each_day_is_told_once_it_is_done(postgres: FakePostgres, tmp_path: Path) -> None:
@@ -138,30 +139,32 @@ def test_each_day_is_told_once_it_is_done(postgres: FakePostgres, tmp_path: Path
         assert rows
         told.append((done, total))
 
-    days = ours.digest_days(COVERED, COVERAGE, on_day=tell)
+    days = ours.compare_sensor_days(Scope(COVERED, COVERAGE), on_day=tell)
     assert told[-1] == (3, 3)
     told.clear()
-    assert list(ours.compare_rows(COVERED, COVERAGE, days, on_day=tell))
+    assert list(ours.compare_rows(Scope(COVERED, COVERAGE), days, on_day=tell))
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_a_lake_that_agrees_costs_one_snapshot_and_rows_one_a_day(postgres: FakePostgres, tmp_path: Path) -> None:
     ours = proof(postgres, write_lake(tmp_path, [*HELD, UPSERT_OLD]))
-    days = ours.digest_days(COVERED, COVERAGE)
-    ours.count_window(COVERED, COVERAGE)
+    days = ours.compare_sensor_days(Scope(COVERED, COVERAGE))
+    ours.count_window(Scope(COVERED, COVERAGE))
     assert postgres.snapshots == 2
-    assert len(list(ours.compare_rows(COVERED, COVERAGE, days))) == postgres.snapshots - 2
+    assert len(list(ours.compare_rows(Scope(COVERED, COVERAGE), days))) == postgres.snapshots - 2
 
 
 def test_what_differs_is_looked_at_again_before_it_is_told(postgres: FakePostgres, tmp_path: Path) -> None:
     ours = proof(postgres, write_lake(tmp_path, HELD[1:]))
-    assert [found.day for found in ours.digest_days(COVERED, COVERAGE) if not found.matches] == [BEGIN.date()]
+    assert [found.day for found in ours.compare_sensor_days(Scope(COVERED, COVERAGE)) if not found.matches] == [
+        BEGIN.date()
+    ]
     assert postgres.snapshots == 2
 
 
 def test_the_files_of_each_shard_are_counted_for_triage(postgres: FakePostgres, tmp_path: Path) -> None:
     ours = proof(postgres, write_lake(tmp_path, HELD))
-    for found in ours.compare_rows(COVERED, COVERAGE, ours.digest_days(COVERED, COVERAGE)):
+    for found in ours.compare_rows(Scope(COVERED, COVERAGE), ours.compare_sensor_days(Scope(COVERED, COVERAGE))):
         assert dict(found.files.shards) == {shard_of("a", 16): 1, shard_of("b", 16): 1}
 
 
@@ -172,10 +175,10 @@ def test_a_row_that_was_changed_is_found_by_its_digest_and_then_by_its_row(
     sensor, ts, value, quality, at = HELD[4]
     altered: Row = (sensor, ts, -1.0, quality, at) if change == "value" else (sensor, ts, value, None, at)
     ours = proof(postgres, write_lake(tmp_path, [altered if held == HELD[4] else held for held in HELD]))
-    differing = [found for found in ours.digest_days(COVERED, COVERAGE) if not found.matches]
+    differing = [found for found in ours.compare_sensor_days(Scope(COVERED, COVERAGE)) if not found.matches]
     assert [(found.sensor_id, found.day, found.postgres == found.lake) for found in differing] == [
         (sensor, ts.date(), True)
     ]
-    (compared,) = ours.compare_rows(COVERED, COVERAGE, differing)
+    (compared,) = ours.compare_rows(Scope(COVERED, COVERAGE), differing)
     assert compared.differences["kind"].to_pylist() == [f"changed_{change}"]
     assert set(compared.due) == {sensor}

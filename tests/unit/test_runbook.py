@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, STEP_NAMES, Gate, step_label
-from tsse_validation.lake.file_checks import ASPECTS as FILE_ASPECTS
+from tsse_validation.lake.file_checks import FILE_ASPECTS
 from tsse_validation.parity.strategies import EDGES
-from tsse_validation.steps.inspecting import ASPECTS as INSPECTION_ASPECTS
+from tsse_validation.steps.inspecting import INSPECTION_ASPECTS
 from tsse_validation.steps.promises import BACKFILL_PROMISES, REPLICATION_PROMISES
 
 ROOT = Path(__file__).parents[2]

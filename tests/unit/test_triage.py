@@ -22,10 +22,11 @@ from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.shards import shard_of
-from tsse_validation.parity.comparing import DayComparison, DayFiles, compare_rows
+from tsse_validation.parity.comparing import DayComparison, DayFiles, diff_rows
 from tsse_validation.parity.job_counts import JobCount, unexplained_by_lateness
 from tsse_validation.runlog.records import CountRow, Finding, RowDifference, RowVersion
 
+pytestmark = pytest.mark.usefixtures("_one_duckdb")
 SHARDS = 16
 SENSOR = "006298880cd2dbb66247fdc3"
 AT = datetime(2026, 1, 24, 12, 0, 0, tzinfo=UTC)
@@ -45,7 +46,7 @@ def row(
 def day_of(
     postgres: Sequence[Row], lake: Sequence[Row], *, files: DayFiles = OWN_SHARD, day: date = DAY
 ) -> DayComparison:
-    return compare_rows(day, rows_table(postgres), rows_table(lake), NO_KEYS, NO_KEYS, files)
+    return diff_rows(day, rows_table(postgres), rows_table(lake), NO_KEYS, NO_KEYS, files)
 
 
 def diagnose(comparisons: Sequence[DayComparison]) -> list[Finding]:

@@ -5,15 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, utc_day
-from tsse_validation.domain.windows import (
-    SPOT_WINDOW,
-    Coverage,
-    Window,
-    asked_and_promised,
-    in_slices,
-    without_days,
-)
+from tsse_validation.domain.windows import SPOT_WINDOW, Window, asked_and_promised, in_slices, without_days
 
 INSTANTS = st.datetimes(
     min_value=datetime(2025, 12, 1),  # noqa: DTZ001

@@ -19,7 +19,7 @@ from tools.benchmarks.contenders import Contender
 from tools.benchmarks.dataset import SHARDS
 from tools.benchmarks.proxy import counting_proxy
 from tools.benchmarks.server import KeptPostgres
-from tsse_validation.clients.polling import wait_until
+from tsse_validation.domain.polling import wait_until
 from tsse_validation.domain.windows import Window
 
 psutil: Any = import_module("psutil")  # of the extra `bench`, which the type checker need not have

@@ -6,6 +6,7 @@ from pydantic import SecretStr
 
 from tools.benchmarks.case import Answer, Case, Difference
 from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.instants import to_micros
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.reader import LakeReader
@@ -17,13 +18,14 @@ def run(case: Case) -> Answer:
     """Prove the window."""
     lake = LakeReader(LakePaths(case.hot, None, case.shards))
     proof = DirectProof(PostgresClient.from_settings(SecretStr(case.conninfo), Settings()), lake)
-    coverage = lake.coverage()
+    coverage = Coverage.promised_by(lake.replication())
     assert coverage.window is not None
     window = case.window.clamp(coverage.window)
     assert window is not None
-    counts = [row for part in proof.slices(window) for row in proof.digest_days(part, coverage)]
+    scope = Scope(window, coverage)
+    counts = [row for part in proof.slices(scope) for row in proof.compare_sensor_days(part)]
     differing = [row for row in counts if not row.matches]
-    compared = [day.differences.to_pylist() for day in proof.compare_rows(window, coverage, differing)]
+    compared = [day.differences.to_pylist() for day in proof.compare_rows(scope, differing)]
     return Answer(
         rows=sum(row.postgres for row in counts),
         differs=bool(differing),

@@ -3,7 +3,7 @@
 import sys
 
 from tsse_validation.cli.app import app
-from tsse_validation.cli.common import EXIT_INTERRUPTED, exit_code_of
+from tsse_validation.cli.printing import EXIT_INTERRUPTED, exit_code_of
 from tsse_validation.domain.errors import SuiteError
 
 

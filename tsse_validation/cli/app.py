@@ -1,22 +1,23 @@
 """The commands of `tsse-validate`."""
 
+from typing import Annotated
+
 import typer
 
-from tsse_validation.cli.backfill import backfill
-from tsse_validation.cli.common import EXIT_CODES_TEXT
-from tsse_validation.cli.health import health
-from tsse_validation.cli.index import index
-from tsse_validation.cli.inspect import inspect
-from tsse_validation.cli.parity import parity
-from tsse_validation.cli.report import report
-from tsse_validation.cli.run import run
+from tsse_validation import __version__
+from tsse_validation.cli.backfill_command import backfill
+from tsse_validation.cli.health_command import health
+from tsse_validation.cli.index_command import index
+from tsse_validation.cli.inspect_command import inspect
+from tsse_validation.cli.parity_command import parity
+from tsse_validation.cli.printing import EXIT_CODES_TEXT
+from tsse_validation.cli.report_command import report
+from tsse_validation.cli.run_command import run
 
 app = typer.Typer(
     name="tsse-validate",
-    help="Helpers of the TSSE lake runbook: look, backfill, compare, report. The whole runbook is `run`.",
     epilog=EXIT_CODES_TEXT,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 for command in (health, inspect, backfill, parity, report, index):
@@ -26,3 +27,18 @@ app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
     add_help_option=False,
 )(run)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tsse-validate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def tsse_validate(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="show the version and exit")
+    ] = False,
+) -> None:
+    """Helpers of the TSSE lake runbook: look, backfill, compare, report. The whole runbook is `run`."""

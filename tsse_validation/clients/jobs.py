@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.domain.contract import Job, JobEvent
 from tsse_validation.domain.errors import DeadlineError, JobFailedError, UnreachableError
+from tsse_validation.domain.polling import growing, looks
 
 Model = TypeVar("Model", bound=BaseModel)
 _FIRST_PAUSE = 0.1
-_PAUSE_GROWTH = 1.5
 
 JOB_ADVICE = {
     "db_query_failed": "The controller cannot query Postgres: look at its log and its database.",
@@ -92,7 +92,7 @@ class JobRunner:
         """Follow a job that was just created to its end, and return it with its result; errors as in `run`."""
         began = self._clock()
         seen: list[tuple[int, int | None]] = []
-        for polled in self._polls(job, until=began + timeout):
+        for polled in self._polls(job, timeout=timeout):
             job = polled
             seen.append((job.progress.completed, job.progress.total))
             on_job(job)
@@ -115,18 +115,27 @@ class JobRunner:
         A running job ends when it looks whether it should, and may complete before (contract section 3).
         """
         job = self.core.cancel(job.id)
-        for polled in self._polls(job, until=self._clock() + timeout):
+        for polled in self._polls(job, timeout=timeout):
             job = polled
         return job
 
-    def _polls(self, job: Job, *, until: float) -> Iterator[Job]:
-        """Look at a job with growing pauses, up to its end or past an instant of the clock."""
-        pause = _FIRST_PAUSE
-        while not job.terminal and self._clock() <= until:
-            self._sleep(pause)
-            pause = min(pause * _PAUSE_GROWTH, self._poll_interval)
-            job = self._poll(job)
-            yield job
+    def _polls(self, job: Job, *, timeout: float) -> Iterator[Job]:
+        """Look at a job that was just answered with growing pauses, up to its end or until the time is over."""
+        if job.terminal:
+            return
+        self._sleep(_FIRST_PAUSE)
+        pauses = growing(_FIRST_PAUSE, self._poll_interval)
+        last = job
+
+        def look() -> Job:
+            nonlocal last
+            last = self._poll(last)
+            return last
+
+        for seen in looks(look, timeout=timeout, pauses=pauses, clock=self._clock, sleep=self._sleep):
+            yield seen
+            if seen.terminal:
+                return
 
     def _poll(self, job: Job) -> Job:
         try:

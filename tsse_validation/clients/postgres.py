@@ -14,10 +14,11 @@ from psycopg import IsolationLevel, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import DIGEST_SCHEMA, ROW_HASH_SQL
 from tsse_validation.domain.errors import AccessError, DeadlineError, NotAllowedError, SuiteError, UnreachableError
 from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
-from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.settings.model import Settings
 
 APPLICATION_NAME = "tsse-validation"
@@ -244,7 +245,7 @@ class Snapshot:
         ).fetchone()
         return int(row[0]) if row is not None else 0
 
-    def counts(self, window: Window, coverage: Coverage) -> dict[str, DueCount]:
+    def counts(self, scope: Scope) -> dict[str, DueCount]:
         """Count each sensor's rows in a window: due in the lake, and not due yet.
 
         By the primary key, sensor by sensor: cheap for a narrow window on a table of any size.
@@ -255,19 +256,17 @@ class Snapshot:
             " FROM metrics WHERE metrics.sensor_id = sensors.sensor_id AND {within}"
             ") AS counted WHERE counted.due > 0 OR counted.not_due > 0"
         ).format(due=_DUE, within=_WITHIN)
-        rows = self._connection.execute(query, _parameters(window, coverage))
+        rows = self._connection.execute(query, _parameters(scope))
         return {sensor_id: DueCount(due, not_due) for sensor_id, due, not_due in rows}
 
-    def days_with_rows(self, window: Window, coverage: Coverage) -> dict[date, bool]:
+    def days_with_rows(self, scope: Scope) -> dict[date, bool]:
         """Return the UTC days of a window on which Postgres has a row, and of each whether any is due."""
         query = sql.SQL("SELECT ts::date, bool_or({due}) FROM metrics WHERE {within} GROUP BY 1").format(
             within=_WITHIN, due=_DUE
         )
-        return dict(self._connection.execute(query, _parameters(window, coverage)).fetchall())
+        return dict(self._connection.execute(query, _parameters(scope)).fetchall())
 
-    def digests(
-        self, window: Window, coverage: Coverage, *, sensor_ids: Sequence[str] | None = None, hashed: bool = True
-    ) -> pa.Table:
+    def digests(self, scope: Scope, *, sensor_ids: Sequence[str] | None = None, hashed: bool = True) -> pa.Table:
         """Return the digests of the due rows of each sensor and UTC day, in `digest.DIGEST_SCHEMA`.
 
         One statement, and one pass over the window. Without `hashed` the digests are 0.
@@ -275,19 +274,16 @@ class Snapshot:
         query = _DIGESTS.format(
             hash=sql.SQL(ROW_HASH_SQL if hashed else "0::bigint"), within=_WITHIN, condition=_due_of(sensor_ids)
         )
-        return self._copy_out(query, _parameters(window, coverage, sensor_ids), DIGEST_SCHEMA)
+        return self._copy_out(query, _parameters(scope, sensor_ids), DIGEST_SCHEMA)
 
-    def not_due_keys(self, window: Window, coverage: Coverage) -> pa.Table:
+    def not_due_keys(self, scope: Scope) -> pa.Table:
         """Return `(sensor_id, ts)` of the rows that are not due yet: late arrivals and pending upserts."""
-        return self._copy(sql.SQL("sensor_id, ts"), _NOT_DUE, _parameters(window, coverage), KEY_SCHEMA)
+        return self._copy(sql.SQL("sensor_id, ts"), _NOT_DUE, _parameters(scope), KEY_SCHEMA)
 
-    def due_rows(self, window: Window, coverage: Coverage, sensor_ids: Sequence[str] | None = None) -> pa.Table:
+    def due_rows(self, scope: Scope, sensor_ids: Sequence[str] | None = None) -> pa.Table:
         """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time."""
         columns = sql.SQL("sensor_id, ts, value, quality, nullif(inserted_at, '-infinity')")
-        condition = (
-            _DUE if sensor_ids is None else sql.SQL("{due} AND {sensors}").format(due=_DUE, sensors=_OF_SENSORS)
-        )
-        return self._copy(columns, condition, _parameters(window, coverage, sensor_ids), ROW_SCHEMA)
+        return self._copy(columns, _due_of(sensor_ids), _parameters(scope, sensor_ids), ROW_SCHEMA)
 
     def some_timestamps(self, window: Window, limit: int) -> list[datetime]:
         """Return up to `limit` instants at which a row lies, spread over the window and the sensors."""
@@ -351,12 +347,12 @@ def _due_of(sensor_ids: Sequence[str] | None) -> sql.Composable:
     return _DUE if sensor_ids is None else sql.SQL("{due} AND {sensors}").format(due=_DUE, sensors=_OF_SENSORS)
 
 
-def _parameters(window: Window, coverage: Coverage, sensor_ids: Sequence[str] | None = None) -> dict[str, object]:
+def _parameters(scope: Scope, sensor_ids: Sequence[str] | None = None) -> dict[str, object]:
     return {
-        "start": window.start,
-        "end": window.end,
-        "watermark": coverage.watermark,
-        "backfill_to": coverage.backfill_to,
+        "start": scope.window.start,
+        "end": scope.window.end,
+        "watermark": scope.coverage.watermark,
+        "backfill_to": scope.coverage.backfill_to,
         "sensor_ids": list(sensor_ids or ()),
     }
 

@@ -16,19 +16,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
+from itertools import repeat
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 from urllib.parse import urlsplit
 
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.postgres import ActiveJob, PostgresClient
 from tsse_validation.domain.contract import BACKFILL_JOB, Job
 from tsse_validation.domain.errors import AccessError, NotCheckedError
+from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.domain.polling import looks
 from tsse_validation.settings.places import cache_directory
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_Value = TypeVar("_Value")
 
 
 class BackfillTurn:
@@ -125,27 +129,29 @@ def backfill_turn(
         AccessError: the lock file cannot be written.
 
     """
-    deadline = clock() + timeout
     path = _lock_path(core.http.base_url)
-    said = ""
+    deadline = clock() + timeout
 
-    def wait(what: str) -> None:
-        nonlocal said
-        if clock() >= deadline:
-            msg = f"No backfill was started: {what} is active, after {timeout:.0f} s still."
-            raise NotCheckedError(msg, "Run again when it has ended (--active-job-timeout waits longer).")
-        if what != said:
-            say(f"Waiting for {what}.")
-            said = what
-        sleep(min(pause, max(0.0, deadline - clock())))
+    def look_until_free(look: Callable[[], _Value], blocker: Callable[[_Value], str | None]) -> _Value:
+        said: str | None = None
+        for seen in looks(look, timeout=deadline - clock(), pauses=repeat(pause), clock=clock, sleep=sleep):
+            what = blocker(seen)
+            if what is None:
+                return seen
+            if what != said:
+                say(f"Waiting for {what}.")
+                said = what
+        msg = f"No backfill was started: {said} is active, after {timeout:.0f} s still."
+        raise NotCheckedError(msg, "Run again when it has ended (--active-job-timeout waits longer).")
 
-    while (stream := StringIO() if alone else _locked(path)) is None:
-        wait(f"a backfill of {core.http.base_url} by another run of this user")
-    with stream:
-        turn = BackfillTurn(core, postgres, stream)
+    another_run = f"a backfill of {core.http.base_url} by another run of this user"
+    stream = look_until_free(
+        lambda: StringIO() if alone else _locked(path), lambda stream: another_run if stream is None else None
+    )
+    with require(stream, "the lock file") as held:
+        turn = BackfillTurn(core, postgres, held)
         try:
-            while jobs := turn.active():
-                wait(_named(jobs[0]))
+            look_until_free(turn.active, lambda jobs: _named(jobs[0]) if jobs else None)
             turn.ended()
             yield turn
         finally:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.errors import DeadlineError
+from tsse_validation.domain.polling import poll
 
 DIRECT_PAUSE_SECONDS = 1.0
 API_PAUSE_SECONDS = 20.0
@@ -44,11 +45,5 @@ class ReplicationWatch:
 
     def look_until(self, reached: Callable[[Replication], bool], timeout: float) -> tuple[Replication, bool]:
         """Return the first state that is as wanted, or the last within `timeout` seconds; and whether it is."""
-        deadline = self._clock() + timeout
-        while True:
-            state = self.read()
-            if reached(state):
-                return state, True
-            if self._clock() >= deadline:
-                return state, False
-            self._sleep(min(self._pause, max(0.0, deadline - self._clock())))
+        state = poll(self.read, reached, timeout=timeout, pause=self._pause, clock=self._clock, sleep=self._sleep)
+        return state, reached(state)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from tsse_validation.diagnosis.file_triage import unreadable_files
 from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.progress import Update, quiet
-from tsse_validation.domain.windows import Coverage, Window
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow, Finding, RowDifference
@@ -28,8 +28,7 @@ class DrillDown:
 
 def drill_down(
     proof: DirectProof,
-    window: Window,
-    coverage: Coverage,
+    scope: Scope,
     days: Sequence[CountRow],
     level: Level,
     triage: RowTriage,
@@ -38,7 +37,7 @@ def drill_down(
     """Read the rows that the level asks for: of the sensor-days that differ, or all, or none."""
     if level is not Level.COUNT:
         wanted = days if level is Level.ROWS else [row for row in days if not row.matches]
-        for comparison in proof.compare_rows(window, coverage, wanted, on_day):
+        for comparison in proof.compare_rows(scope, wanted, on_day):
             triage.add(comparison)
     findings = triage.findings()
     unreadable = unreadable_files(proof.unreadable)

@@ -25,7 +25,7 @@ _MALFORMED = {
     "order": "unsorted file",
     "duplicates": "duplicate rows",
 }
-"""What each of `lake_files.ASPECTS` is called when it is violated."""
+"""What each of `file_checks.FILE_ASPECTS` is called when it is violated."""
 
 Item = TypeVar("Item")
 

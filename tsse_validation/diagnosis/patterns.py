@@ -27,7 +27,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Told:
+class RowDiagnosis:
     """One differing row's diagnosis, and what is particular about it (an offset, a unit).
 
     `alike` is what the row fits too, and has too few beside it in its own sensor-day to be told so.
@@ -35,9 +35,9 @@ class Told:
 
     diagnosis: str
     detail: str = ""
-    alike: tuple["Told", ...] = ()
+    alike: tuple["RowDiagnosis", ...] = ()
 
-    def by(self, shown: Container[tuple[str, str]]) -> "Told":
+    def by(self, shown: Container[tuple[str, str]]) -> "RowDiagnosis":
         """Return what the row is to be told as where others show such patterns."""
         return next((like for like in self.alike if like.pattern in shown), self)
 
@@ -47,7 +47,7 @@ class Told:
         return self.diagnosis, "" if self.diagnosis in _OF_A_DAY else self.detail
 
 
-def tell(rows: Sequence[Row], kept: Mapping[str, Kept]) -> Iterator[tuple[Row, Told]]:
+def tell(rows: Sequence[Row], kept: Mapping[str, Kept]) -> Iterator[tuple[Row, RowDiagnosis]]:
     """Yield each differing row of a day, ordered by sensor, with its diagnosis."""
     told = [
         pair
@@ -60,7 +60,7 @@ def tell(rows: Sequence[Row], kept: Mapping[str, Kept]) -> Iterator[tuple[Row, T
         yield row, altered.get((row["sensor_id"], row["ts"])) or what.by(lost)
 
 
-def _tell_sensor(rows: Sequence[Row], kept: Kept | None) -> Iterator[tuple[Row, Told]]:
+def _tell_sensor(rows: Sequence[Row], kept: Kept | None) -> Iterator[tuple[Row, RowDiagnosis]]:
     by_kind: dict[str, list[Row]] = {}
     for row in rows:
         by_kind.setdefault(row["kind"], []).append(row)
@@ -69,33 +69,35 @@ def _tell_sensor(rows: Sequence[Row], kept: Kept | None) -> Iterator[tuple[Row, 
     moved, perhaps = _moves(missing, extra, changed)
     lost = _lost(missing, kept)
     yield from ((row, moved.get(row["ts"]) or _or(lost, perhaps.get(row["ts"], ()))) for row in missing)
-    deleted = Told("deleted in Postgres")
+    deleted = RowDiagnosis("deleted in Postgres")
     yield from ((row, moved.get(row["ts"]) or _or(deleted, perhaps.get(row["ts"], ()))) for row in extra)
     altered = [row for row in changed if not row["stale"]]
     swapped, rounded = _swapped(altered), _rounded(altered)
     for row in changed:
-        by_itself = Told("stale value") if row["stale"] else swapped.get(row["ts"]) or rounded or _changed(row)
+        by_itself = (
+            RowDiagnosis("stale value") if row["stale"] else swapped.get(row["ts"]) or rounded or _changed(row)
+        )
         yield row, moved.get(row["ts"]) or by_itself
     for row in by_kind.get("changed_quality", []):
-        yield row, Told("stale value" if row["stale"] else "quality differs")
-    yield from ((row, Told("duplicate rows")) for row in by_kind.get("duplicate", []))
+        yield row, RowDiagnosis("stale value" if row["stale"] else "quality differs")
+    yield from ((row, RowDiagnosis("duplicate rows")) for row in by_kind.get("duplicate", []))
 
 
-def _or(told: Told, perhaps: Sequence[Told]) -> Told:
+def _or(told: RowDiagnosis, perhaps: Sequence[RowDiagnosis]) -> RowDiagnosis:
     return replace(told, alike=(*told.alike, *perhaps))
 
 
-def _lost(missing: Sequence[Row], kept: Kept | None) -> Told:
+def _lost(missing: Sequence[Row], kept: Kept | None) -> RowDiagnosis:
     """Tell rows lost up to a time, or from a time on: the mark of a partition replaced by a partial export."""
     if kept is None or not missing:
-        return Told("rows missing")
+        return RowDiagnosis("rows missing")
     if max(row["ts"] for row in missing) < kept.first:
-        part = Told("day head lost", f"nothing before {kept.first:%H:%M:%S}")
+        part = RowDiagnosis("day head lost", f"nothing before {kept.first:%H:%M:%S}")
     elif min(row["ts"] for row in missing) > kept.last:
-        part = Told("day tail lost", f"nothing after {kept.last:%H:%M:%S}")
+        part = RowDiagnosis("day tail lost", f"nothing after {kept.last:%H:%M:%S}")
     else:
-        return Told("rows missing")
-    return part if len(missing) >= FEWEST_ROWS else Told("rows missing", alike=(part,))
+        return RowDiagnosis("rows missing")
+    return part if len(missing) >= FEWEST_ROWS else RowDiagnosis("rows missing", alike=(part,))
 
 
 @dataclass(frozen=True)
@@ -104,12 +106,12 @@ class _Move:
 
     left: datetime
     arrived: datetime
-    told: Told
+    told: RowDiagnosis
 
 
 def _moves(
     missing: Sequence[Row], extra: Sequence[Row], changed: Sequence[Row]
-) -> tuple[dict[datetime, Told], dict[datetime, list[Told]]]:
+) -> tuple[dict[datetime, RowDiagnosis], dict[datetime, list[RowDiagnosis]]]:
     """Tell which rows of Postgres stand at another time in the lake, by rounding or by one constant offset.
 
     On a grid, as of a sensor that reports each minute, a shifted row lands where another was: that one is then
@@ -117,7 +119,7 @@ def _moves(
     """
     rounded = [_rounded_times(missing, extra, *unit) for unit in _UNITS]
     shifted = _shifted_times([*missing, *changed], [*extra, *changed])
-    perhaps: dict[datetime, list[Told]] = {}
+    perhaps: dict[datetime, list[RowDiagnosis]] = {}
     for moves, of in (*((found, missing) for found in rounded), (shifted, [*missing, *changed])):
         told = {ts: move.told for move in moves for ts in (move.left, move.arrived)}
         # most of the rows, for some leave the day; near one row of the lake at a whole minute any may lie
@@ -132,7 +134,7 @@ def _moves(
 
 def _rounded_times(missing: Sequence[Row], extra: Sequence[Row], name: str, unit: timedelta) -> list[_Move]:
     there = {row["ts"] for row in extra}
-    told = Told("timestamps rounded", f"to the {name}")
+    told = RowDiagnosis("timestamps rounded", f"to the {name}")
     moves = []
     for row in missing:
         rest = (row["ts"] - _EPOCH) % unit
@@ -153,7 +155,7 @@ def _shifted_times(ours: Sequence[Row], theirs: Sequence[Row]) -> list[_Move]:
     if not offsets:
         return []
     offset, _ = offsets.most_common(1)[0]
-    told = Told("timestamps shifted", f"by {offset.total_seconds():+.6f} s")
+    told = RowDiagnosis("timestamps shifted", f"by {offset.total_seconds():+.6f} s")
     return [
         _Move(row["ts"], row["ts"] + offset, told)
         for row in ours
@@ -161,18 +163,18 @@ def _shifted_times(ours: Sequence[Row], theirs: Sequence[Row]) -> list[_Move]:
     ]
 
 
-def _swapped(altered: Sequence[Row]) -> dict[datetime, Told]:
+def _swapped(altered: Sequence[Row]) -> dict[datetime, RowDiagnosis]:
     """Tell rows that have each other's value."""
     swapped = {}
     for one, other in pairwise(sorted(altered, key=lambda row: row["ts"])):
         here, there = (one["pg_value"], one["lake_value"]), (other["lake_value"], other["pg_value"])
         if repr(here) == repr(there):
-            told = Told("values swapped", f"{one['ts']:%H:%M:%S.%f} with {other['ts']:%H:%M:%S.%f}")
+            told = RowDiagnosis("values swapped", f"{one['ts']:%H:%M:%S.%f} with {other['ts']:%H:%M:%S.%f}")
             swapped[one["ts"]] = swapped[other["ts"]] = told
     return swapped
 
 
-def _rounded(altered: Sequence[Row]) -> Told | None:
+def _rounded(altered: Sequence[Row]) -> RowDiagnosis | None:
     """Tell values that were all rounded alike, to single precision or to some decimals."""
     if len(altered) < FEWEST_ROWS:
         return None
@@ -183,16 +185,16 @@ def _is_rounded(row: Row, fits: Callable[[float, float], bool]) -> bool:
     return row["lake_value"] is not None and fits(row["pg_value"], row["lake_value"])
 
 
-def _changed(row: Row) -> Told:
+def _changed(row: Row) -> RowDiagnosis:
     alike = tuple(told for fits, told in _ROUNDINGS if _is_rounded(row, fits))
     if row["lake_value"] is None:
-        return Told("changed in place", "NULL in the lake")
+        return RowDiagnosis("changed in place", "NULL in the lake")
     if row["pg_value"] == row["lake_value"]:
-        return Told("changed in place", "the sign of a zero")
-    return Told("changed in place", alike=alike)
+        return RowDiagnosis("changed in place", "the sign of a zero")
+    return RowDiagnosis("changed in place", alike=alike)
 
 
-def _altered_ids(rows: Sequence[Row]) -> dict[tuple[str, datetime], Told]:
+def _altered_ids(rows: Sequence[Row]) -> dict[tuple[str, datetime], RowDiagnosis]:
     """Tell rows that stand in the lake under an id much like their sensor's: trimmed, folded or cut off."""
     missing = [row for row in rows if row["kind"] == "missing"]
     there = {(row["sensor_id"], row["ts"]): row for row in rows if row["kind"] == "extra"}
@@ -202,7 +204,7 @@ def _altered_ids(rows: Sequence[Row]) -> dict[tuple[str, datetime], Told]:
         for other in others[row["sensor_id"]]:
             found = there.get((other, row["ts"]))
             if found and all(repr(row[f"pg_{of}"]) == repr(found[f"lake_{of}"]) for of in ("value", "quality")):
-                told = Told("sensor id altered", f"“{row['sensor_id']}” as “{other}”")
+                told = RowDiagnosis("sensor id altered", f"“{row['sensor_id']}” as “{other}”")
                 altered[row["sensor_id"], row["ts"]] = altered[other, row["ts"]] = told
     return altered
 
@@ -255,10 +257,10 @@ _UNITS = (
 _OF_A_DAY = frozenset({"day head lost", "day tail lost"})
 OF_A_RUN = frozenset({"timestamps shifted", "timestamps rounded", "values rounded"})
 """Patterns that a lone row may be told by, of whatever day."""
-_ROUNDINGS: Sequence[tuple[Callable[[float, float], bool], Told]] = (
-    (_is_to_single, Told("values rounded", "to single precision")),
+_ROUNDINGS: Sequence[tuple[Callable[[float, float], bool], RowDiagnosis]] = (
+    (_is_to_single, RowDiagnosis("values rounded", "to single precision")),
     *(
-        (partial(_is_to_decimals, decimals=decimals), Told("values rounded", f"to {decimals} decimals"))
+        (partial(_is_to_decimals, decimals=decimals), RowDiagnosis("values rounded", f"to {decimals} decimals"))
         for decimals in range(10)
     ),
 )

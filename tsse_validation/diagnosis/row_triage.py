@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from tsse_validation.diagnosis.patterns import OF_A_RUN, Told, tell
+from tsse_validation.diagnosis.patterns import OF_A_RUN, RowDiagnosis, tell
 from tsse_validation.diagnosis.tally import NAMED_SENSORS, REPEAT_BACKFILL, Tally
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of, days_in_words
@@ -79,9 +79,9 @@ class RowTriage:
         self._shards = shards
         self._most_shown = most_shown
         self._tallies: dict[str, Tally] = defaultdict(Tally)
-        self._lone: dict[Told, Tally] = defaultdict(Tally)
+        self._lone: dict[RowDiagnosis, Tally] = defaultdict(Tally)
         self._patterns: set[tuple[str, str]] = set()
-        self._shown: list[tuple[Mapping[str, Any], Told]] = []
+        self._shown: list[tuple[Mapping[str, Any], RowDiagnosis]] = []
         self.differing = 0
 
     def add(self, comparison: DayComparison) -> None:
@@ -110,19 +110,21 @@ class RowTriage:
             tallies[told.diagnosis].merge(tally, told.detail)
         return [_finding(name, tallies[name]) for name in _DIAGNOSES if name in tallies]
 
-    def _by_files(self, row: Mapping[str, Any], comparison: DayComparison, by_pattern: Told) -> Told | None:
+    def _by_files(
+        self, row: Mapping[str, Any], comparison: DayComparison, by_pattern: RowDiagnosis
+    ) -> RowDiagnosis | None:
         """Tell why a row is missing by the files: where it stands instead, or what is wrong with its own."""
         if row["kind"] != "missing" or by_pattern.diagnosis == "sensor id altered":
             return None
         if (file := comparison.elsewhere.get((row["sensor_id"], row["ts"]))) is not None:
             if file.day != comparison.day:
-                return Told("wrong date", f"in date={file.day}")
-            return Told("hidden by the manifest", f"in {file.location}")
+                return RowDiagnosis("wrong date", f"in date={file.day}")
+            return RowDiagnosis("hidden by the manifest", f"in {file.location}")
         shard, files = shard_of(row["sensor_id"], self._shards), comparison.files
         if shard in files.unreadable:
-            return Told("unreadable file", files.unreadable[shard])
+            return RowDiagnosis("unreadable file", files.unreadable[shard])
         if shard not in files.shards:
-            return Told("shard missing" if files.shards else "partition missing")
+            return RowDiagnosis("shard missing" if files.shards else "partition missing")
         return None
 
 

@@ -1,4 +1,4 @@
-"""Windows of time and what the lake promises to hold of them: pure, both ends inclusive, UTC, microseconds."""
+"""Windows of time: pure, both ends inclusive, UTC, microseconds."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -94,30 +94,6 @@ def in_slices(window: Window, slices: int) -> list[Window]:
     return [
         Window(parts[at].start, parts[min(at + size, len(parts)) - 1].end) for at in range(0, len(parts), size)
     ]
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """What the lake promises after a backfill (contract section 3).
-
-    Rows with `ts` in `[backfill_from, backfill_to)` were exported; rows inserted up to `watermark` have followed
-    by incremental replication. A row without `inserted_at` can enter by a backfill only.
-    """
-
-    backfill_from: datetime
-    backfill_to: datetime
-    watermark: datetime
-
-    @property
-    def window(self) -> Window | None:
-        """The window in which every due row must be in the lake; `None` when it is empty."""
-        return Window(self.backfill_from, self.watermark) if self.backfill_from <= self.watermark else None
-
-    def due(self, ts: datetime, inserted_at: datetime | None) -> bool:
-        """Whether the lake must hold a row of Postgres; the SQL of `clients.postgres` states the same rule."""
-        if self.window is None or ts not in self.window:
-            return False
-        return ts < self.backfill_to if inserted_at is None else inserted_at <= self.watermark
 
 
 def asked_and_promised(

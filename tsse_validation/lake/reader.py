@@ -11,9 +11,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tsse_validation.domain.contract import DATASET, Manifest, Replication
-from tsse_validation.domain.errors import AccessError, NotCheckedError, PromiseBrokenError
+from tsse_validation.domain.errors import AccessError, PromiseBrokenError
 from tsse_validation.domain.stack import LakePaths
-from tsse_validation.domain.windows import Coverage
 
 STATE_DIR = "_state"
 _PARTITION = re.compile(r"date=(\d{4}-\d{2}-\d{2})", re.ASCII)
@@ -74,18 +73,6 @@ class LakeReader:
     def manifest(self) -> Manifest:
         """Return `_state/manifest.json`; errors as in `replication`."""
         return self._state("manifest.json", Manifest)
-
-    def coverage(self) -> Coverage:
-        """Return what the lake's state promises now.
-
-        Raises:
-            NotCheckedError: no backfill has completed, so that nothing is promised.
-
-        """
-        state = self.replication()
-        if state.backfill_from_ts is None or state.backfill_to_ts is None or state.computed_through_ts is None:
-            raise NotCheckedError("The lake has no completed backfill: there is no covered range.", "Run step 4.")
-        return Coverage(state.backfill_from_ts, state.backfill_to_ts, state.computed_through_ts)
 
     def listing(self) -> LakeListing:
         """Walk hot and cold once.

@@ -13,10 +13,11 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import add_digests, digest_days
 from tsse_validation.domain.errors import AccessError, PromiseBrokenError, SuiteError
 from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
-from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.lake import sql as lake_sql
 from tsse_validation.lake.column_engine import column_engine
 from tsse_validation.lake.reader import LakeFile, LakeReader
@@ -61,7 +62,7 @@ class LakeRows:
         there = {*self._listing.files, *self._listing.shadowed}
         return {file: reason for file, reason in self._reasons.items() if file in there}
 
-    def counts(self, window: Window, coverage: Coverage, not_due: pa.Table) -> dict[str, tuple[int, int]]:
+    def counts(self, scope: Scope, not_due: pa.Table) -> dict[str, tuple[int, int]]:
         """Count each sensor's distinct keys in a window; returns `(keys, pending)`.
 
         `not_due` is a table of `(sensor_id, ts)` which Postgres does not owe yet; `pending` are those of them
@@ -73,26 +74,24 @@ class LakeRows:
         """
 
         def query(connection: Connection, files: Sequence[LakeFile]) -> dict[str, tuple[int, int]]:
-            rows = connection.execute(lake_sql.COUNTS, lake_sql.parameters(files, window, coverage)).fetchall()
+            rows = connection.execute(lake_sql.COUNTS, lake_sql.parameters(files, scope)).fetchall()
             return {sensor_id: (keys, pending) for sensor_id, keys, pending in rows}
 
-        return self._with_files(window, query, empty={}, set_aside=False, not_due=not_due.cast(KEY_SCHEMA))
+        return self._with_files(scope.window, query, empty={}, set_aside=False, not_due=not_due.cast(KEY_SCHEMA))
 
-    def newest_rows(self, window: Window, coverage: Coverage, sensor_ids: Sequence[str]) -> pa.Table:
+    def newest_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> pa.Table:
         """Return the newest row of each key of some sensors in a window; give at most a day at a time.
 
         Raises:
             PromiseBrokenError: the lake cannot be read, and no single file is the reason.
 
         """
-        return self._table(lake_sql.NEWEST_OF_WANTED, window, coverage, ROW_SCHEMA, wanted=_wanted(sensor_ids))
+        return self._table(lake_sql.NEWEST_OF_WANTED, scope, ROW_SCHEMA, wanted=_wanted(sensor_ids))
 
-    def digests(
-        self, window: Window, coverage: Coverage, not_due: pa.Table, *, hashed: bool = True
-    ) -> Iterator[tuple[Window, pa.Table]]:
+    def digests(self, scope: Scope, not_due: pa.Table, *, hashed: bool = True) -> Iterator[tuple[Scope, pa.Table]]:
         """Yield the digests of the lake's newest rows, without those not due, a few days at a time.
 
-        Each table is in `digest.DIGEST_SCHEMA`, and comes with the part of the window that it is of. A shard-day
+        Each table is in `digest.DIGEST_SCHEMA`, and comes with the part of the scope that it is of. A shard-day
         in one file holds each key once, and is not searched for copies: should it hold some, its digest differs.
 
         Raises:
@@ -101,24 +100,27 @@ class LakeRows:
         """
 
         def query(connection: Connection, files: Sequence[LakeFile]) -> pa.Table:
-            rows = _newest_in_parts(connection, files, part, coverage)
+            rows = _newest_in_parts(connection, files, part)
             return add_digests([digest_days(some, hashed=hashed) for some in rows])
 
-        for part in self._batches(window):
-            yield part, self._with_files(part, query, empty=add_digests([]), not_due=not_due.cast(KEY_SCHEMA))
+        for part in map(scope.narrowed, self._batches(scope.window)):
+            yield (
+                part,
+                self._with_files(part.window, query, empty=add_digests([]), not_due=not_due.cast(KEY_SCHEMA)),
+            )
 
-    def pending_keys(self, window: Window, coverage: Coverage, not_due: pa.Table) -> pa.Table:
+    def pending_keys(self, scope: Scope, not_due: pa.Table) -> pa.Table:
         """Return which of the keys not due the lake holds in an older version, as `(sensor_id, ts)`."""
         if not not_due.num_rows:
             return KEY_SCHEMA.empty_table()
-        return self._table(lake_sql.PENDING, window, coverage, KEY_SCHEMA, not_due=not_due.cast(KEY_SCHEMA))
+        return self._table(lake_sql.PENDING, scope, KEY_SCHEMA, not_due=not_due.cast(KEY_SCHEMA))
 
-    def copies_in_a_file(self, window: Window, coverage: Coverage, sensor_ids: Sequence[str]) -> pa.Table:
+    def copies_in_a_file(self, scope: Scope, sensor_ids: Sequence[str]) -> pa.Table:
         """Return the keys that stand more than once in one file, as `(sensor_id, ts)`: a fault of the writer.
 
         A key that stands in several files waits for compaction, and is no fault (contract section 4).
         """
-        return self._table(lake_sql.COPIES_OF_WANTED, window, coverage, KEY_SCHEMA, wanted=_wanted(sensor_ids))
+        return self._table(lake_sql.COPIES_OF_WANTED, scope, KEY_SCHEMA, wanted=_wanted(sensor_ids))
 
     def elsewhere(self, day: date, keys: pa.Table) -> dict[Key, LakeFile]:
         """Look for rows of a date that are missing there: in files of other dates, and of the place not taken.
@@ -170,15 +172,13 @@ class LakeRows:
             if at == len(days) - 1:
                 yield Window(days[first].start, day.end)
 
-    def _table(
-        self, statement: str, window: Window, coverage: Coverage, schema: pa.Schema, **tables: pa.Table
-    ) -> pa.Table:
+    def _table(self, statement: str, scope: Scope, schema: pa.Schema, **tables: pa.Table) -> pa.Table:
         def query(connection: Connection, files: Sequence[LakeFile]) -> pa.Table:
             # not the relational connection.sql(): it opens every file once more to describe the result
-            found = connection.execute(statement, lake_sql.parameters(files, window, coverage))
+            found = connection.execute(statement, lake_sql.parameters(files, scope))
             return found.to_arrow_table().cast(schema)
 
-        return self._with_files(window, query, empty=schema.empty_table(), **tables)
+        return self._with_files(scope.window, query, empty=schema.empty_table(), **tables)
 
     def _with_files(
         self,
@@ -225,9 +225,7 @@ class LakeRows:
         return bool(broken)
 
 
-def _newest_in_parts(
-    connection: Connection, files: Sequence[LakeFile], window: Window, coverage: Coverage
-) -> Iterator[pa.Table]:
+def _newest_in_parts(connection: Connection, files: Sequence[LakeFile], scope: Scope) -> Iterator[pa.Table]:
     """Yield the newest rows of `files` that are not in the table `not_due`, bounded in memory."""
     shard_days: dict[tuple[date, str], list[LakeFile]] = defaultdict(list)
     for file in files:
@@ -235,11 +233,11 @@ def _newest_in_parts(
     alone = [some[0] for some in shard_days.values() if len(some) == 1]
     together = [some for some in shard_days.values() if len(some) > 1]
     statement = lake_sql.without_not_due(lake_sql.ROWS)
-    yield from _streamed(connection, statement, alone, lake_sql.parameters(alone, window, coverage))
+    yield from _streamed(connection, statement, alone, lake_sql.parameters(alone, scope))
     for some in _in_groups(together):
         shares = 1 + sum(file.size for file in some) // SHARE_BYTES
         for share in range(shares):
-            parameters = lake_sql.parameters(some, window, coverage) | {"shares": shares, "share": share}
+            parameters = lake_sql.parameters(some, scope) | {"shares": shares, "share": share}
             # what one file holds twice is a fault, and must not vanish among the copies that wait for compaction
             for statement in (lake_sql.NEWEST_OF_SHARE, lake_sql.REPEATED_OF_SHARE):
                 yield from _streamed(connection, lake_sql.without_not_due(statement), some, parameters)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import to_micros
-from tsse_validation.domain.windows import Coverage, Window
 from tsse_validation.lake.reader import LakeFile
 
 _KEY = "sensor_id, ts"
@@ -82,11 +82,11 @@ def files_only(files: Iterable[LakeFile]) -> dict[str, object]:
     return {"files": [str(file.path) for file in files]}
 
 
-def parameters(files: Iterable[LakeFile], window: Window, coverage: Coverage) -> dict[str, object]:
+def parameters(files: Iterable[LakeFile], scope: Scope) -> dict[str, object]:
     """Return the parameters of the other statements; instants as microseconds."""
     return {
         **files_only(files),
-        "first": to_micros(window.start),
-        "last": to_micros(window.end),
-        "watermark": to_micros(coverage.watermark),
+        "first": to_micros(scope.window.start),
+        "last": to_micros(scope.window.end),
+        "watermark": to_micros(scope.coverage.watermark),
     }

@@ -13,6 +13,7 @@ from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.job_counts import JobCount, unexplained_by_lateness
 from tsse_validation.runlog.records import CountRow, CountsTaken
+from tsse_validation.settings.model import Settings
 
 _ROUNDS = 3
 """Counts after the first, before a mismatch is told: a row upserted in two counts is not due in either."""
@@ -80,6 +81,23 @@ class SpotChecker:
         self._job_timeout = job_timeout
         self._settle_timeout = settle_timeout
         self._own_count = own_count
+
+    @classmethod
+    def from_settings(
+        cls,
+        jobs: JobRunner,
+        watch: ReplicationWatch,
+        settings: Settings,
+        own_count: Callable[[Window], Sequence[CountRow]] | None = None,
+    ) -> "SpotChecker":
+        """Count with the settings' timeouts."""
+        return cls(
+            jobs,
+            watch,
+            job_timeout=settings.job_timeout,
+            settle_timeout=settings.settle_timeout,
+            own_count=own_count,
+        )
 
     def check(self, window: Window, sensor_ids: Sequence[str], sample: int, *, purpose: str) -> SpotCheck:
         """Count a window, and look again at what differs once the watermark has passed the first count.

@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tsse_validation.clients.postgres import PostgresClient, Snapshot
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import add_digests, digest_days
 from tsse_validation.domain.progress import Update, quiet
-from tsse_validation.domain.windows import Coverage, Window, in_slices
+from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.rows import LakeRows
 from tsse_validation.lake.shards import shard_of
@@ -26,7 +27,7 @@ from tsse_validation.parity.comparing import (
     DayFiles,
     compare_counts,
     compare_digests,
-    compare_rows,
+    diff_rows,
     sum_by_sensor,
     without_keys,
 )
@@ -77,55 +78,53 @@ class DirectProof:
         self._lake = lake
         self._listed: tuple[Coverage, LakeRows] | None = None
 
-    def slices(self, window: Window) -> list[Window]:
-        """Split a window so that one statement reads some `SLICE_ROWS` rows: so much is proven at a time."""
+    def slices(self, scope: Scope) -> list[Scope]:
+        """Split a scope so that one statement reads some `SLICE_ROWS` rows: so much is proven at a time."""
         with self._postgres.snapshot() as snapshot:
-            return in_slices(window, -(-snapshot.estimated_rows() // SLICE_ROWS))
+            return scope.in_slices(-(-snapshot.estimated_rows() // SLICE_ROWS))
 
-    def digest_days(
-        self, window: Window, coverage: Coverage, *, level: Level = Level.DIGEST, on_day: Update = quiet
+    def compare_sensor_days(
+        self, scope: Scope, *, level: Level = Level.DIGEST, on_day: Update = quiet
     ) -> list[CountRow]:
-        """Compare every sensor on every UTC day of a window, by digest or by count alone.
+        """Compare every sensor on every UTC day of a scope, by digest or by count alone.
 
         Postgres works on its side while the lake's files are digested here.
         """
         hashed = level is not Level.COUNT
-        lake = self._rows(coverage)
-        days = len(list(window.days()))
+        lake = self._rows(scope.coverage)
+        days = len(list(scope.window.days()))
         with self._postgres.snapshot() as snapshot:
-            not_due = snapshot.not_due_keys(window, coverage)
-            with _beside(snapshot, lambda: snapshot.digests(window, coverage, hashed=hashed)) as postgres:
+            not_due = snapshot.not_due_keys(scope)
+            with _beside(snapshot, lambda: snapshot.digests(scope, hashed=hashed)) as postgres:
                 parts = []
-                for part, digests in lake.digests(window, coverage, not_due, hashed=hashed):
+                for part, digests in lake.digests(scope, not_due, hashed=hashed):
                     parts.append(digests)
-                    done = (part.end.date() - window.start.date()).days + 1
-                    on_day(done, days, f"digested up to {part.end.date()}", rows=_rows_of(digests))
-                pending = lake.pending_keys(window, coverage, not_due)
+                    done = (part.window.end.date() - scope.window.start.date()).days + 1
+                    on_day(done, days, f"digested up to {part.window.end.date()}", rows=_rows_of(digests))
+                pending = lake.pending_keys(scope, not_due)
                 rows = compare_digests(postgres(), add_digests(parts), not_due, pending)
-        return self._settled(rows, window, coverage, hashed=hashed)
+        return self._settled(rows, scope, hashed=hashed)
 
-    def count_window(self, window: Window, coverage: Coverage) -> WindowCount:
+    def count_window(self, scope: Scope) -> WindowCount:
         """Count every sensor in one window, in one query a side: give at most a few days."""
         with self._postgres.snapshot() as snapshot:
-            not_due = snapshot.not_due_keys(window, coverage)
-            postgres = snapshot.counts(window, coverage)
-        lake = self._rows(coverage).counts(window, coverage, not_due)
+            not_due = snapshot.not_due_keys(scope)
+            postgres = snapshot.counts(scope)
+        lake = self._rows(scope.coverage).counts(scope, not_due)
         rows = compare_counts(None, postgres, lake)
         if doubtful := [row.sensor_id for row in rows if not row.matches]:
-            again = sum_by_sensor(self._look_again(window, coverage, doubtful, hashed=False), doubtful)
+            again = sum_by_sensor(self._look_again(scope, doubtful, hashed=False), doubtful)
             rows = sorted([row for row in rows if row.matches] + again)
-        return WindowCount(window, rows)
+        return WindowCount(scope.window, rows)
 
-    def _settled(
-        self, rows: list[CountRow], window: Window, coverage: Coverage, *, hashed: bool
-    ) -> list[CountRow]:
+    def _settled(self, rows: list[CountRow], scope: Scope, *, hashed: bool) -> list[CountRow]:
         """Look at the sensor-days that differ again, and take what is then found in their place.
 
         What stands in a file that cannot be read is not known: no sensor-day of its shard matches.
         """
         settled = [row for row in rows if row.matches]
-        for _, part, sensor_ids in in_groups(window, (row for row in rows if not row.matches)):
-            settled += self._look_again(part, coverage, sensor_ids, hashed=hashed)
+        for part, sensor_ids in in_groups(scope, (row for row in rows if not row.matches)):
+            settled += self._look_again(part, sensor_ids, hashed=hashed)
         if unknown := {(file.day, file.shard) for file in self.unreadable}:
             settled = [
                 row._replace(matches=row.matches and (row.day, self._shard_of(row)) not in unknown)
@@ -136,43 +135,41 @@ class DirectProof:
     def _shard_of(self, row: CountRow) -> str:
         return shard_of(row.sensor_id, self._lake.paths.shards)
 
-    def _look_again(
-        self, window: Window, coverage: Coverage, sensor_ids: Sequence[str], *, hashed: bool
-    ) -> list[CountRow]:
-        lake = self._rows(coverage)
-        newest = lake.newest_rows(window, coverage, sensor_ids)
-        copies = lake.copies_in_a_file(window, coverage, sensor_ids)
+    def _look_again(self, scope: Scope, sensor_ids: Sequence[str], *, hashed: bool) -> list[CountRow]:
+        lake = self._rows(scope.coverage)
+        newest = lake.newest_rows(scope, sensor_ids)
+        copies = lake.copies_in_a_file(scope, sensor_ids)
         with self._postgres.snapshot() as snapshot:
-            not_due = _of_sensors(snapshot.not_due_keys(window, coverage), sensor_ids)
-            postgres = snapshot.digests(window, coverage, sensor_ids=sensor_ids, hashed=hashed)
+            not_due = _of_sensors(snapshot.not_due_keys(scope), sensor_ids)
+            postgres = snapshot.digests(scope, sensor_ids=sensor_ids, hashed=hashed)
         kept, pending = without_keys(newest, not_due)
         twice = {(key["sensor_id"], key["ts"].date()) for key in copies.to_pylist()}
         rows = compare_digests(postgres, digest_days(kept, hashed=hashed), not_due, pending)
         return [row._replace(matches=row.matches and (row.sensor_id, row.day) not in twice) for row in rows]
 
     def compare_rows(
-        self, window: Window, coverage: Coverage, sensor_days: Iterable[CountRow], on_day: Update = quiet
+        self, scope: Scope, sensor_days: Iterable[CountRow], on_day: Update = quiet
     ) -> Iterator[DayComparison]:
         """Compare the sensor-days given row by row, and yield each day as it is done, a large one in parts.
 
         A part has some `GROUP_ROWS` rows, and all of a sensor's that day.
         """
-        groups = list(in_groups(window, sensor_days))
-        days = sorted({day for day, _, _ in groups})
-        for day, part, sensor_ids in groups:
-            compared = self._compare(day, part, coverage, sensor_ids)
+        groups = list(in_groups(scope, sensor_days))
+        days = sorted({part.window.start.date() for part, _ in groups})
+        for part, sensor_ids in groups:
+            compared = self._compare(part, sensor_ids)
             yield compared
-            on_day(days.index(day) + 1, len(days), f"compared {day}", rows=compared.rows)
+            on_day(days.index(compared.day) + 1, len(days), f"compared {compared.day}", rows=compared.rows)
 
-    def _compare(self, day: date, window: Window, coverage: Coverage, sensor_ids: Sequence[str]) -> DayComparison:
-        lake = self._rows(coverage)
-        newest = lake.newest_rows(window, coverage, sensor_ids)
-        copies = lake.copies_in_a_file(window, coverage, sensor_ids)
+    def _compare(self, scope: Scope, sensor_ids: Sequence[str]) -> DayComparison:
+        lake, day = self._rows(scope.coverage), scope.window.start.date()
+        newest = lake.newest_rows(scope, sensor_ids)
+        copies = lake.copies_in_a_file(scope, sensor_ids)
         with self._postgres.snapshot() as snapshot:
-            due = snapshot.due_rows(window, coverage, sensor_ids)
-            not_due = snapshot.not_due_keys(window, coverage)
+            due = snapshot.due_rows(scope, sensor_ids)
+            not_due = snapshot.not_due_keys(scope)
         files = DayFiles.of(lake.files_of([day]), lake.unreadable)
-        compared = compare_rows(day, due, newest, not_due, copies, files)
+        compared = diff_rows(day, due, newest, not_due, copies, files)
         missing = compared.missing_keys()
         return replace(compared, elsewhere=lake.elsewhere(day, missing)) if missing.num_rows else compared
 
@@ -192,25 +189,24 @@ def _rows_of(digests: pa.Table) -> int:
     return int(pc.sum(digests["rows"]).as_py() or 0)
 
 
-def in_groups(window: Window, sensor_days: Iterable[CountRow]) -> Iterator[tuple[date, Window, list[str]]]:
+def in_groups(scope: Scope, sensor_days: Iterable[CountRow]) -> Iterator[tuple[Scope, list[str]]]:
     """Split sensor-days by day, and a day's sensors so that a group has some `GROUP_ROWS` rows."""
-    by_day: dict[date, list[CountRow]] = defaultdict(list)
+    by_day = defaultdict[date, list[CountRow]](list)
     for row in sensor_days:
         if row.day is not None:
             by_day[row.day].append(row)
-    for part in window.split_by_day():
-        day = part.start.date()
+    for part in scope.split_by_day():
         group: list[str] = []
         rows = 0
-        for row in by_day[day]:
+        for row in by_day[part.window.start.date()]:
             size = max(row.postgres, row.lake)
             if group and rows + size > GROUP_ROWS:
-                yield day, part, group
+                yield part, group
                 group, rows = [], 0
             group.append(row.sensor_id)
             rows += size
         if group:
-            yield day, part, group
+            yield part, group
 
 
 def _of_sensors(table: pa.Table, sensor_ids: Sequence[str]) -> pa.Table:

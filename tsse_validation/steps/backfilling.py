@@ -1,9 +1,10 @@
 """Runs the runbook's backfill with its progress shown, and leaves a trace of it however it ends."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.turn import BackfillTurn, backfill_turn
@@ -12,6 +13,7 @@ from tsse_validation.domain.errors import NotCheckedError, SuiteError
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.runlog.records import BackfillSeen, Note
+from tsse_validation.settings.model import Settings
 from tsse_validation.steps.interrupts import deferred_interrupts
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import ValidationRun
@@ -39,17 +41,35 @@ def run_backfill(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter
         _end_is_said(run, jobs, progress, turn, last),
         progress.track("backfill") as update,
     ):
-        with deferred_interrupts():  # a job that nobody has heard of could be neither named nor canceled
-            params: dict[str, object] = {"days": settings.backfill_days, "replace_existing": True}
-            job = jobs.core.create_job(BACKFILL_JOB, params, purpose="backfill")
-            on_job(job)
-            turn.started(job)
-        turn.hold_alone(job)
+        job = start_backfill(turn, jobs.core, settings, replace_existing=True, on_job=on_job)
         finished = jobs.follow(job, BackfillResult, timeout=settings.backfill_timeout, on_job=on_job)
     run.record(_seen(finished))
     for line in (f"{event.kind} at {format_rfc3339(event.created_at)}" for event in finished.milestones()):
         progress.say(f"backfill {finished.job.id}: {line}")
     return finished
+
+
+def start_backfill(
+    turn: BackfillTurn,
+    core: CoreClient,
+    settings: Settings,
+    *,
+    replace_existing: bool,
+    on_job: Callable[[Job], None] = lambda _job: None,
+) -> Job:
+    """Create the backfill job in our turn; `on_job` gets it as soon as there is one.
+
+    Raises:
+        NotCheckedError: another backfill was started in the same moment; ours is being canceled.
+
+    """
+    with deferred_interrupts():  # a job that nobody has heard of could be neither named nor canceled
+        params: dict[str, object] = {"days": settings.backfill_days, "replace_existing": replace_existing}
+        job = core.create_job(BACKFILL_JOB, params, purpose="backfill")
+        on_job(job)
+        turn.started(job)
+    turn.hold_alone(job)
+    return job
 
 
 def completed_backfill(run: ValidationRun) -> FinishedJob[BackfillResult]:

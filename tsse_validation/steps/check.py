@@ -1,6 +1,6 @@
 """What a check says while it runs: facts with units, warnings, records, and its one decisive sentence."""
 
-from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
+from tsse_validation.domain.holding import hold, need
 from tsse_validation.runlog.records import Record
 from tsse_validation.steps.run import ValidationRun
 
@@ -25,24 +25,5 @@ class Check:
         """Append records to the run log."""
         self._run.record(*records)
 
-    @staticmethod
-    def needs(something: object, message: str, advice: str = "") -> None:
-        """Require something to check: without it nothing is proven, and nothing is broken.
-
-        Raises:
-            NotCheckedError: there is nothing.
-
-        """
-        if not something:
-            raise NotCheckedError(message, advice)
-
-    @staticmethod
-    def that(holds: object, message: str, advice: str = "") -> None:
-        """Hold a promise against what was found; `message` says what was found instead.
-
-        Raises:
-            PromiseBrokenError: it does not hold.
-
-        """
-        if not holds:
-            raise PromiseBrokenError(message, advice)
+    needs = staticmethod(need)
+    that = staticmethod(hold)

@@ -3,6 +3,7 @@
 Replication goes on meanwhile: what is read twice and did not change in between must be the same by both ways.
 """
 
+import operator
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.clients.watch import API_PAUSE_SECONDS
+from tsse_validation.clients.watch import API_PAUSE_SECONDS, DIRECT_PAUSE_SECONDS, ReplicationWatch
 from tsse_validation.domain.contract import (
     DATASET,
     INSPECT_JOB,
@@ -21,11 +22,15 @@ from tsse_validation.domain.contract import (
     Replication,
     ShardFiles,
 )
+from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.domain.polling import poll
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.model import Settings
+from tsse_validation.steps.check import Check
+from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.promises import crowded_shards
 
-ASPECTS = ("paths", "watermark", "replication", "partitions")
+INSPECTION_ASPECTS = ("paths", "watermark", "replication", "partitions")
 _ATTEMPTS = 3
 _RETRY_SECONDS = 2.0
 _TEMPORARY_SECONDS = 30.0
@@ -72,23 +77,74 @@ def inspect_when_compacted(jobs: JobRunner, settings: Settings, today: date) -> 
     )
 
 
+def watch_by_jobs(jobs: JobRunner, settings: Settings, recorder: LakeRecorder | None = None) -> ReplicationWatch:
+    """Watch the replication state by inspection jobs; what is seen goes to the recorder."""
+
+    def read() -> Replication:
+        state = inspect(jobs, settings).replication
+        return state if recorder is None else recorder.watched(state, "inspection")
+
+    return ReplicationWatch(read, pause=API_PAUSE_SECONDS)
+
+
+def watch_by_file(lake: LakeReader, recorder: LakeRecorder) -> ReplicationWatch:
+    """Watch the replication state by its file; what is seen goes to the recorder."""
+    return ReplicationWatch(lambda: recorder.watched(lake.replication(), "state_file"), pause=DIRECT_PAUSE_SECONDS)
+
+
 def temporary_files_left(lake: LakeReader) -> list[Path]:
     """Return the temporary files that do not go away: one in the making is renamed before long."""
-    deadline = time.monotonic() + _TEMPORARY_SECONDS
-    left = set(lake.listing().temporary)
-    while left and time.monotonic() < deadline:
-        time.sleep(_RETRY_SECONDS)
-        left &= set(lake.listing().temporary)
-    return sorted(left)
+    left: set[Path] | None = None
+
+    def still_left() -> set[Path]:
+        nonlocal left
+        there = set(lake.listing().temporary)
+        left = there if left is None else left & there
+        return left
+
+    return sorted(
+        poll(
+            still_left,
+            operator.not_,
+            timeout=_TEMPORARY_SECONDS,
+            pause=_RETRY_SECONDS,
+            clock=time.monotonic,
+            sleep=time.sleep,
+        )
+    )
 
 
 @dataclass(frozen=True)
-class Comparison:
+class AspectComparison:
     """One aspect held against each other: how much of it, and what differs by each way."""
 
     compared: str
     differences: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def state_inspection(inspection: Inspection, check: Check) -> None:
+    """State what an inspection has found, and hold that there is a dataset."""
+    metrics = inspection.metrics
+    check.fact("hot path", inspection.hot_path)
+    check.fact("cold path", inspection.cold_path or "none")
+    check.fact("partitions", f"{len(metrics.partitions)} dates")
+    check.fact("files", f"{sum(partition.parquet_files for partition in metrics.partitions.values()):,}")
+    check.that(DATASET in inspection.datasets, f"The lake has no dataset {DATASET}.", "Has replication ever run?")
+    watermark = inspection.replication.computed_through_ts
+    check.fact("watermark", format_rfc3339(watermark) if watermark else "not set")
+
+
+def check_aspect(comparison: AspectComparison, check: Check) -> None:
+    """Hold that the API and the files do not differ in one of `INSPECTION_ASPECTS`."""
+    check.fact("compared", comparison.compared)
+    for warning in comparison.warnings:
+        check.warn(warning)
+    check.that(
+        not comparison.differences,
+        f"The API and the files differ: {'; '.join(comparison.differences[:3])}.",
+        "Is --hot-path this controller's lake? If so, its inspection cannot be trusted.",
+    )
 
 
 @dataclass(frozen=True)
@@ -97,8 +153,8 @@ class _DirectView:
     partitions: Mapping[date, InspectedPartition]
 
 
-def compare_inspections(lake: LakeReader, jobs: JobRunner, settings: Settings) -> Mapping[str, Comparison]:
-    """Inspect both ways and compare every one of `ASPECTS`.
+def compare_inspections(lake: LakeReader, jobs: JobRunner, settings: Settings) -> Mapping[str, AspectComparison]:
+    """Inspect both ways and compare every one of `INSPECTION_ASPECTS`.
 
     The files are read before and after the job: only what did not change in between can differ.
     """
@@ -149,7 +205,7 @@ def inspect_directly(lake: LakeReader) -> Inspection:
     )
 
 
-def _compare_paths(inspection: Inspection, lake: LakeReader) -> Comparison:
+def _compare_paths(inspection: Inspection, lake: LakeReader) -> AspectComparison:
     warnings = [
         f"the API's {name} path is {said}, ours is {ours}: a mounted copy?"
         for name, said, ours in (
@@ -160,18 +216,18 @@ def _compare_paths(inspection: Inspection, lake: LakeReader) -> Comparison:
     ]
     if inspection.cold_path and lake.paths.cold is None:
         warnings.append(f"the controller has a cold path, {inspection.cold_path}: give it by --cold-path")
-    return Comparison("hot and cold path", warnings=tuple(warnings))
+    return AspectComparison("hot and cold path", warnings=tuple(warnings))
 
 
-def _compare_watermark(inspection: Inspection, before: _DirectView, after: _DirectView) -> Comparison:
+def _compare_watermark(inspection: Inspection, before: _DirectView, after: _DirectView) -> AspectComparison:
     said = inspection.metrics.computed_through_ts
     bounds = (before.replication.computed_through_ts, after.replication.computed_through_ts)
     differs = None in bounds or said is None or not bounds[0] <= said <= bounds[1]  # type: ignore[operator]
     found = f"the API says {said}, the state file {bounds[0]} and then {bounds[1]}"
-    return Comparison("watermark", (found,) if differs else ())
+    return AspectComparison("watermark", (found,) if differs else ())
 
 
-def _compare_replication(inspection: Inspection, before: _DirectView, after: _DirectView) -> Comparison:
+def _compare_replication(inspection: Inspection, before: _DirectView, after: _DirectView) -> AspectComparison:
     compared, differences = 0, []
     for name in Replication.model_fields:
         first, second = getattr(before.replication, name), getattr(after.replication, name)
@@ -180,12 +236,12 @@ def _compare_replication(inspection: Inspection, before: _DirectView, after: _Di
             compared += 1
             if said != first:
                 differences.append(f"{name} is {said} by the API and {first} in the file")
-    return Comparison(
+    return AspectComparison(
         f"{compared} of {len(Replication.model_fields)} keys, the others changed", tuple(differences)
     )
 
 
-def _compare_partitions(inspection: Inspection, before: _DirectView, after: _DirectView) -> Comparison:
+def _compare_partitions(inspection: Inspection, before: _DirectView, after: _DirectView) -> AspectComparison:
     said = inspection.metrics.partitions
     days = sorted(said.keys() | before.partitions.keys() | after.partitions.keys())
     steady = [day for day in days if before.partitions.get(day) == after.partitions.get(day)]
@@ -194,7 +250,7 @@ def _compare_partitions(inspection: Inspection, before: _DirectView, after: _Dir
         for day in steady
         if _differs(said.get(day), after.partitions.get(day))
     ]
-    return Comparison(f"{len(steady)} of {len(days)} dates, the others changed", tuple(differences))
+    return AspectComparison(f"{len(steady)} of {len(days)} dates, the others changed", tuple(differences))
 
 
 def _differs(said: InspectedPartition | None, found: InspectedPartition | None) -> bool:
@@ -213,9 +269,11 @@ def _inspect_until(
     settled: Callable[[Inspection], bool], jobs: JobRunner, settings: Settings, *, timeout: float, pause: float
 ) -> Inspection:
     """Inspect until the state is as wanted, or the time is over: the last inspection then speaks for itself."""
-    deadline = time.monotonic() + timeout
-    while True:
-        inspection = inspect(jobs, settings)
-        if settled(inspection) or time.monotonic() >= deadline:
-            return inspection
-        time.sleep(pause)
+    return poll(
+        lambda: inspect(jobs, settings),
+        settled,
+        timeout=timeout,
+        pause=pause,
+        clock=time.monotonic,
+        sleep=time.sleep,
+    )

@@ -14,7 +14,7 @@ UNCHANGED_PAUSE_SECONDS = 2.0
 """How seldom an unchanged state is written down while a check watches it: a look a second would swell the log."""
 
 
-class LakeSeen:
+class LakeRecorder:
     """What is seen of the lake goes into the run log with the moment, by the controller's clock."""
 
     def __init__(

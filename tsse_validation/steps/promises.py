@@ -21,7 +21,7 @@ from tsse_validation.domain.contract import (
 from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.holding import hold
 from tsse_validation.domain.instants import format_rfc3339, utc_day
-from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.domain.windows import Window
 
 CURRENT_DAY_ALLOWANCE_FILES = 5
 """Files beyond the compaction threshold that a shard may hold while its day is written: compaction follows."""
@@ -210,38 +210,6 @@ def crowded_shards(dataset: InspectedDataset, today: date) -> list[str]:
             if files.parquet_files > COMPACTION_THRESHOLD_FILES + allowance
         ]
     return crowded
-
-
-def covered_range(replication: Replication, *, cold: bool, retention_days: int, now: datetime) -> Coverage | None:
-    """Return what the lake promises to hold, or `None` before the first backfill.
-
-    Without a cold place, retention deletes dates older than `retention_days` (section 4): a range that was
-    backfilled longer ago begins where retention has got to, or will within the hour.
-    """
-    begin, end, watermark = (
-        replication.backfill_from_ts,
-        replication.backfill_to_ts,
-        replication.computed_through_ts,
-    )
-    if begin is None or end is None or watermark is None:
-        return None
-    if not cold:
-        oldest_kept = utc_day(now + timedelta(hours=1)) - timedelta(days=retention_days)
-        begin = max(begin, datetime(oldest_kept.year, oldest_kept.month, oldest_kept.day, tzinfo=begin.tzinfo))
-    return Coverage(begin, end, watermark)
-
-
-def promised_range(replication: Replication, *, cold: bool, retention_days: int, now: datetime) -> Coverage:
-    """Return the covered range.
-
-    Raises:
-        NotCheckedError: there is none before the first backfill.
-
-    """
-    coverage = covered_range(replication, cold=cold, retention_days=retention_days, now=now)
-    if coverage is None:
-        raise NotCheckedError("The lake has no completed backfill: nothing is promised.", "Backfill it first.")
-    return coverage
 
 
 def partition_differences(

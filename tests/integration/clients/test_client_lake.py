@@ -10,6 +10,7 @@ import pytest
 from tests.integration.clients.conftest import Told
 from tests.support.builders import BEGIN, WATERMARK, replication
 from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import AccessError, NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.reader import LakeReader
@@ -65,7 +66,7 @@ def test_the_state_files_are_read_as_the_contract_writes_them(lake: Lake) -> Non
 
 def test_the_covered_range_is_that_of_the_backfill_up_to_the_watermark(lake: Lake) -> None:
     lake.state("replication.json", replication().model_dump_json().encode())
-    coverage = lake.reader.coverage()
+    coverage = Coverage.promised_by(lake.reader.replication())
     assert (coverage.backfill_from, coverage.backfill_to, coverage.watermark) == (BEGIN, WATERMARK, WATERMARK)
 
 
@@ -73,7 +74,7 @@ def test_the_covered_range_is_that_of_the_backfill_up_to_the_watermark(lake: Lak
 def test_without_a_backfill_nothing_is_promised(missing: str, lake: Lake, told: Told) -> None:
     lake.state("replication.json", replication(**{missing: None}).model_dump_json().encode())
     with told(NotCheckedError, "no completed backfill"):
-        lake.reader.coverage()
+        Coverage.promised_by(lake.reader.replication())
 
 
 @pytest.mark.parametrize("name", ["replication", "manifest"])
@@ -258,5 +259,5 @@ def test_the_lake_is_never_written(lake: Lake) -> None:
 
     before = everything()
     lake.reader.listing()
-    lake.reader.coverage()
+    lake.reader.replication()
     assert everything() == before

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.builders import Row, rows_table
 from tsse_validation.domain.instants import MICROSECOND, day_start
 from tsse_validation.domain.schemas import ROW_SCHEMA
-from tsse_validation.lake.file_checks import ASPECTS, FileFindings, examine
+from tsse_validation.lake.file_checks import FILE_ASPECTS, FileFindings, examine
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.shards import shard_of
 
@@ -48,7 +48,7 @@ def of_rows(path: Path, rows: Sequence[Row], rows_per_group: int = 1000) -> File
 
 
 def wrong(findings: FileFindings) -> set[str]:
-    assert set(findings.problems) == set(ASPECTS)
+    assert set(findings.problems) == set(FILE_ASPECTS)
     return {aspect for aspect, problems in findings.problems.items() if problems}
 
 

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from tests.integration.clients.conftest import Told
 from tests.support.builders import Row, keys_table, rows_table
 from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.errors import PromiseBrokenError
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
 from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.stack import LakePaths
-from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeListing, LakeReader
 from tsse_validation.lake.rows import LakeRows
 
@@ -63,7 +64,7 @@ def row(value: float = 1.0, inserted_at: datetime | None = NOON, *, sensor: str 
 
 
 def newest(lake: Lake, window: Window = WHOLE_DAY) -> list[Any]:
-    table = lake.rows.newest_rows(window, COVERAGE, SENSORS)
+    table = lake.rows.newest_rows(Scope(window, COVERAGE), SENSORS)
     assert table.schema == ROW_SCHEMA
     return sorted(
         (r["sensor_id"], utc(r["ts"]), r["value"], r["quality"], utc(r["inserted_at"])) for r in table.to_pylist()
@@ -78,7 +79,7 @@ def utc(naive: datetime | None) -> datetime | None:
 
 
 def test_an_empty_lake_counts_nothing(lake: Lake) -> None:
-    assert lake.rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE) == {}
+    assert lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE) == {}
     assert newest(lake) == []
 
 
@@ -87,21 +88,21 @@ def test_keys_are_counted_by_sensor_over_all_files_of_the_window(lake: Lake) -> 
     lake.write("part-2-0.parquet", [row(sensor="b")], shard="07")
     lake.write("part-3-0.parquet", [row(ts=NOON - DAY)], day=TODAY - DAY)
     two_days = Window(WHOLE_DAY.start - DAY, WHOLE_DAY.end)
-    assert lake.rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE) == {"a": (2, 0), "b": (1, 0)}
-    assert lake.rows.counts(two_days, COVERAGE, NONE_LATE) == {"a": (3, 0), "b": (1, 0)}
+    assert lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE) == {"a": (2, 0), "b": (1, 0)}
+    assert lake.rows.counts(Scope(two_days, COVERAGE), NONE_LATE) == {"a": (3, 0), "b": (1, 0)}
 
 
 def test_a_row_that_stands_in_several_files_counts_once(lake: Lake) -> None:
     for number in range(3):
         lake.write(f"part-{number}-0.parquet", [row(), row()])
-    assert lake.rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE) == {"a": (1, 0)}
+    assert lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE) == {"a": (1, 0)}
 
 
 def test_both_ends_of_a_window_are_counted_and_their_neighbours_are_not(lake: Lake) -> None:
     instants = [NOON + n * MICROSECOND for n in range(-2, 3)]
     lake.write("part-1-0.parquet", [row(ts=ts) for ts in instants])
     window = Window(NOON - MICROSECOND, NOON + MICROSECOND)
-    assert lake.rows.counts(window, COVERAGE, NONE_LATE) == {"a": (3, 0)}
+    assert lake.rows.counts(Scope(window, COVERAGE), NONE_LATE) == {"a": (3, 0)}
     assert len(newest(lake, window)) == 3
 
 
@@ -109,26 +110,26 @@ def test_what_the_lake_has_taken_up_after_the_watermark_does_not_count(lake: Lak
     lake.write(
         "part-1-0.parquet", [row(ts=NOON, inserted_at=MARK), row(ts=NOON + SECOND, inserted_at=MARK + MICROSECOND)]
     )
-    assert lake.rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE) == {"a": (1, 0)}
+    assert lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE) == {"a": (1, 0)}
     assert [found[1] for found in newest(lake)] == [NOON]
 
 
 def test_a_row_without_an_insertion_time_counts(lake: Lake) -> None:
     lake.write("backfill-1-0.parquet", [row(inserted_at=None)])
-    assert lake.rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE) == {"a": (1, 0)}
+    assert lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE) == {"a": (1, 0)}
     assert newest(lake) == [row(inserted_at=None)]
 
 
 def test_what_is_not_due_is_counted_apart(lake: Lake) -> None:
     lake.write("part-1-0.parquet", [row(), row(ts=NOON + SECOND), row(sensor="b")])
     late = keys_table([("a", NOON), ("a", NOON + 5 * SECOND), ("b", NOON + SECOND)])
-    assert lake.rows.counts(WHOLE_DAY, COVERAGE, late) == {"a": (2, 1), "b": (1, 0)}
+    assert lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), late) == {"a": (2, 1), "b": (1, 0)}
 
 
 def test_ids_of_any_spelling_are_counted(lake: Lake) -> None:
     strange = ["", "forecast|0", "ü'\"", "a b", "00", "NULL"]
     lake.write("part-1-0.parquet", [row(sensor=sensor) for sensor in strange])
-    assert lake.rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE) == dict.fromkeys(strange, (1, 0))
+    assert lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE) == dict.fromkeys(strange, (1, 0))
 
 
 # ---- the newest row --------------------------------------------------------------------------------------------
@@ -192,7 +193,7 @@ def test_the_newest_rows_are_those_of_a_naive_search(
         if at is None or at <= MARK:
             naive[sensor, ts] = (sensor, ts, value, 0, at)
     assert newest(lake) == sorted(naive.values())
-    counted = lake.rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE)
+    counted = lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE)
     assert {sensor: keys for sensor, (keys, _pending) in counted.items()} == {
         sensor: sum(key[0] == sensor for key in naive) for sensor in {key[0] for key in naive}
     }
@@ -222,10 +223,10 @@ def test_files_that_compaction_replaces_are_looked_for_again(lake: Lake) -> None
     lake.write("compact-1.parquet", [row(ts=NOON + n * SECOND) for n in range(3)])
     for path in old:
         path.unlink()
-    assert rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE) == {"a": (3, 0)}
+    assert rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE) == {"a": (3, 0)}
     assert reader.walks == 2
     assert [file.path.name for file in rows.files_of([TODAY])] == ["compact-1.parquet"]
-    assert rows.newest_rows(WHOLE_DAY, COVERAGE, SENSORS).num_rows == 3
+    assert rows.newest_rows(Scope(WHOLE_DAY, COVERAGE), SENSORS).num_rows == 3
     assert reader.walks == 2
 
 
@@ -245,7 +246,7 @@ def test_files_that_are_replaced_one_shard_after_the_other_are_looked_for_as_oft
     for number, shard in enumerate(shards):
         lake.write("part-1-0.parquet", [row(ts=NOON + number * SECOND)], shard=shard)
     reader = Compacting(LakePaths(lake.hot))
-    assert LakeRows(reader).counts(WHOLE_DAY, COVERAGE, NONE_LATE) == {"a": (len(shards), 0)}
+    assert LakeRows(reader).counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE) == {"a": (len(shards), 0)}
     assert reader.walks == len(shards) + 1
 
 
@@ -263,7 +264,7 @@ def test_a_lake_whose_files_vanish_for_ever_is_given_up(lake: Lake, told: Told) 
 
     reader = Vanishing(LakePaths(lake.hot))
     with told(PromiseBrokenError, "The lake cannot be read"):
-        LakeRows(reader).counts(WHOLE_DAY, COVERAGE, NONE_LATE)
+        LakeRows(reader).counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE)
     assert reader.walks == len(made) == 3
 
 
@@ -271,7 +272,7 @@ def test_a_date_that_is_gone_when_it_is_looked_for_again_is_empty(lake: Lake) ->
     path = lake.write("part-1-0.parquet", [row()])
     rows = LakeRows(lake.reader)
     path.unlink()
-    assert rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE) == {}
+    assert rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE) == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1" + b"\x00" * 64 + b"PAR1"])
@@ -280,7 +281,7 @@ def test_a_file_that_cannot_be_read_is_named(content: bytes, lake: Lake, told: T
     broken = lake.write("part-2-0.parquet", [row(sensor="b")])
     broken.write_bytes(content)
     with told(PromiseBrokenError, "The lake cannot be read", "part-2-0.parquet"):
-        lake.rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE)
+        lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE)
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1" + b"\x00" * 64 + b"PAR1"])
@@ -289,12 +290,12 @@ def test_a_file_that_cannot_be_read_is_set_aside_and_hides_no_other(content: byt
     broken = lake.write("part-2-0.parquet", [row(sensor="b")])
     broken.write_bytes(content)
     rows = lake.rows
-    assert rows.newest_rows(WHOLE_DAY, COVERAGE, SENSORS)["sensor_id"].to_pylist() == ["a"]
+    assert rows.newest_rows(Scope(WHOLE_DAY, COVERAGE), SENSORS)["sensor_id"].to_pylist() == ["a"]
     assert [file.path for file in rows.unreadable] == [broken]
     broken.unlink()
     lake.write("part-3-0.parquet", [row(sensor="b")])
     (lake.hot / DATASET / f"date={TODAY}" / "shard=00" / "part-1-0.parquet").unlink()
-    assert rows.newest_rows(WHOLE_DAY, COVERAGE, SENSORS)["sensor_id"].to_pylist() == ["b"]
+    assert rows.newest_rows(Scope(WHOLE_DAY, COVERAGE), SENSORS)["sensor_id"].to_pylist() == ["b"]
     assert rows.unreadable == {}
 
 
@@ -316,7 +317,7 @@ def test_missing_rows_are_looked_for_in_other_dates_and_in_the_place_not_taken(t
 def test_a_file_that_is_broken_on_another_date_is_not_in_the_way(lake: Lake) -> None:
     lake.write("part-1-0.parquet", [row()])
     lake.write("part-1-0.parquet", [row()], day=TODAY - DAY).write_bytes(b"torn")
-    assert lake.rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE) == {"a": (1, 0)}
+    assert lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE) == {"a": (1, 0)}
 
 
 def test_a_torn_footer_is_told_and_not_taken_for_compaction(lake: Lake, told: Told) -> None:
@@ -325,7 +326,7 @@ def test_a_torn_footer_is_told_and_not_taken_for_compaction(lake: Lake, told: To
     reader = Counting(LakePaths(lake.hot))
     rows = LakeRows(reader)
     with told(PromiseBrokenError, "The lake cannot be read"):
-        rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE)
+        rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE)
     assert reader.walks == 1
 
 
@@ -333,7 +334,7 @@ def test_a_file_without_a_column_breaks_the_promise(lake: Lake, told: Told) -> N
     path = lake.write("part-1-0.parquet", [row()])
     pq.write_table(rows_table([row()]).drop_columns(["inserted_at"]), path)
     with told(PromiseBrokenError, "The lake cannot be read", "inserted_at"):
-        lake.rows.counts(WHOLE_DAY, COVERAGE, NONE_LATE)
+        lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE)
 
 
 def test_files_are_given_for_the_days_that_are_asked_for(lake: Lake) -> None:
@@ -348,4 +349,4 @@ def test_a_table_of_keys_in_another_spelling_is_understood(lake: Lake) -> None:
     lake.write("part-1-0.parquet", [row()])
     late = keys_table([("a", NOON)])
     late = late.set_column(0, "sensor_id", late["sensor_id"].cast(pa.large_string()))
-    assert lake.rows.counts(WHOLE_DAY, COVERAGE, late) == {"a": (1, 1)}
+    assert lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), late) == {"a": (1, 1)}

@@ -24,8 +24,9 @@ from tests.integration.controller.support import LAG, Clock, Control, FarmRows, 
 from tests.integration.engine import naive
 from tests.support.schema import emptied
 from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.stack import LakePaths
-from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow
@@ -115,7 +116,6 @@ class Farm:
             cursor.executemany(statement.encode(), listed)
 
     def change(self, assignment: str, key: naive.Key) -> None:
-        """Change a row in place."""
         statement = f"UPDATE metrics SET {assignment} WHERE sensor_id = %s AND ts = %s"
         self.connection.execute(statement.encode(), (key[0], naive.instant(key[1])))
 
@@ -143,7 +143,7 @@ class Farm:
         return DirectProof(self.client, self.reader)
 
     def coverage(self) -> Coverage:
-        return self.reader.coverage()
+        return Coverage.promised_by(self.reader.replication())
 
     def covered(self) -> Window:
         window = self.coverage().window
@@ -151,7 +151,7 @@ class Farm:
         return window
 
     def digest_days(self) -> list[CountRow]:
-        return self.proof().digest_days(self.covered(), self.coverage())
+        return self.proof().compare_sensor_days(Scope.covered_by(self.coverage()))
 
     def differing_days(self) -> set[tuple[str, date | None]]:
         return {(row.sensor_id, row.day) for row in self.digest_days() if not row.matches}
@@ -159,13 +159,14 @@ class Farm:
     def differing_rows(self) -> set[naive.Difference]:
         """Return the rows that differ, as the runbook finds them: digests first, then rows where they differ."""
         proof, coverage, window = self.proof(), self.coverage(), self.covered()
-        differing = [row for row in proof.digest_days(window, coverage) if not row.matches]
-        return set(told(proof.compare_rows(window, coverage, differing)))
+        differing = [row for row in proof.compare_sensor_days(Scope(window, coverage)) if not row.matches]
+        return set(told(proof.compare_rows(Scope(window, coverage), differing)))
 
     def all_differing_rows(self) -> set[naive.Difference]:
-        """Return the rows that differ by the comparison of every row."""
         proof, coverage, window = self.proof(), self.coverage(), self.covered()
-        return set(told(proof.compare_rows(window, coverage, proof.digest_days(window, coverage))))
+        return set(
+            told(proof.compare_rows(Scope(window, coverage), proof.compare_sensor_days(Scope(window, coverage))))
+        )
 
     def expected(self, window: Window | None = None, coverage: Coverage | None = None) -> naive.Expected:
         window, coverage = window or self.covered(), coverage or self.coverage()
@@ -188,7 +189,6 @@ class Farm:
         return sorted(path for path in found if day is None or path.parent.parent.name == f"date={day}")
 
     def files_of(self, key: naive.Key) -> list[Path]:
-        """Return the files with a copy of a row."""
         return sorted({copy.path for copy in self.copies() if copy.key == key})
 
 
@@ -215,7 +215,6 @@ class FarmStateMachine(RuleBasedStateMachine):
         self.sensors: tuple[str, ...] = ()
 
     def begin(self, sensors: tuple[str, ...], since_midnight: timedelta) -> None:
-        """Give the farm its sensors, and set the clock."""
         self.sensors = sensors
         self.farm.sensors(*sensors)
         self.farm.clock.now += since_midnight

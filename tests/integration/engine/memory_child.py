@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from tests.support.memory import peak_bytes
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeReader
@@ -22,18 +23,17 @@ from tsse_validation.parity.direct import DirectProof
 
 
 def main() -> None:
-    """Digest the last days of the covered range."""
     lake = LakeReader(LakePaths(Path(sys.argv[1])))
     client = PostgresClient(
         SecretStr(sys.stdin.read()), connect_timeout=10, statement_timeout=300, lock_timeout=10
     )
-    coverage = lake.coverage()
+    coverage = Coverage.promised_by(lake.replication())
     window = Window(coverage.watermark - timedelta(days=int(sys.argv[2])), coverage.watermark)
     proof = DirectProof(client, lake)
-    rows = proof.digest_days(window, coverage)
+    rows = proof.compare_sensor_days(Scope(window, coverage))
     differing = [row for row in rows if not row.matches]
     triage = RowTriage(lake.paths.shards, most_shown=200)
-    for comparison in proof.compare_rows(window, coverage, differing):
+    for comparison in proof.compare_rows(Scope(window, coverage), differing):
         triage.add(comparison)
     sys.stdout.write(
         json.dumps(

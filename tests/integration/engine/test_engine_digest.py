@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from tests.integration.engine.conftest import NOON
 from tests.integration.engine.farm import Farm, Row
 from tests.support.builders import rows_table
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import ROW_HASH_SQL, digest_days, row_hashes
 from tsse_validation.domain.instants import EPOCH, MICROSECOND
-from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.domain.windows import Window
 
 LAST = datetime(2200, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 ALL = Coverage(EPOCH, LAST, LAST)
@@ -89,9 +90,9 @@ def test_postgres_and_we_digest_each_sensor_day_alike(farm: Farm, rows: list[Row
     put(farm, rows)
     with farm.client.snapshot() as snapshot:
         for hashed in (True, False):
-            theirs = snapshot.digests(EVERYTHING, ALL, hashed=hashed)
+            theirs = snapshot.digests(Scope(EVERYTHING, ALL), hashed=hashed)
             assert in_order(theirs) == in_order(digest_days(rows_table(rows), hashed=hashed))
-        of_some = snapshot.digests(EVERYTHING, ALL, sensor_ids=sorted(some))
+        of_some = snapshot.digests(Scope(EVERYTHING, ALL), sensor_ids=sorted(some))
     assert in_order(of_some) == in_order(digest_days(rows_table(row for row in rows if row[0] in some)))
 
 
@@ -108,7 +109,7 @@ def test_every_quality_that_there_is_has_a_hash_of_its_own_on_both_sides(farm: F
     assert len(np.unique(row_hashes(one_instant))) == len(qualities)
     spread = rows_table(("a", NOON + n * MICROSECOND, 1.0, quality, NOON) for n, quality in enumerate(qualities))
     with farm.client.snapshot() as snapshot:
-        assert in_order(snapshot.digests(EVERYTHING, ALL)) == in_order(digest_days(spread))
+        assert in_order(snapshot.digests(Scope(EVERYTHING, ALL))) == in_order(digest_days(spread))
 
 
 @examples
@@ -138,7 +139,7 @@ def test_each_of_the_classic_faults_changes_the_digest(farm: Farm, rows: list[Ro
         "a row doubled, thrice in all": [*rows, picked, picked],
     }
     with farm.client.snapshot() as snapshot:
-        right = in_order(snapshot.digests(EVERYTHING, ALL))
+        right = in_order(snapshot.digests(Scope(EVERYTHING, ALL)))
     for fault, changed in faults.items():
         found = in_order(digest_days(rows_table(changed)))
         assert digests(found) != digests(right), fault

@@ -12,8 +12,8 @@ from fixtures.controller.files import make_directories
 from tests.integration.engine import naive
 from tests.integration.engine.conftest import NOON
 from tests.integration.engine.farm import Farm, Row, is_row, rewritten
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import MICROSECOND
-from tsse_validation.steps.promises import covered_range
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -190,11 +190,11 @@ def test_without_a_cold_lake_retention_takes_days_out_and_nothing_is_missed(conn
     farm.clock.advance(days=1)
     farm.ingest([reading(SENSORS[1], farm.clock.now - timedelta(hours=1))])
     farm.replicate()
-    kept = covered_range(farm.reader.replication(), cold=False, retention_days=2, now=farm.clock.now)
+    kept = farm.coverage().after_retention(2, now=farm.clock.now)
     assert kept is not None
     assert kept.window is not None
     assert min(farm.reader.listing().days()) == kept.backfill_from.date() == (NOON - DAY).date()
-    rows = farm.proof().digest_days(kept.window, kept)
+    rows = farm.proof().compare_sensor_days(Scope.covered_by(kept))
     assert [row for row in rows if not row.matches] == []
     assert sum(row.postgres for row in rows) > 1
     assert farm.expected().differences == farm.differing_rows() != set()

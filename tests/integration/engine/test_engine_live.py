@@ -13,6 +13,7 @@ from tests.integration.engine import naive
 from tests.integration.engine.conftest import NOON
 from tests.integration.engine.farm import Farm, Row, told
 from tsse_validation.clients.postgres import PostgresClient, Snapshot
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import MICROSECOND
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.rows import LakeRows
@@ -176,7 +177,7 @@ def test_what_changes_while_the_digests_are_taken_is_no_false_alarm(
     coverage, window, proof = farm.coverage(), farm.covered(), farm.proof()
     meanwhile = Meanwhile(farm, change, monkeypatch)
     moment(meanwhile)
-    rows = proof.digest_days(window, coverage)
+    rows = proof.compare_sensor_days(Scope(window, coverage))
     assert meanwhile.happened
     assert [row for row in rows if not row.matches] == []
     assert len(OLD) - 1 <= sum(row.postgres for row in rows) <= len(OLD)
@@ -193,7 +194,7 @@ def test_what_changes_while_a_window_is_counted_is_no_false_alarm(
     coverage, window, proof = farm.coverage(), farm.covered(), farm.proof()
     meanwhile = Meanwhile(farm, change, monkeypatch)
     moment(meanwhile)
-    assert proof.count_window(window, coverage).mismatching == ()
+    assert proof.count_window(Scope(window, coverage)).mismatching == ()
     assert meanwhile.happened
 
 
@@ -209,7 +210,7 @@ def test_what_changes_while_the_rows_are_compared_is_no_false_alarm(
     rows = farm.digest_days()
     meanwhile = Meanwhile(farm, change, monkeypatch)
     moment(meanwhile)
-    assert set(told(proof.compare_rows(window, coverage, rows))) == set()
+    assert set(told(proof.compare_rows(Scope(window, coverage), rows))) == set()
     assert meanwhile.happened
 
 
@@ -219,10 +220,10 @@ def test_what_changes_between_the_digests_and_the_rows_is_no_false_alarm(
 ) -> None:
     """The rows are read from the listing that the digests were taken of, and by a snapshot of their own."""
     coverage, window, proof = farm.coverage(), farm.covered(), farm.proof()
-    rows = proof.digest_days(window, coverage)
+    rows = proof.compare_sensor_days(Scope(window, coverage))
     assert all(row.matches for row in rows)
     change(farm)
-    assert set(told(proof.compare_rows(window, coverage, rows))) == set()
+    assert set(told(proof.compare_rows(Scope(window, coverage), rows))) == set()
 
 
 @pytest.mark.parametrize("change", UNHEALING.values(), ids=UNHEALING)
@@ -234,8 +235,8 @@ def test_a_row_that_was_lost_before_is_found_whatever_happens_meanwhile(
     coverage, window, proof = farm.coverage(), farm.covered(), farm.proof()
     meanwhile = Meanwhile(farm, change, monkeypatch)
     MOMENTS["between the listing and the snapshot"](meanwhile)
-    differing = [row for row in proof.digest_days(window, coverage) if not row.matches]
+    differing = [row for row in proof.compare_sensor_days(Scope(window, coverage)) if not row.matches]
     assert [(row.sensor_id, row.day) for row in differing] == [("forecast_wind", lost[1].date())]
-    assert set(told(proof.compare_rows(window, coverage, differing))) == {
+    assert set(told(proof.compare_rows(Scope(window, coverage), differing))) == {
         ("forecast_wind", naive.micros(lost[1]), "missing")
     }

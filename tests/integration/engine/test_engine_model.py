@@ -24,9 +24,10 @@ from fixtures.controller import housekeeping
 from tests.integration.controller.support import LAG
 from tests.integration.engine import naive
 from tests.integration.engine.farm import FarmStateMachine, Row, is_row, rewritten, told
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
-from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.records import CountRow
 from tsse_validation.settings.fields import Level
 
@@ -212,7 +213,6 @@ class FarmMachine(FarmStateMachine):
         return data.draw(st.sampled_from(kept)) if kept else None
 
     def rewrite(self, key: naive.Key, change: Callable[[list[dict[str, Any]], dict[str, Any]], None]) -> None:
-        """Change a row in each file that has a copy of it."""
         for path in self.farm.files_of(key):
             with rewritten(path) as rows:
                 for row in [row for row in rows if is_row(row, key)]:
@@ -262,7 +262,6 @@ class FarmMachine(FarmStateMachine):
         self.plant(data, lambda rows, row: rows.append(row), {"duplicate"})
 
     def a_row_is_invented(self, data: Data) -> None:
-        """Invent a row beside one that is there."""
         if (key := self.picked(data)) is not None:
             with self.fault(data), rewritten(self.farm.files_of(key)[0]) as rows:
                 row = next(row for row in rows if is_row(row, key))
@@ -335,7 +334,6 @@ class FarmMachine(FarmStateMachine):
 
     @rule(data=st.data())
     def a_part_is_looked_at(self, data: Data) -> None:
-        """Compare a part of the covered range."""
         ends = sorted(data.draw(st.lists(self.instants(5, 0), min_size=2, max_size=2)))
         if window := Window(*ends).clamp(self.farm.covered()):
             self.compare(self.farm.coverage(), window)
@@ -367,11 +365,13 @@ class FarmMachine(FarmStateMachine):
             assert not expected.unclear
         proof = self.farm.proof()
         level = Level.DIGEST if self.steps % 5 else Level.COUNT
-        rows = proof.digest_days(window, coverage, level=level)
+        rows = proof.compare_sensor_days(Scope(window, coverage), level=level)
         assert_counts(rows, expected, level)
         clear = [row for row in rows if not_unclear(row, expected)]
         wanted = [row for row in clear if not row.matches] if level is Level.DIGEST else rows
-        found = {row for row in told(proof.compare_rows(window, coverage, wanted)) if is_clear(row, expected)}
+        found = {
+            row for row in told(proof.compare_rows(Scope(window, coverage), wanted)) if is_clear(row, expected)
+        }
         assert found == {row for row in expected.differences if is_clear(row, expected)}
 
 

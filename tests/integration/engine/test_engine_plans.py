@@ -13,7 +13,8 @@ import pytest
 from fixtures.postgres import EmbeddedPostgres
 from tests.support.schema import with_tables
 from tsse_validation.clients.postgres import Snapshot
-from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.domain.coverage import Coverage, Scope
+from tsse_validation.domain.windows import Window
 
 SENSORS = 50
 DAYS = 20
@@ -73,8 +74,6 @@ class RecordingCursor(psycopg.ClientCursor[tuple[Any, ...]]):
 
 
 class RecordingConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection whose queries are kept in `ran`."""
-
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.ran: list[str] = []
@@ -123,7 +122,6 @@ class Plan:
 
     @property
     def columns(self) -> set[str]:
-        """Return which indexes are used, by their columns."""
         names = {"pkey": "primary key", "inserted_at_idx": "inserted_at", "ts_idx": "ts"}
         return {what for index in self.indexes for ending, what in names.items() if index.endswith(ending)}
 
@@ -154,7 +152,7 @@ def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_a_windows_rows_are_counted_by_the_primary_key(
     window: Window, plan: Callable[[Ask], Plan], *, partitioned: bool
 ) -> None:
-    found = plan(lambda snapshot: snapshot.counts(window, COVERAGE))
+    found = plan(lambda snapshot: snapshot.counts(Scope(window, COVERAGE)))
     assert "Seq Scan" not in found.how
     assert "primary key" in found.columns
     assert found.tables == {DAY_PARTITION if partitioned else "metrics"}
@@ -164,7 +162,7 @@ def test_a_windows_rows_are_counted_by_the_primary_key(
 def test_the_rows_of_a_few_sensors_of_a_day_are_read_by_the_primary_key(
     sensors: list[str], plan: Callable[[Ask], Plan], *, partitioned: bool
 ) -> None:
-    found = plan(lambda snapshot: snapshot.due_rows(ONE_DAY, COVERAGE, sensors))
+    found = plan(lambda snapshot: snapshot.due_rows(Scope(ONE_DAY, COVERAGE), sensors))
     assert "Seq Scan" not in found.how
     assert found.columns == {"primary key"}
     assert found.tables == {DAY_PARTITION if partitioned else "metrics"}
@@ -173,7 +171,7 @@ def test_the_rows_of_a_few_sensors_of_a_day_are_read_by_the_primary_key(
 def test_the_digests_of_a_few_sensors_of_a_day_are_taken_by_the_primary_key(
     plan: Callable[[Ask], Plan], *, partitioned: bool
 ) -> None:
-    found = plan(lambda snapshot: snapshot.digests(ONE_DAY, COVERAGE, sensor_ids=SOME))
+    found = plan(lambda snapshot: snapshot.digests(Scope(ONE_DAY, COVERAGE), sensor_ids=SOME))
     assert "Seq Scan" not in found.how
     assert found.columns == {"primary key"}
     assert found.tables == {DAY_PARTITION if partitioned else "metrics"}
@@ -181,7 +179,7 @@ def test_the_digests_of_a_few_sensors_of_a_day_are_taken_by_the_primary_key(
 
 @pytest.mark.parametrize("window", [COVERED, ONE_DAY], ids=["all of the covered range", "a day"])
 def test_the_keys_that_are_not_due_are_found_by_indexes(window: Window, plan: Callable[[Ask], Plan]) -> None:
-    found = plan(lambda snapshot: snapshot.not_due_keys(window, COVERAGE))
+    found = plan(lambda snapshot: snapshot.not_due_keys(Scope(window, COVERAGE)))
     assert "Seq Scan" not in found.how
     assert "inserted_at" in found.columns
 
@@ -193,17 +191,17 @@ def test_the_keys_that_are_not_due_are_found_by_the_index_on_insertion_times_whe
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute("UPDATE metrics SET inserted_at = ts WHERE inserted_at IS NULL")
         connection.execute("VACUUM (ANALYZE) metrics")
-    found = plan(lambda snapshot: snapshot.not_due_keys(COVERED, COVERAGE))
+    found = plan(lambda snapshot: snapshot.not_due_keys(Scope(COVERED, COVERAGE)))
     assert "Seq Scan" not in found.how
     assert "inserted_at" in found.columns
 
 
 QUERIES: dict[str, Ask] = {
-    "counts": lambda snapshot: snapshot.counts(ONE_DAY, COVERAGE),
-    "digests": lambda snapshot: snapshot.digests(ONE_DAY, COVERAGE),
-    "due rows": lambda snapshot: snapshot.due_rows(ONE_DAY, COVERAGE),
-    "keys not due": lambda snapshot: snapshot.not_due_keys(ONE_DAY, COVERAGE),
-    "days with rows": lambda snapshot: snapshot.days_with_rows(ONE_DAY, COVERAGE),
+    "counts": lambda snapshot: snapshot.counts(Scope(ONE_DAY, COVERAGE)),
+    "digests": lambda snapshot: snapshot.digests(Scope(ONE_DAY, COVERAGE)),
+    "due rows": lambda snapshot: snapshot.due_rows(Scope(ONE_DAY, COVERAGE)),
+    "keys not due": lambda snapshot: snapshot.not_due_keys(Scope(ONE_DAY, COVERAGE)),
+    "days with rows": lambda snapshot: snapshot.days_with_rows(Scope(ONE_DAY, COVERAGE)),
 }
 
 

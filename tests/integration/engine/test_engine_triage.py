@@ -13,6 +13,7 @@ import pytest
 from tests.integration.engine import naive
 from tests.integration.engine.farm import Farm, Row, rewritten
 from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.runlog.records import Finding
@@ -54,11 +55,10 @@ def file_of(farm: Farm, sensor: str = SENSOR) -> Path:
 
 
 def findings(farm: Farm) -> list[Finding]:
-    """Return what is found, as the runbook finds it."""
     proof, coverage, window = farm.proof(), farm.coverage(), farm.covered()
-    differing = [row for row in proof.digest_days(window, coverage) if not row.matches]
+    differing = [row for row in proof.compare_sensor_days(Scope(window, coverage)) if not row.matches]
     triage = RowTriage(SHARDS, most_shown=1_000)
-    for comparison in proof.compare_rows(window, coverage, differing):
+    for comparison in proof.compare_rows(Scope(window, coverage), differing):
         triage.add(comparison)
     assert triage.differing == len(triage.shown) == sum(finding.rows for finding in triage.findings())
     return triage.findings()
@@ -214,7 +214,7 @@ def test_no_sensor_day_matches_whose_shard_has_a_file_that_cannot_be_read(farm: 
     """Though every row that is due stands in the other file: what the torn one holds is not known."""
     (file_of(farm).parent / "part-9-0.parquet").write_bytes(b"PAR1 torn")
     proof = farm.proof()
-    rows = proof.digest_days(farm.covered(), farm.coverage())
+    rows = proof.compare_sensor_days(Scope.covered_by(farm.coverage()))
     assert [(row.sensor_id, row.day, row.postgres, row.lake) for row in rows if not row.matches] == [
         (SENSOR, PICKED_DAY, ROWS_A_DAY, ROWS_A_DAY)
     ]

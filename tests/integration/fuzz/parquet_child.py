@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.integration.fuzz.mutating import mutated
+from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.errors import SuiteError
 from tsse_validation.domain.instants import day_start
 from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.stack import LakePaths
-from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.domain.windows import Window
 from tsse_validation.lake.file_checks import FileFindings, examine
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.rows import LakeRows
@@ -37,7 +38,6 @@ _COVERAGE = Coverage(
 
 
 def sample() -> pa.Table:
-    """Return the rows of one sensor and day, as the contract has them."""
     start = day_start(DAY).replace(tzinfo=None)
     instants = [start + timedelta(minutes=number) for number in range(ROWS)]
     columns = [[SENSOR] * ROWS, instants, [number / 7 for number in range(ROWS)], [0] * ROWS, instants]
@@ -79,8 +79,8 @@ def main(base: Path, inputs: int, seed: int) -> None:
         if number % QUERIED_EVERY == 0:
             rows = LakeRows(reader)
             try:
-                list(rows.digests(window, _COVERAGE, KEY_SCHEMA.empty_table()))
-                rows.newest_rows(window, _COVERAGE, [SENSOR])
+                list(rows.digests(Scope(window, _COVERAGE), KEY_SCHEMA.empty_table()))
+                rows.newest_rows(Scope(window, _COVERAGE), [SENSOR])
             except SuiteError:
                 refused += 1
     sys.stdout.write(f"{read} {refused}\n")

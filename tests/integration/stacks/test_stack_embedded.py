@@ -18,8 +18,8 @@ from fixtures.identity import ProcessIdentity
 from fixtures.postgres import EmbeddedPostgres
 from fixtures.stacks.embedded import EmbeddedOptions, RunningStack, embedded_stack, running_stack
 from fixtures.stacks.workdir import Workdir, sweep_abandoned
-from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.errors import StackError
+from tsse_validation.domain.polling import wait_until
 from tsse_validation.steps.validated_stack import Stack
 
 REPOSITORY = Path(__file__).parents[3]

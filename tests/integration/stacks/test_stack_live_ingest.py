@@ -7,7 +7,7 @@ import pytest
 
 from fixtures.farm import Farm, FarmSpec, IngestRates, LiveIngest, Role, build_farm, load_farm
 from fixtures.postgres import EmbeddedPostgres
-from tsse_validation.clients.polling import wait_until
+from tsse_validation.domain.polling import wait_until
 
 BRISK = IngestRates(fresh_per_second=200, late_every=0.01, upsert_every=0.01)
 

@@ -18,8 +18,8 @@ from fixtures.processes import (
     http_ready,
     start_on_free_port,
 )
-from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.errors import StackError
+from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.redaction import Redactor
 
 Script = Callable[..., tuple[ManagedProcess, list[str]]]

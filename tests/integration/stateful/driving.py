@@ -13,6 +13,7 @@ from tests.integration.engine.farm import Row as Reading
 from tests.integration.stateful.model import DAY, LAG, LATE_WINDOW, MICROSECOND, Key, Model, Promise, Row, midnight
 from tests.integration.stateful.power import POWER, PowerCutError
 from tests.integration.stateful.validation import Validation, Validator
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.direct import WindowCount
 
@@ -154,7 +155,7 @@ class Driven(FarmStateMachine):
         return promise
 
     def count_as_the_model(self, window: Window) -> WindowCount:
-        counted = self.farm.proof().count_window(window, self.farm.coverage())
+        counted = self.farm.proof().count_window(Scope(window, self.farm.coverage()))
         totals = self.model.totals(self.promise()._replace(start=window.start, end=window.end))
         rows = {row.sensor_id: row for row in counted.rows}
         assert rows.keys() <= totals.keys()

@@ -16,7 +16,8 @@ from tests.integration.engine.naive import instant as instant_of
 from tests.integration.stateful.driving import DAYS, FAR, FIRST_BACKFILL_DAYS, NEAR, SENSORS, Data, Driven
 from tests.integration.stateful.holding import hold_differences, hold_statuses
 from tests.integration.stateful.model import DAY, LAG, LATE_WINDOW, MICROSECOND, days_of, midnight, named
-from tsse_validation.domain.windows import Coverage, Window
+from tsse_validation.domain.coverage import Coverage, Scope
+from tsse_validation.domain.windows import Window
 from tsse_validation.parity.strategies import EDGES, Landmarks, windows
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
@@ -162,7 +163,6 @@ class Replication(Driven):
 
     @rule(data=st.data(), edge=st.sampled_from(list(EDGES)))
     def a_window_is_looked_at(self, data: Data, edge: str) -> None:
-        """Draw a window as step 7 does."""
         type(self).history = (*self.history, "a_window_is_looked_at")
         promise = self.promise()
         rows = [key[1] for key in sorted(self.model.rows) if promise.holds(key)]
@@ -191,10 +191,10 @@ class Replication(Driven):
         wide = promise._replace(start=promise.start - FAR, end=promise.end + FAR)
         coverage = Coverage(wide.start, wide.backfill_to, wide.watermark)
         window, proof = Window(wide.start, wide.end), self.farm.proof()
-        differing = [row for row in proof.digest_days(window, coverage) if not row.matches]
+        differing = [row for row in proof.compare_sensor_days(Scope(window, coverage)) if not row.matches]
         found = named(
             (sensor, instant_of(ts), kind)
-            for sensor, ts, kind in told(proof.compare_rows(window, coverage, differing))
+            for sensor, ts, kind in told(proof.compare_rows(Scope(window, coverage), differing))
         )
         hold_differences(found, self.model.differences(wide))
 

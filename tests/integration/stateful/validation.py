@@ -15,6 +15,7 @@ from tests_validation import test_6_parity as step_6
 from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.clients.watch import ReplicationWatch
 from tsse_validation.domain.contract import ParityResult, Replication
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import SuiteError
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.windows import Window
@@ -44,8 +45,6 @@ _TAKEN_FROM_A_GOOD_RUN = (CountsTaken, RowsCompared)
 
 @dataclass
 class _Run(ValidationRun):
-    """A run whose log is a list."""
-
     records: list[Record] = field(default_factory=list)
 
     def record(self, *records: Record) -> None:
@@ -64,7 +63,6 @@ class Validation:
 
     @property
     def flagged(self) -> set[str]:
-        """Return the diagnoses that are flagged."""
         return {finding.diagnosis for finding in self.result.findings if finding.flagged}
 
 
@@ -87,7 +85,8 @@ class Validator:
         run = _Run(self._loaded, self._redactor, self._directory, self._log, {})
         coverage, proof = farm.coverage(), farm.proof()
         covered = farm.covered()
-        days = proof.digest_days(covered, coverage)
+        scope = Scope(covered, coverage)
+        days = proof.compare_sensor_days(scope)
         run.record(CountsTaken(source="direct", window=covered, watermark=coverage.watermark, rows=tuple(days)))
         sensors = sum_by_sensor(days, sorted({row.sensor_id for row in days}))
         state = farm.reader.replication()
@@ -106,13 +105,11 @@ class Validator:
             ),
             "watermark_never_retreats": lambda check: step_5.test_watermark_never_retreats(facts, watch, check),
             "dates_with_rows_have_partitions_and_no_others": lambda check: (
-                step_5.test_dates_with_rows_have_partitions_and_no_others(
-                    farm.client, farm.reader, coverage, covered, check
-                )
+                step_5.test_dates_with_rows_have_partitions_and_no_others(farm.client, farm.reader, scope, check)
             ),
             "no_temporary_file_is_left": lambda check: step_5.test_no_temporary_file_is_left(farm.reader, check),
             "parity_job_counts_as_we_do": lambda check: step_6.test_parity_job_counts_as_we_do(
-                proof, coverage, facts, check
+                proof, scope, facts, check
             ),
             "counts_agree_for_every_sensor": lambda check: step_6.test_counts_agree_for_every_sensor(
                 days, sensors, check
@@ -122,7 +119,7 @@ class Validator:
             ),
             "every_due_row_is_in_the_lake_unchanged": lambda check: (
                 step_6.test_every_due_row_is_in_the_lake_unchanged(
-                    run, proof, coverage, covered, days, _no_heal, progress, check
+                    run, proof, scope, days, _no_heal, progress, check
                 )
             ),
         }
@@ -174,7 +171,6 @@ def _no_heal() -> Finding:
 
 
 def counted(proof_rows: list[CountRow]) -> dict[str, tuple[int, int, int]]:
-    """Return `(due, lake, not due)` of each sensor."""
     return {
         row.sensor_id: (row.postgres, row.lake, row.not_due)
         for row in sum_by_sensor(proof_rows, {row.sensor_id for row in proof_rows})

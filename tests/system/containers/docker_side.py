@@ -11,7 +11,7 @@ from docker.models.containers import Container
 from fixtures.images.local import DEBIAN, POSTGRES, PYTHON, QDRANT
 from fixtures.stacks.engine import STACK_LABEL
 from tests.support.command import PATIENCE_SECONDS, StartedRun
-from tsse_validation.clients.polling import wait_until
+from tsse_validation.domain.polling import wait_until
 
 IMAGES = (f"--postgres-image={POSTGRES}", f"--qdrant-image={QDRANT}")
 NIGHTLY = ("-m", "nightly", "--stack=containers", *IMAGES)

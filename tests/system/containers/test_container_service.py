@@ -14,8 +14,8 @@ from fixtures.stacks.container_service import LOG_CAP_BYTES, ContainerRunner, Co
 from fixtures.stacks.engine import OWNER_LABEL, owner_labels, remove_stack, sweep_abandoned_stacks
 from fixtures.stacks.reaper import settle_on_ryuk
 from tests.system.containers.docker_side import DockerSide
-from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.errors import StackError
+from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.redaction import MASK, Redactor
 
 pytestmark = pytest.mark.slow

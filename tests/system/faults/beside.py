@@ -15,7 +15,6 @@ from tests.support.damage import lake_file
 from tests.system.faults.logic import late_instants, replicated
 from tests.system.faults.model import Front
 from tests.system.faults.retiring import STAYS
-from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.contract import (
     COMPACTION_THRESHOLD_FILES,
     INSPECT_JOB,
@@ -24,6 +23,7 @@ from tsse_validation.domain.contract import (
     TickResult,
 )
 from tsse_validation.domain.instants import utc_now
+from tsse_validation.domain.polling import wait_until
 
 PATIENCE_SECONDS = 120.0
 INSERT = "INSERT INTO metrics (sensor_id, ts, value, quality, inserted_at) "

@@ -14,7 +14,7 @@ from fixtures.stacks.embedded import EmbeddedOptions, RunningStack, running_stac
 from tests.support.command import PATIENCE_SECONDS, REPOSITORY, Runbook
 from tests.support.controller import Controller
 from tests.system.harmless.server_log import SETTINGS, Line, read_log
-from tsse_validation.clients.polling import wait_until
+from tsse_validation.domain.polling import wait_until
 from tsse_validation.lake.reader import STATE_DIR
 
 OPTIONS = EmbeddedOptions(

@@ -12,8 +12,8 @@ from tests.system.harmless.conftest import Installed
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
-from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.contract import BACKFILL_JOB, Job
+from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 

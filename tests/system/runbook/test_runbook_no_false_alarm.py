@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Runbook
 from tests.support.controller import Controller, traffic
-from tsse_validation.clients.polling import wait_until
 from tsse_validation.domain.instants import format_rfc3339, utc_now
+from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fixtures.processes import http_ready
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, Runbook, alive, service_processes
-from tsse_validation.clients.polling import wait_until
+from tsse_validation.domain.polling import wait_until
 
 SMALL = ("--farm-rows=1500", "--farm-sensors=6", "--max-windows=14")
 

@@ -1,60 +1,28 @@
 """`tsse-validate inspect`: the lake's state, by the controller's job or by its files."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tsse_validation.cli.common import (
-    AsJson,
-    AuthToken,
-    AuthTokenFile,
-    BaseUrl,
-    CaFile,
-    ColdPath,
-    HotPath,
-    job_runner,
-    lake_reader,
-    print_json,
-    settings_from,
-)
+from tsse_validation.cli.options import CONTROLLER, AsJson, Mode, ModeOption, takes
+from tsse_validation.cli.printing import print_json
 from tsse_validation.domain.contract import Inspection
 from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.settings.model import Settings
 from tsse_validation.steps.inspecting import inspect as inspect_by_job
 from tsse_validation.steps.inspecting import inspect_directly
+from tsse_validation.steps.opening import job_runner, lake_reader
 
 
-class Mode(StrEnum):
-    """By which way to look."""
-
-    DIRECT = "direct"
-    API = "api"
-
-
-ModeOption = Annotated[Mode, typer.Option("--mode", help="look by the API, or at the files themselves")]
-
-
+@takes(*CONTROLLER, "hot_path", "cold_path")
 def inspect(
+    settings: Settings,
     mode: ModeOption = Mode.API,
-    base_url: BaseUrl = None,
-    auth_token: AuthToken = None,
-    auth_token_file: AuthTokenFile = None,
-    ca_file: CaFile = None,
-    hot_path: HotPath = None,
-    cold_path: ColdPath = None,
     _tmp_path: Annotated[Path | None, typer.Option("--tmp-path", help="taken and not used", hidden=True)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show paths, watermark, replication and partitions of the lake."""
-    settings = settings_from(
-        base_url=base_url,
-        auth_token=auth_token,
-        auth_token_file=auth_token_file,
-        ca_file=ca_file,
-        hot_path=hot_path,
-        cold_path=cold_path,
-    )
     if mode is Mode.DIRECT:
         inspection = inspect_directly(lake_reader(settings))
     else:

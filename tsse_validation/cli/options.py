@@ -1,0 +1,105 @@
+"""Options of the commands, derived from the fields of the settings: name, type and help text."""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Concatenate, ParamSpec, Union, get_args, get_origin
+
+import typer
+from pydantic import SecretStr
+
+from tsse_validation.settings.loading import load_settings
+from tsse_validation.settings.model import Settings, option_of
+from tsse_validation.steps.opening import DEFAULT_BASE_URL, DEFAULT_QDRANT_URL
+
+CONTROLLER = ("base_url", "auth_token", "auth_token_file", "ca_file")
+"""What a command needs to speak to the core-server."""
+
+_ALIASES: Mapping[str, str] = {
+    "base_url": "--api-base-url",
+    "setup_config": "--config",
+    "window_start": "--start",
+    "window_end": "--end",
+    "backfill_days": "--days",
+    "poll_interval": "--poll-seconds",
+}
+"""What the helpers that the runbook calls name an option (contract section 6); it is taken beside our own name."""
+_UNLIKE_A_RUN: Mapping[str, str] = {
+    "base_url": f"core-server's address (default: {DEFAULT_BASE_URL})",
+    "qdrant_url": f"Qdrant's address (default: {DEFAULT_QDRANT_URL})",
+}
+"""Help of what a command takes a default for, where a run starts a stack of its own."""
+_AS_TEXT = (SecretStr, datetime, tuple)
+_Own = ParamSpec("_Own")
+
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
+
+
+class Mode(StrEnum):
+    """By which way to look."""
+
+    DIRECT = "direct"
+    API = "api"
+
+
+ModeOption = Annotated[Mode, typer.Option("--mode", help="look by the API, or at the files themselves")]
+
+
+def takes(*names: str) -> Callable[[Callable[Concatenate[Settings, _Own], None]], Callable[..., None]]:
+    """Give a command an option for each of the settings named; it is called with the settings, loaded.
+
+    Raises:
+        SettingsError: when it is called, and a value is wrong.
+
+    """
+
+    def decorate(command: Callable[Concatenate[Settings, _Own], None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def called(**given: Any) -> None:
+            command(_loaded({name: given.pop(name) for name in names}), **given)  # type: ignore[call-arg]
+
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        parameters = [*(_parameter(name) for name in names), *own]
+        # what typer reads of a command
+        called.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
+        )
+        called.__annotations__ = {one.name: one.annotation for one in parameters}
+        return called
+
+    return decorate
+
+
+def _loaded(given: Mapping[str, object]) -> Settings:
+    """Return the settings: what is given here, then environment, file and defaults."""
+    command_line = {name: value for name, value in given.items() if value is not None}
+    loaded = load_settings(command_line, Path.cwd(), for_run=False)
+    for warning in loaded.warnings:
+        typer.echo(f"tsse-validate: warning: {warning}", err=True)
+    return loaded.settings
+
+
+def _parameter(name: str) -> inspect.Parameter:
+    field = Settings.model_fields[name]
+    kind = _plain(field.annotation)
+    shown = "" if field.default in {None, ()} else f" (default: {field.default})"
+    option = typer.Option(
+        *filter(None, (option_of(name), _ALIASES.get(name))),
+        help=_UNLIKE_A_RUN.get(name, f"{field.description}{shown}"),
+        metavar=None if issubclass(kind, StrEnum) else name.rsplit("_", 1)[-1].upper(),
+    )
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+    )
+
+
+def _plain(annotation: Any) -> type:
+    """Return what typer parses for a field: the settings themselves hold it to all else."""
+    while get_origin(annotation) in {Annotated, Union, UnionType}:
+        annotation = get_args(annotation)[0]
+    kind: type = get_origin(annotation) or annotation
+    return str if kind in _AS_TEXT else kind

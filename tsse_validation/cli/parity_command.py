@@ -1,0 +1,154 @@
+"""`tsse-validate parity`: whether Postgres and the lake hold the same, in one window."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tsse_validation.cli.options import CONTROLLER, AsJson, Mode, ModeOption, takes
+from tsse_validation.cli.printing import print_json
+from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
+from tsse_validation.domain.errors import NotCheckedError, SettingsError
+from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.domain.phrasing import count_of
+from tsse_validation.report.markdown.markup import bullet, code, escaped, table
+from tsse_validation.runlog.records import RowVersion
+from tsse_validation.settings.fields import Level
+from tsse_validation.settings.model import Settings
+from tsse_validation.settings.places import places_in_the_lake
+from tsse_validation.steps.opening import job_runner
+from tsse_validation.steps.window_proof import WindowProof, count_window_by_job, prove_window
+from tsse_validation.verdict import EXIT_CODES, Outcome
+
+LAKE = ("hot_path", "cold_path", "shards")
+COMPARISON = ("window_start", "window_end", "sensor_ids", "sample", "level")
+
+
+@takes(*CONTROLLER, "database_url", "setup_config", *LAKE, *COMPARISON)
+def parity(
+    settings: Settings,
+    context: typer.Context,
+    mode: ModeOption = Mode.API,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="write a Markdown report", metavar="FILE.md")
+    ] = None,
+    fail_on_mismatch: Annotated[
+        bool, typer.Option("--fail-on-mismatch/--no-fail-on-mismatch", help="exit with 1 when counts differ")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Compare sensors' rows in Postgres and in the lake over one window.
+
+    By --mode api the controller counts a sample itself: a sanity check, not a proof, for counts see no changed
+    value. By --mode direct we compare every row of all sensors, from a DSN and the lake's directories, and show
+    those that differ.
+    """
+    if mode is Mode.API:
+        _hold_to_what_a_job_can(settings, context.params["level"])
+    if complaints := list(places_in_the_lake(settings, {"--report": report})):
+        raise SettingsError("\n".join(complaints))
+    proof = _compared(settings, mode)
+    if proof.scope.window != proof.asked:
+        typer.echo(
+            f"tsse-validate: only {proof.scope.window} is promised, of the {proof.asked} asked for", err=True
+        )
+    if report is not None:
+        report.write_text(_markdown(proof), encoding="utf-8")
+    if as_json:
+        print_json(_document(proof))
+    else:
+        typer.echo(_markdown(proof), nl=False)
+    if not any(row.postgres or row.lake for row in proof.rows):
+        raise NotCheckedError(
+            "No row was compared: equal zeros prove nothing.", "Choose another window or sensors."
+        )
+    if proof.mismatching or proof.found.findings:
+        typer.echo(f"{count_of(len(proof.mismatching), 'sensor')} not alike. {REPEAT_BACKFILL}", err=True)
+        raise typer.Exit(EXIT_CODES[Outcome.NO_GO] if fail_on_mismatch else 0)
+
+
+def _hold_to_what_a_job_can(settings: Settings, asked: Level | None) -> None:
+    if asked not in {None, Level.COUNT}:
+        msg = f"--level {asked} needs --mode direct: the controller's job only counts."
+        raise SettingsError(msg)
+    if settings.window_start and settings.window_start == settings.window_end:
+        raise SettingsError("--end must be after --start: the controller's job takes no single microsecond.")
+
+
+def _compared(settings: Settings, mode: Mode) -> WindowProof:
+    if mode is Mode.DIRECT:
+        return prove_window(settings)
+    with job_runner(settings) as jobs:
+        return count_window_by_job(settings, jobs)
+
+
+def _markdown(proof: WindowProof) -> str:
+    """Write the counts as the controller's own report does, and below what differs."""
+    start, end = code(format_rfc3339(proof.scope.window.start)), code(format_rfc3339(proof.scope.window.end))
+    lines = [
+        f"# TSSE Lake Parity Check ({proof.by})",
+        "",
+        f"- computed_through_ts: {code(format_rfc3339(proof.scope.coverage.watermark))}",
+        f"- Window (checked): {start} → {end}",
+        f"- Compared by: {proof.level}",
+        "",
+        *table(
+            ("Sensor", "Postgres count", "Lake count", "Match"),
+            (
+                (code(row.sensor_id), str(row.postgres), str(row.lake), "✅" if row.matches else "❌")
+                for row in proof.rows
+            ),
+            align=("", "r", "r", "c"),
+        ),
+        *_differences(proof),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _differences(proof: WindowProof) -> Iterator[str]:
+    if not proof.found.findings:
+        return
+    yield from ("", "## What differs", "")
+    for finding in proof.found.findings:
+        yield bullet(escaped(f"{finding.diagnosis}: {finding.summary}; {finding.evidence}"))
+    if proof.found.shown:
+        yield from ("", f"{len(proof.found.shown):,} of {count_of(proof.found.differing, 'row')}:", "")
+        yield from table(
+            ("Sensor", "ts", "Diagnosis", "Postgres", "Lake"),
+            (
+                (code(row.sensor_id), format_rfc3339(row.ts), row.diagnosis, _side(row.postgres), _side(row.lake))
+                for row in proof.found.shown
+            ),
+        )
+
+
+def _side(version: RowVersion | None) -> str:
+    return "not there" if version is None else f"{version.value}, quality {version.quality}"
+
+
+def _document(proof: WindowProof) -> dict[str, object]:
+    return {
+        "counted_by": proof.by,
+        "level": proof.level,
+        "computed_through_ts": format_rfc3339(proof.scope.coverage.watermark),
+        "window": {
+            "start": format_rfc3339(proof.scope.window.start),
+            "end": format_rfc3339(proof.scope.window.end),
+        },
+        "rows": [
+            {
+                "sensor_id": row.sensor_id,
+                "pg_count": row.postgres,
+                "lake_count": row.lake,
+                "not_due": row.not_due,
+                "pending": row.pending,
+                "matches": row.matches,
+            }
+            for row in proof.rows
+        ],
+        "findings": [finding.model_dump(mode="json", exclude={"record"}) for finding in proof.found.findings],
+        "differing_rows": proof.found.differing,
+        "differences": [row.model_dump(mode="json", exclude={"record"}) for row in proof.found.shown],
+    }

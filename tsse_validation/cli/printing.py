@@ -1,0 +1,30 @@
+"""What the commands print, and the exit codes that they end with."""
+
+import json
+from typing import Any
+
+import typer
+from pydantic import BaseModel
+
+from tsse_validation.domain.errors import PromiseBrokenError, SettingsError, SuiteError
+from tsse_validation.verdict import EXIT_CODES, Outcome
+
+EXIT_SETTINGS = 4
+EXIT_INTERRUPTED = 130
+EXIT_CODES_TEXT = (
+    "Exit codes: 0 done and as promised, 1 not as promised, 2 wrong usage, 4 a setting is wrong, "
+    "6 could not be checked, 130 interrupted."
+)
+
+
+def exit_code_of(error: SuiteError) -> int:
+    """Return the exit code that stands for an error."""
+    if isinstance(error, SettingsError):
+        return EXIT_SETTINGS
+    return EXIT_CODES[Outcome.NO_GO if isinstance(error, PromiseBrokenError) else Outcome.INCOMPLETE]
+
+
+def print_json(document: BaseModel | dict[str, Any]) -> None:
+    """Print a document as JSON, for another program."""
+    plain = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
+    typer.echo(json.dumps(plain, indent=2, sort_keys=True))

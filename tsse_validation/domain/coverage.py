@@ -1,0 +1,96 @@
+"""What the lake promises to hold, and the scope that is compared: pure, UTC, microseconds."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from tsse_validation.domain.contract import Replication
+from tsse_validation.domain.errors import BlockedError, NotCheckedError
+from tsse_validation.domain.instants import day_start, utc_day
+from tsse_validation.domain.windows import Window, in_slices, without_days
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What the lake promises after a backfill (contract section 3).
+
+    Rows with `ts` in `[backfill_from, backfill_to)` were exported; rows inserted up to `watermark` have followed
+    by incremental replication. A row without `inserted_at` can enter by a backfill only.
+    """
+
+    backfill_from: datetime
+    backfill_to: datetime
+    watermark: datetime
+
+    @classmethod
+    def promised_by(cls, replication: Replication) -> "Coverage":
+        """Return what a replication state promises.
+
+        Raises:
+            NotCheckedError: no backfill has completed, so that nothing is promised.
+
+        """
+        begin, end, watermark = (
+            replication.backfill_from_ts,
+            replication.backfill_to_ts,
+            replication.computed_through_ts,
+        )
+        if begin is None or end is None or watermark is None:
+            raise NotCheckedError("The lake has no completed backfill: nothing is promised.", "Backfill it first.")
+        return cls(begin, end, watermark)
+
+    def after_retention(self, days: int, now: datetime) -> "Coverage":
+        """Return what is left where retention deletes dates older than `days` (contract section 4).
+
+        That is so where no cold place is set. A range that was backfilled longer ago begins where retention has
+        got to, or will within the hour.
+        """
+        oldest_kept = day_start(utc_day(now + timedelta(hours=1)) - timedelta(days=days))
+        return replace(self, backfill_from=max(self.backfill_from, oldest_kept))
+
+    @property
+    def window(self) -> Window | None:
+        """The window in which every due row must be in the lake; `None` when it is empty."""
+        return Window(self.backfill_from, self.watermark) if self.backfill_from <= self.watermark else None
+
+    def due(self, ts: datetime, inserted_at: datetime | None) -> bool:
+        """Whether the lake must hold a row of Postgres; the SQL of `clients.postgres` states the same rule."""
+        if self.window is None or ts not in self.window:
+            return False
+        return ts < self.backfill_to if inserted_at is None else inserted_at <= self.watermark
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is compared: a window of `ts`, with the coverage that tells which of its rows are due in the lake."""
+
+    window: Window
+    coverage: Coverage
+
+    @classmethod
+    def covered_by(cls, coverage: Coverage) -> "Scope":
+        """Return the whole covered range.
+
+        Raises:
+            BlockedError: it is empty.
+
+        """
+        if coverage.window is None:
+            raise BlockedError("The lake's covered range is empty.", "Backfill it first.")
+        return cls(coverage.window, coverage)
+
+    def narrowed(self, window: Window) -> "Scope":
+        """Return the same coverage with another window, as a rule a part of this one."""
+        return replace(self, window=window)
+
+    def split_by_day(self) -> Iterator["Scope"]:
+        """Yield the part of each UTC day; together they are the window, and none overlap."""
+        return map(self.narrowed, self.window.split_by_day())
+
+    def without_days(self, days: Collection[date]) -> list["Scope"]:
+        """Return what is left without some UTC days, in as few parts as that takes, ascending."""
+        return [self.narrowed(left) for left in without_days(self.window, days)]
+
+    def in_slices(self, slices: int) -> list["Scope"]:
+        """Split it at midnights into about as many slices, of days as equal in number as can be."""
+        return [self.narrowed(piece) for piece in in_slices(self.window, slices)]

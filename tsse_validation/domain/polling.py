@@ -1,0 +1,57 @@
+"""Looks at something again and again until it is as wanted, or the time is over: the only loop that sleeps."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+def growing(first: float, longest: float, growth: float = 1.5) -> Iterator[float]:
+    """Yield pauses in seconds that grow from the first up to the longest, without end."""
+    pause = min(first, longest)
+    while True:
+        yield pause
+        pause = min(pause * growth, longest)
+
+
+def looks(
+    look: Callable[[], Value],
+    *,
+    timeout: float,
+    pauses: Iterable[float],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Value]:
+    """Yield what is seen: at once, after each pause, and a last time when `timeout` seconds are over.
+
+    `pauses` are in seconds and must not end. The time that the caller takes between two looks counts too.
+    """
+    deadline = clock() + timeout
+    for pause in pauses:
+        yield look()
+        if clock() >= deadline:
+            return
+        sleep(min(pause, max(0.0, deadline - clock())))
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 0.05) -> bool:
+    """Poll until the condition holds; return False when it does not within `seconds`."""
+    return poll(condition, bool, timeout=seconds, pause=every)
+
+
+def poll(
+    look: Callable[[], Value],
+    reached: Callable[[Value], object],
+    *,
+    timeout: float,
+    pause: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Value:
+    """Return the first value that is as wanted, or the last that was seen within `timeout` seconds."""
+    for value in looks(look, timeout=timeout, pauses=repeat(pause), clock=clock, sleep=sleep):
+        if reached(value):
+            break
+    return value

@@ -1,0 +1,264 @@
+"""Step 7: draws windows with hypothesis, counts each, and narrows down what differs."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, given
+from hypothesis.errors import Flaky
+
+from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.diagnosis.count_triage import job_mismatch
+from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
+from tsse_validation.domain.coverage import Scope
+from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError, SuiteError
+from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
+from tsse_validation.domain.windows import Window
+from tsse_validation.parity.by_job import MismatchError, SpotChecker
+from tsse_validation.parity.direct import DirectProof
+from tsse_validation.parity.strategies import EDGES, Landmarks, windows
+from tsse_validation.runlog.records import WindowChecked
+from tsse_validation.settings.model import option_of
+from tsse_validation.steps.check import Check
+from tsse_validation.steps.lake_recorder import LakeRecorder
+from tsse_validation.steps.run import ValidationRun
+from tsse_validation.steps.spot_checking import POSTS_KEPT_FOR_OTHERS
+
+MOST_LANDMARKS = 64
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How to draw and count windows: `count` gets the edge's name and the window.
+
+    `repeat` returns the command that compares one window again; `narrows` says that a window which differs may be
+    counted again in halves, down to the smallest that does.
+    """
+
+    most: int
+    seed: int
+    count: Callable[[str, Window], WindowChecked]
+    repeat: Callable[[Window], str]
+    narrows: bool
+
+
+def find_landmarks(covered: Scope, postgres: PostgresClient | None) -> Landmarks:
+    """Find the edges that windows are drawn at; without Postgres, no row's instant is known."""
+    if postgres is None:
+        return Landmarks(covered.window, ())
+    with postgres.snapshot() as snapshot:
+        return Landmarks(covered.window, snapshot.some_timestamps(covered.window, MOST_LANDMARKS))
+
+
+def draw_directly(run: ValidationRun, proof: DirectProof, covered: Scope) -> Drawing:
+    """Draw windows and count them in Postgres and in the lake's files."""
+
+    def count(edge: str, window: Window) -> WindowChecked:
+        counted = proof.count_window(covered.narrowed(window))
+        return WindowChecked(
+            edge=edge,
+            source="direct",
+            start=window.start,
+            end=window.end,
+            postgres=counted.postgres,
+            lake=counted.lake,
+            sensors=len(counted.rows),
+            mismatching=counted.mismatching,
+        )
+
+    most = run.settings.max_windows // len(EDGES)
+    return Drawing(
+        most, run.settings.window_seed, count, lambda window: repeat_directly(run, window), narrows=True
+    )
+
+
+def draw_by_job(run: ValidationRun, checker: SpotChecker, covered: Scope, lake_recorder: LakeRecorder) -> Drawing:
+    """Draw windows and count them by the controller's job, as far as its POST budget goes."""
+    settings = run.settings
+    most = min(settings.max_job_windows, run.budget.available() - POSTS_KEPT_FOR_OTHERS)
+
+    def count(edge: str, window: Window) -> WindowChecked:
+        mismatching: tuple[str, ...] = ()
+        window = _wide_enough(window, covered.window)
+        try:
+            spot = checker.check(window, settings.sensor_ids, settings.sample, purpose="windows")
+            counts = spot.counts()
+            lake_recorder.watched(spot.result.replication, "parity")
+        except MismatchError as error:
+            mismatch = job_mismatch(error.window, error.lost)
+            run.record(mismatch)
+            lake_recorder.watched(error.result.replication, "parity")
+            counts, mismatching = error.counts, mismatch.sensors
+        return WindowChecked(
+            edge=edge,
+            source="job",
+            start=window.start,
+            end=window.end,
+            postgres=sum(row.postgres for row in counts.rows),
+            lake=sum(row.lake for row in counts.rows),
+            sensors=len(counts.rows),
+            mismatching=mismatching,
+            late=counts.late,
+        )
+
+    # each step of a narrowing would be a job
+    return Drawing(
+        max(0, most), settings.window_seed, count, lambda window: repeat_by_job(run, window), narrows=False
+    )
+
+
+def check_drawn(drawn: list[WindowChecked], check: Check) -> None:
+    """State what was drawn, and hold that anything was."""
+    check.fact("windows", len(drawn))
+    check.fact("rows", f"{sum(window.postgres for window in drawn):,}")
+    check.needs(drawn, "No window was drawn.", "Raise --max-windows.")
+
+
+def check_drawn_by_job(drawn: list[WindowChecked], check: Check) -> None:
+    """Hold that some of the windows that the job has counted had a row, and state what was drawn."""
+    check.needs(
+        any(window.postgres for window in drawn),
+        "None of the windows had a row: equal zeros prove nothing.",
+        "Name busier sensors by --sensor-ids, or raise --max-job-windows.",
+    )
+    check_drawn(drawn, check)
+
+
+def repeat_directly(run: ValidationRun, window: Window) -> str:
+    """Return the command that compares a window again, row by row; the DSN is left to the environment."""
+    stack, settings = run.stack, run.settings
+    lake = stack.lake if stack else None
+    options: dict[str, object] = {"mode": "direct"}
+    if lake is not None:
+        options |= {"hot_path": lake.hot, "cold_path": lake.cold, "shards": lake.shards}
+    if settings.setup_config is not None:
+        options["config"] = settings.setup_config
+    return _parity_command(options, window)
+
+
+def repeat_by_job(run: ValidationRun, window: Window) -> str:
+    """Return the command that has the controller's job count a window again."""
+    stack, settings = run.stack, run.settings
+    options: dict[str, object] = {
+        "base_url": stack.base_url if stack else None,
+        "auth_token_file": stack.token_file if stack else None,
+        "ca_file": settings.ca_file,
+        "sensor_ids": ",".join(settings.sensor_ids) or None,
+        "sample": settings.sample,
+    }
+    return _parity_command(options, window)
+
+
+def _parity_command(options: dict[str, object], window: Window) -> str:
+    options |= {"start": format_rfc3339(window.start), "end": format_rfc3339(window.end)}
+    given = [
+        part for name, value in options.items() if value is not None for part in (option_of(name), str(value))
+    ]
+    return shlex.join(["tsse-validate", "parity", *given])
+
+
+def _wide_enough(window: Window, covered: Window) -> Window:
+    """Widen a window of a single microsecond: the job wants an end after its start (contract section 3)."""
+    if window.start < window.end:
+        return window
+    return Window(max(covered.start, window.start - MICROSECOND), min(covered.end, window.end + MICROSECOND))
+
+
+class _DiffersError(PromiseBrokenError):
+    """A window that was drawn differs."""
+
+    def __init__(self, counted: WindowChecked) -> None:
+        super().__init__("a window differs")
+        self.counted = counted
+
+
+def draw_and_check(edge: str, landmarks: Landmarks, drawing: Drawing, check: Check) -> list[WindowChecked]:
+    """Draw windows at one kind of edge, count and record each, and stop at the first that differs.
+
+    Raises:
+        PromiseBrokenError: a window differs; the smallest within it is named, and how to compare that again.
+        NotCheckedError: no window may be drawn.
+
+    """
+    if drawing.most < 1:
+        raise NotCheckedError(
+            "No window could be drawn.", "Raise --max-windows or --max-job-windows, or wait for the POST budget."
+        )
+    drawn: list[WindowChecked] = []
+    uncounted: list[SuiteError] = []
+
+    @hypothesis.seed(drawing.seed)
+    @hypothesis.settings(
+        max_examples=drawing.most,
+        # what differs is narrowed down by halves: no shrinker knows better, and none needs fewer counts
+        phases=(Phase.generate,),
+        deadline=None,
+        database=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(window=windows(landmarks, edge))
+    def agrees(window: Window) -> None:
+        try:
+            counted = drawing.count(edge, window)
+        except SuiteError as error:
+            uncounted.append(error)
+            raise
+        drawn.append(counted)
+        check.record(counted)
+        if counted.mismatching:
+            raise _DiffersError(counted)
+
+    try:
+        agrees()
+    except Flaky:
+        if uncounted:  # what failed is tried once more, and a server may be back by then
+            raise uncounted[0] from None
+        msg = "A window differed once, and agreed when it was counted again."
+        raise SuiteError(msg, "The lake or Postgres was changed meanwhile: run again.") from None
+    except _DiffersError as error:
+        raise _broken(error.counted, drawing, check) from None
+    check.fact("seed", drawing.seed)
+    return drawn
+
+
+def _broken(drawn: WindowChecked, drawing: Drawing, check: Check) -> PromiseBrokenError:
+    smallest = narrowed(drawn, drawing.count) if drawing.narrows else drawn
+    command = drawing.repeat(Window(smallest.start, smallest.end))
+    check.fact("seed", drawing.seed)
+    check.fact("to repeat", command)
+    if smallest != drawn:
+        check.record(smallest)
+    return PromiseBrokenError(
+        _difference(smallest, drawn, drawing.seed), f"To compare this window again: {command} . {REPEAT_BACKFILL}"
+    )
+
+
+def narrowed(drawn: WindowChecked, count: Callable[[str, Window], WindowChecked]) -> WindowChecked:
+    """Halve a window that differs for as long as one of its halves differs too, at the most to a microsecond.
+
+    Counts add up over adjacent windows, so that a sensor which differs in the whole does so in a half, unless
+    something has changed meanwhile: then the last that differed stands.
+    """
+    smallest = drawn
+    while smallest.start < smallest.end:
+        halves = (count(drawn.edge, half) for half in Window(smallest.start, smallest.end).halves())
+        found = next((half for half in halves if half.mismatching), None)
+        if found is None:
+            break
+        smallest = found
+    return smallest
+
+
+def _difference(smallest: WindowChecked, drawn: WindowChecked, seed: int) -> str:
+    within = "" if smallest == drawn else f"the smallest that differs within {_span(drawn)}, "
+    return (
+        f"Window {_span(smallest)}: Postgres {smallest.postgres}, lake {smallest.lake}, "
+        f"{len(smallest.mismatching)} sensors differ ({', '.join(smallest.mismatching[:3])}); "
+        f"{within}drawn with --window-seed {seed}."
+    )
+
+
+def _span(window: WindowChecked) -> str:
+    return f"{format_rfc3339(window.start)} → {format_rfc3339(window.end)}"

@@ -1,0 +1,194 @@
+"""Step 5: the watermark is set, recent, never retreats, and the lake has the partitions that it should have."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from tsse_validation.clients.clock import ControllerClock
+from tsse_validation.clients.postgres import ActiveJob, PostgresClient
+from tsse_validation.clients.watch import STANDS_STILL, ReplicationWatch
+from tsse_validation.diagnosis.file_triage import leftover_files, malformed_files, manifest_findings
+from tsse_validation.domain.contract import Inspection
+from tsse_validation.domain.coverage import Scope
+from tsse_validation.domain.errors import AccessError
+from tsse_validation.domain.holding import require
+from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.domain.phrasing import count_of
+from tsse_validation.lake.file_checks import FileFindings, examine
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.settings.model import Settings
+from tsse_validation.steps.check import Check
+from tsse_validation.steps.inspecting import temporary_files_left
+from tsse_validation.steps.progress import ProgressReporter
+from tsse_validation.steps.promises import crowded_shards, partition_differences
+from tsse_validation.steps.run import Facts
+
+CLOCK_TOLERANCE_SECONDS = 2
+LEAST_LAG_GUARD_SECONDS = 60
+"""A replication pass stays this far behind the controller's clock at least (contract section 4)."""
+
+
+def seconds_ahead(postgres: PostgresClient, clock: ControllerClock) -> float:
+    """Return the seconds by which Postgres's clock is ahead of the controller's."""
+    with postgres.snapshot() as snapshot:
+        return (snapshot.now() - clock.now()).total_seconds()
+
+
+def active_lake_jobs(postgres: PostgresClient) -> list[ActiveJob] | None:
+    """Return the lake jobs that wait or run now, or `None` where this role may not see them."""
+    try:
+        with postgres.snapshot() as snapshot:
+            return snapshot.active_lake_jobs()
+    except AccessError:
+        return None
+
+
+def check_not_in_the_future(watch: ReplicationWatch, clock: ControllerClock, check: Check) -> None:
+    """Hold the watermark against the controller's clock."""
+    watermark = require(watch.read().computed_through_ts, "computed_through_ts")
+    ahead = (watermark - clock.now()).total_seconds()
+    check.fact("watermark", format_rfc3339(watermark))
+    if clock.skewed:
+        check.warn(f"the controller's clock is {clock.offset_seconds:+.0f} s off ours; its own was used")
+    check.that(
+        ahead <= CLOCK_TOLERANCE_SECONDS,
+        f"The watermark {format_rfc3339(watermark)} lies {ahead:.0f} s in the future of the controller's clock.",
+        "It promises rows that nobody has inserted yet: a replication bug, or the clock was set back.",
+    )
+
+
+def check_recent(
+    watch: ReplicationWatch,
+    clock: ControllerClock,
+    postgres_ahead: float | None,
+    active: Callable[[], Sequence[ActiveJob] | None],
+    settings: Settings,
+    check: Check,
+) -> None:
+    """Hold the watermark's age against the gate; a replication pass is given time to end.
+
+    `postgres_ahead` is in seconds, or `None` where it is not known. `active` returns the lake jobs that may hold
+    the watermark up, or `None` where they cannot be seen.
+    """
+    if postgres_ahead is not None:
+        check.fact("Postgres's clock", f"{postgres_ahead:+.0f} s off the controller's")
+        check.needs(
+            abs(postgres_ahead) < LEAST_LAG_GUARD_SECONDS,
+            f"The controller's clock is {abs(postgres_ahead):.0f} s "
+            f"{'behind' if postgres_ahead > 0 else 'ahead of'} Postgres's: "
+            "how far the lake is behind Postgres cannot be told.",
+            "Set both clocks right, then run again. A controller that is ahead loses the rows inserted meanwhile.",
+        )
+    gate = settings.watermark_max_age
+    state, recent = watch.look_until(
+        lambda state: clock.age_seconds(state.computed_through_ts) <= gate, settings.settle_timeout
+    )
+    age = f"{clock.age_seconds(state.computed_through_ts):.0f} s"
+    check.fact("age", f"{age}, gate {gate:.0f} s")
+    found = f"The watermark is {age} old, and was older than {gate:.0f} s all of {settings.settle_timeout:.0f} s."
+    check.needs(recent or active() == [], f"{found} Another lake job may hold it up.", STANDS_STILL)
+    check.that(recent, found, STANDS_STILL)
+
+
+def check_never_retreats(facts: Facts, watch: ReplicationWatch, check: Check) -> None:
+    """Hold the watermarks that were seen so far, and the one of now, to be ascending."""
+    marks = {
+        "before": require(facts.inspection_before, "the first inspection").replication.computed_through_ts,
+        "after": require(facts.inspection_after, "the second inspection").replication.computed_through_ts,
+        "now": watch.read().computed_through_ts,
+    }
+    known = [mark for mark in marks.values() if mark is not None]
+    for name, mark in marks.items():
+        check.fact(name, format_rfc3339(mark) if mark else "not set")
+    check.that(known == sorted(known), "The watermark went backwards.", "A replication bug: rows may be lost.")
+    check.that(marks["now"] is not None, "The watermark is not set any more.")
+
+
+def check_backfilled_dates(touched: Sequence[date], after: Inspection, check: Check) -> None:
+    """Hold that each date which a backfill has touched has files."""
+    partitions = after.metrics.partitions
+    bare = [day for day in touched if day not in partitions or not partitions[day].shards]
+    check.fact("dates", len(touched))
+    check.that(
+        not bare,
+        f"{len(bare)} backfilled dates have no files: {', '.join(map(str, bare[:5]))}.",
+        "Re-run the backfill for them; if they stay bare, it is a replication bug.",
+    )
+
+
+def check_dates_with_rows(postgres: PostgresClient, lake: LakeReader, covered: Scope, check: Check) -> None:
+    """Hold that the lake has a partition of each date with a due row, and of no date without any row."""
+    listing = lake.listing()
+    with postgres.snapshot() as snapshot:
+        days = snapshot.days_with_rows(covered)
+    wanted = {day for day, is_due in days.items() if is_due}
+    missing, extra = partition_differences(days, listing.days(), covered.window)
+    check.record(*manifest_findings(listing, wanted))
+    check.fact("dates with rows", len(wanted))
+    check.needs(wanted, "Postgres has no row in the covered range.", "There is nothing to prove.")
+    check.that(
+        not missing,
+        f"{len(missing)} dates with rows have no partition: {', '.join(map(str, missing[:5]))}.",
+        "Re-run the backfill for them; if they stay missing, it is a replication bug.",
+    )
+    check.that(
+        not extra,
+        f"{len(extra)} partitions have no row in Postgres: {', '.join(map(str, extra[:5]))}.",
+        "Were the rows deleted in Postgres? Re-run the backfill with replace_existing.",
+    )
+
+
+def check_file_counts(inspection: Inspection, today: date, check: Check) -> None:
+    """Hold the files of each shard-day against what compaction leaves; `today` is the UTC day."""
+    crowded = crowded_shards(inspection.metrics, today)
+    partitions = inspection.metrics.partitions.values()
+    check.fact(
+        "most files in a shard-day", max((partition.most_in_a_shard for partition in partitions), default=0)
+    )
+    check.that(
+        not crowded,
+        f"{len(crowded)} shard-days hold too many files: {'; '.join(crowded[:3])}.",
+        "Compaction does not keep up: look at the controller's log (contract section 4).",
+    )
+
+
+def check_temporary_files(lake: LakeReader, check: Check) -> None:
+    """Hold that no temporary file stays."""
+    listing = lake.listing()
+    if listing.foreign:
+        check.warn(
+            f"{len(listing.foreign)} names in the lake are none of its own, such as {listing.foreign[0].name}"
+        )
+    left = temporary_files_left(lake)
+    if finding := leftover_files(left):
+        check.record(finding)
+    check.that(
+        not left,
+        f"{len(left)} temporary files are left over: {', '.join(path.name for path in left[:3])}.",
+        "A write was torn: look at the controller's log, then remove them.",
+    )
+
+
+def examine_files(lake: LakeReader, progress: ProgressReporter) -> FileFindings:
+    """Look into every file of the lake."""
+    findings = FileFindings()
+    files = lake.listing().files
+    with progress.track("lake files") as update:
+        for done, file in enumerate(files, start=1):
+            examine(file, lake.paths.shards, findings)
+            update(done, len(files), f"date={file.day}")
+    return findings
+
+
+def check_files(aspect: str, examined: FileFindings, check: Check) -> None:
+    """Hold one of `FILE_ASPECTS` of every file."""
+    check.fact("files", f"{examined.files:,}")
+    check.fact("rows", f"{examined.rows:,}")
+    problems = examined.problems[aspect]
+    check.needs(examined.files, "The lake has no file.", "There is nothing to look at.")
+    if finding := malformed_files(aspect, problems):
+        check.record(finding)
+    check.that(
+        not problems,
+        f"{count_of(len(problems), 'file')}: {'; '.join(map(str, problems[:3]))}.",
+        "Re-run the backfill with replace_existing for the date; see contract section 4.",
+    )

@@ -1,0 +1,102 @@
+"""One window compared from the settings alone: what `tsse-validate parity` and a user's own script call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tsse_validation.clients.jobs import JobRunner
+from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
+from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.coverage import Scope
+from tsse_validation.domain.errors import SettingsError
+from tsse_validation.domain.instants import utc_now
+from tsse_validation.domain.windows import Window
+from tsse_validation.parity.by_job import MismatchError, SpotChecker
+from tsse_validation.parity.comparing import sum_by_sensor
+from tsse_validation.parity.direct import DirectProof
+from tsse_validation.runlog.records import CountRow
+from tsse_validation.settings.fields import Level
+from tsse_validation.settings.model import Settings
+from tsse_validation.steps.inspecting import inspect, watch_by_jobs
+from tsse_validation.steps.opening import lake_reader, postgres_client
+from tsse_validation.steps.proving import compare_in_slices
+from tsse_validation.steps.scoping import asked_window, covered_scope, promised_scope
+
+MOST_ROWS_SHOWN = 50
+NOTHING_READ = DrillDown((), (), 0, {})
+
+
+@dataclass(frozen=True)
+class WindowProof:
+    """One window, compared `by` the job or directly, on a `level`; of the window `asked` for, `scope` is promised.
+
+    `rows` has a line for each sensor; `found` says what differs, where rows were read.
+    """
+
+    asked: Window
+    scope: Scope
+    rows: Sequence[CountRow]
+    by: str
+    level: Level
+    found: DrillDown = NOTHING_READ
+
+    @property
+    def mismatching(self) -> list[CountRow]:
+        """The sensors that are not alike on both sides."""
+        return [row for row in self.rows if not row.matches]
+
+
+def prove_window(settings: Settings) -> WindowProof:
+    """Compare a window in Postgres with the same in the lake's files, as they are now, by our own reading.
+
+    The settings name the database (`database_url` or `setup_config`), the lake (`hot_path`, `cold_path`,
+    `shards`), the window (`window_start`, `window_end`: UTC, both inclusive; by default the last 24 hours up to
+    the watermark), the sensors (`sensor_ids`, by default all) and the `level`. Nothing is written to either side.
+
+    >>> from tsse_validation import Settings, prove_window
+    >>> proof = prove_window(Settings(database_url="dbname=farm", hot_path="/lake/hot"))  # doctest: +SKIP
+    >>> proof.mismatching, [finding.summary for finding in proof.found.findings]  # doctest: +SKIP
+    ([], [])
+
+    Raises:
+        SettingsError: DSN or directory is not given.
+        NotCheckedError: nothing is promised in the window.
+        SuiteError: a side cannot be read.
+
+    """
+    postgres = postgres_client(settings)
+    if postgres is None:
+        raise SettingsError("--mode direct needs --database-url or --config.")
+    lake = lake_reader(settings)
+    covered = covered_scope(settings, lake.replication(), cold=settings.cold_path is not None, now=utc_now())
+    scope = promised_scope(settings, covered)
+    with postgres.snapshot() as snapshot:
+        wanted = set(settings.sensor_ids or snapshot.sensor_ids())
+    proof = DirectProof(postgres, lake)
+    days = [
+        row
+        for _, rows in compare_in_slices(proof, [scope], settings.level)
+        for row in rows
+        if row.sensor_id in wanted or not settings.sensor_ids
+    ]
+    found = drill_down(proof, scope, days, settings.level, RowTriage(settings.shards, MOST_ROWS_SHOWN))
+    rows = sum_by_sensor(days, wanted)
+    return WindowProof(asked_window(settings, covered), scope, rows, "direct", settings.level, found)
+
+
+def count_window_by_job(settings: Settings, jobs: JobRunner) -> WindowProof:
+    """Have the controller's job count a sample of sensors, or those asked for.
+
+    Raises:
+        NotCheckedError: nothing is promised in the window.
+
+    """
+    inspection = inspect(jobs, settings)
+    cold = inspection.cold_path is not None
+    covered = covered_scope(settings, inspection.replication, cold=cold, now=utc_now())
+    scope = promised_scope(settings, covered)
+    checker = SpotChecker.from_settings(jobs, watch_by_jobs(jobs, settings), settings)
+    try:
+        counts = checker.check(scope.window, settings.sensor_ids, settings.sample, purpose="parity").counts()
+    except MismatchError as error:
+        counts = error.counts
+    return WindowProof(asked_window(settings, covered), scope, counts.rows, "job", Level.COUNT)
