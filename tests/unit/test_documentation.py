@@ -35,8 +35,19 @@ MARKDOWN = sorted(
 SPECIFIED = {"CONTRACT.md", "RUNBOOK.md"}
 """What others' programs promise and do: they have options and paths of their own."""
 OURS = [path for path in MARKDOWN if path.name not in SPECIFIED and "samples" not in path.parts]
-OF_OTHERS = {"--host", "--port", "--help", "--version", "--rows", "--render", "pytest", "venv", "pip"}
-"""Names of a core-server's options, of pytest's, of our tools'; and of modules that are not ours."""
+OF_OTHERS = {
+    "--host",
+    "--port",
+    "--help",
+    "--version",
+    "--install-completion",
+    "--rows",
+    "--render",
+    "pytest",
+    "venv",
+    "pip",
+}
+"""Names of a core-server's options, of pytest's, of typer's, of our tools'; and of modules that are not ours."""
 HELD = re.compile(r"\bhold\((\d+),")
 
 
@@ -162,6 +173,10 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     environments = set(re.findall(r"^\[testenv:(.+)\]$", (ROOT / "tox.ini").read_text(), re.MULTILINE))
     assert set(re.findall(r"\btox -e ([\w-]+)", text)) <= environments
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    assert set(re.findall(r"install (?:-e )?'\.\[(.+?)\]'", text)) <= extras.keys()
     modules = set(re.findall(r"\bpython -m ([\w.]+)", text)) | set(
         re.findall(r"`(tsse_validation\.[\w.]+)`", text)
     )
