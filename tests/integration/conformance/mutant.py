@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from starlette.exceptions import HTTPException
 
 from fixtures.controller import __main__ as controller
-from fixtures.controller import api, handlers, jobs, parity, ratelimit, runner
+from fixtures.controller import api, handlers, jobs, parity, runner
 
 Mutation = Callable[[], None]
 
@@ -181,18 +181,18 @@ def _unknown_types_complete() -> None:
 
 
 def _refusals_have_no_headers() -> None:
-    refuse = ratelimit._refusal
+    refuse = api._refusal
 
     def refusal(wait: float) -> Any:
         answer = refuse(wait)
         del answer.headers["x-ratelimit-after"]
         return answer
 
-    _put(ratelimit, "_refusal", refusal)
+    _put(api, "_refusal", refusal)
 
 
 def _the_burst_is_short() -> None:
-    _put(ratelimit, "POST_BURST", 30)
+    _put(api, "POST_BURST", 30)
 
 
 MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
