@@ -53,9 +53,9 @@ def prove_window(settings: Settings) -> WindowProof:
     the watermark), the sensors (`sensor_ids`, by default all) and the `level`. Nothing is written to either side.
 
     >>> from tsse_validation import Settings, prove_window
-    >>> proof = prove_window(Settings(database_url="dbname=farm", hot_path="/lake/hot"))  # doctest: +SKIP
-    >>> proof.mismatching, [finding.summary for finding in proof.found.findings]  # doctest: +SKIP
-    ([], [])
+    >>> proof = prove_window(Settings(database_url=DSN, hot_path=HOT, cold_path=COLD))
+    >>> proof.mismatching, proof.found.findings, proof.found.differing
+    ([], [], 0)
 
     Raises:
         SettingsError: DSN or directory is not given.
