@@ -2,9 +2,9 @@
 
 Data flows one way: settings → clients → lake → parity → diagnosis → steps → verdict → report.
 
-A script of your own needs the names in `__all__`: read a `result.json` or `run.jsonl`, decide on it, prove a window,
-draw windows, digest rows. Nothing else of the package is promised to stay. Each name is imported when it is
-first used, so that importing the package costs nothing.
+A script of your own needs the names in `__all__`: read a `result.json` or `run.jsonl`, decide on it, prove a
+window, draw windows, digest rows. Nothing else of the package is promised to stay. Each name is imported when it
+is first used, so that importing the package costs nothing.
 
 >>> import tsse_validation
 >>> sorted(tsse_validation.__all__)[:3]

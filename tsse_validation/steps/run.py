@@ -10,7 +10,6 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import pytest
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
@@ -130,9 +129,6 @@ class ValidationRun:
             )
 
 
-RUN = pytest.StashKey[ValidationRun]()
-
-
 def begin_run(
     loaded: LoadedSettings, absent: Mapping[Capability, str], now: datetime | None = None
 ) -> ValidationRun:
@@ -176,5 +172,5 @@ def _environment() -> Mapping[str, str]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": str(os.cpu_count()),
-        "pytest": pytest.__version__,
+        "pytest": version("pytest"),
     }
