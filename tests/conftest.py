@@ -31,6 +31,8 @@ settings.register_profile(
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
 )
+# while somebody works; the gate draws them all (pytest --hypothesis-profile=quick)
+settings.register_profile("quick", settings.get_profile("suite"), max_examples=25)
 # so long a story is worth telling anew wherever somebody can follow it up; a gate must not turn red by chance
 settings.register_profile(
     "stateful",

@@ -7,6 +7,7 @@ from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.qdrant import qdrant_health
 from tsse_validation.domain.phrasing import milliseconds
+from tsse_validation.runlog.records import FarmSeen
 from tsse_validation.steps.check import Check
 from tsse_validation.steps.services import hold_core_health, hold_qdrant_health
 
@@ -33,4 +34,5 @@ def test_postgres_answers_a_query(postgres: PostgresClient, check: Check) -> Non
     check.fact("server", server)
     check.fact("latency", milliseconds(server.seconds))
     check.fact("sensors", f"{len(sensors):,}")
+    check.record(FarmSeen(sensors=len(sensors)))
     check.that(sensors, "Postgres has no sensor.", "Is this the controller's database?")

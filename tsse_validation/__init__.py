@@ -1,6 +1,6 @@
 """Proves that the TSSE Parquet lake holds exactly what Postgres holds.
 
-Data flows one way: settings → clients → lake → parity → diagnosis → steps → verdict → report.
+The packages are layers: `docs/ARCHITECTURE.md` has the flow, each package in a line, and a glossary.
 
 A script of your own needs the names in `__all__`: read a `result.json` or `run.jsonl`, decide on it, prove a
 window, draw windows, digest rows. Nothing else of the package is promised to stay. Each name is imported when it

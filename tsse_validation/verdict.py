@@ -10,7 +10,7 @@ The rules, in the order in which they bind:
 4. GO needs at least one proven check on every gate line, sensors that were compared, and rows that were.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, CheckSpec, Gate, step_label
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
 from tsse_validation.domain.stack import Capability
-from tsse_validation.runlog.records import CheckFinished, CheckStatus
+from tsse_validation.runlog.records import CheckFinished, CheckPlanned, CheckStatus
 from tsse_validation.runlog.result import RunResult
 
 
@@ -166,11 +166,14 @@ def _gate_gaps(gate: Gate, result: RunResult) -> Iterator[str]:
 
 def _not_checked(result: RunResult) -> Iterator[NotChecked]:
     for spec in CHECKS.values():
-        yield from _never_ended(spec, result)
+        planned = [plan for plan in result.planned if plan.key == spec.key]
+        if not planned:
+            yield _missing(spec, spec.key, "not part of this run's selection")
+        yield from _never_ended(spec, planned, result)
     for spec in CONFORMANCE_CHECKS.values():
         # Only what was asked for is missed: conformance is no part of the runbook.
-        if any(plan.selected for plan in result.planned if plan.key == spec.key):
-            yield from (missing for missing in _never_ended(spec, result) if missing.reason != "deselected")
+        asked_for = [plan for plan in result.planned if plan.key == spec.key and plan.selected]
+        yield from _never_ended(spec, asked_for, result)
     for check in result.checks:
         if not check.status.proven and check.status is not CheckStatus.FAILED:
             tolerated = check.status is CheckStatus.NOT_CHECKED and _excused(check.key, result)
@@ -184,12 +187,9 @@ def _not_checked(result: RunResult) -> Iterator[NotChecked]:
             )
 
 
-def _never_ended(spec: CheckSpec, result: RunResult) -> Iterator[NotChecked]:
+def _never_ended(spec: CheckSpec, planned: Iterable[CheckPlanned], result: RunResult) -> Iterator[NotChecked]:
     ended = {check.check_id for check in result.checks}
     under_way = {check.check_id for check in result.interrupted}
-    planned = [plan for plan in result.planned if plan.key == spec.key]
-    if not planned:
-        yield _missing(spec, spec.key, "not part of this run's selection")
     for plan in planned:
         if plan.check_id not in ended:
             reason = "interrupted" if plan.check_id in under_way else "not run" if plan.selected else "deselected"

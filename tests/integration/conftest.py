@@ -10,7 +10,8 @@ from tests.support.schema import emptied, with_tables
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres() as server:
+    # with contrib, as a database of a stack creates pgcrypto where the server offers it
+    with EmbeddedPostgres(contrib=True) as server:
         yield server
 
 

@@ -38,6 +38,8 @@ from tsse_validation.runlog.records import (
     RowsCompared,
     RunFinished,
     RunStarted,
+    SettingValue,
+    StackComponent,
     StackDescribed,
 )
 from tsse_validation.steps.promises import BackfillEvidence
@@ -201,17 +203,31 @@ def parity_result(
     return ParityResult.model_validate(fields | more)
 
 
-SPAN = Window(start=BEGIN, end=WATERMARK)
+WINDOW = Window(start=BEGIN, end=WATERMARK)
+START = datetime(2026, 1, 24, 16, 35, 5, 10617, tzinfo=UTC)
+COMPONENTS = (
+    StackComponent(name="core-server", description="the controller's own binary", version="0.1.9.211"),
+    StackComponent(name="Qdrant", description="a stand-in that answers /healthz only"),
+)
 
 
-def rows_compared(rows: int) -> RowsCompared:
-    return RowsCompared(
-        level="digest", window=SPAN, days=91, rows=rows, sensors=1, differing=0, not_due=0, pending=0
-    )
+def rows_compared(rows: int, **more: object) -> RowsCompared:
+    fields: dict[str, object] = {"level": "digest", "window": WINDOW, "days": 91, "rows": rows, "sensors": 1}
+    return RowsCompared.model_validate(fields | {"differing": 0, "not_due": 0, "pending": 0} | more)
 
 
 def run_started(**more: object) -> RunStarted:
-    return RunStarted.model_validate({"run_id": "a-run", "at": WATERMARK, "suite_version": "0.1.0"} | more)
+    fields: dict[str, object] = {
+        "run_id": "20260124T163505Z-1f9c",
+        "at": START,
+        "suite_version": "0.1.0",
+        "settings": (
+            SettingValue(name="base_url", value="http://127.0.0.1:8000", source="environment"),
+            SettingValue(name="days", value="90", source="default"),
+        ),
+        "environment": {"python": "3.11.7", "platform": "Linux"},
+    }
+    return RunStarted.model_validate(fields | more)
 
 
 def stack_described(*absent: Capability, strict: bool = True) -> StackDescribed:
@@ -220,25 +236,35 @@ def stack_described(*absent: Capability, strict: bool = True) -> StackDescribed:
         base_url="http://127.0.0.1:8000",
         owned=strict,
         strict=strict,
+        components=COMPONENTS,
         absent=dict.fromkeys(absent, "it was not given"),
     )
 
 
+def check_id(key: str) -> str:
+    return key.removeprefix("test_")
+
+
 def planned(key: str, *, selected: bool = True) -> CheckPlanned:
-    return CheckPlanned(check_id=key.removeprefix("test_"), key=key, step=_step(key), selected=selected)
+    return CheckPlanned(check_id=check_id(key), key=key, step=_step(key), selected=selected)
 
 
-def finished(key: str, status: CheckStatus = CheckStatus.PASSED, message: str = "") -> CheckFinished:
-    return CheckFinished(
-        check_id=key.removeprefix("test_"),
-        key=key,
-        step=_step(key),
-        title=CHECKS[key].title if key in CHECKS else key,
-        status=status,
-        at=WATERMARK,
-        duration_seconds=0.1,
-        message=message,
-    )
+def finished(
+    key: str, status: CheckStatus = CheckStatus.PASSED, message: str = "", **more: object
+) -> CheckFinished:
+    step = _step(key)
+    fields: dict[str, object] = {
+        "check_id": check_id(key),
+        "key": key,
+        "step": step,
+        "title": CHECKS[key].title if key in CHECKS else key,
+        "status": status,
+        "at": START + step * 10 * SECOND,
+        "duration_seconds": 0.4 * step,
+        "message": message,
+        "facts": {"answered in": "3 ms", "status": "200"},
+    }
+    return CheckFinished.model_validate(fields | more)
 
 
 def _step(key: str) -> int:
@@ -249,8 +275,8 @@ def count_row(sensor: str, postgres: int, lake: int, *, day: date | None = None,
     return CountRow(sensor, day, postgres, lake, not_due, 0, postgres == lake)
 
 
-def counts_taken(*rows: CountRow) -> CountsTaken:
-    return CountsTaken(source="direct", window=SPAN, watermark=WATERMARK, rows=rows)
+def counts_taken(*rows: CountRow, source: str = "direct", window: Window = WINDOW) -> CountsTaken:
+    return CountsTaken.model_validate({"source": source, "window": window, "watermark": WATERMARK, "rows": rows})
 
 
 def evidence_records(*, days: int = 90, rows: int = 300) -> Iterator[Record]:

@@ -142,6 +142,13 @@ class Controller:
             http.close()
 
     @property
+    def now(self) -> datetime:
+        """What it takes for now, by its database."""
+        ((instant,),) = self.sql("SELECT clock_timestamp()")
+        assert isinstance(instant, datetime)
+        return instant
+
+    @property
     def parity_jobs(self) -> int:
         """How many parity jobs were ever started."""
         ((jobs,),) = self.sql("SELECT count(*) FROM analysis_jobs WHERE job_type = 'lake_parity_check_v1'")
@@ -150,6 +157,12 @@ class Controller:
     def start_controller(self, *program: str) -> None:
         """Start the core-server at its old address: the reference controller, or another module with arguments."""
         self._start(self.running.controller, (*self.launcher, *(program or _REFERENCE)), "controller")
+
+    def start_postgres(self) -> None:
+        """Start the database, where it does not run."""
+        assert self.running.postgres is not None
+        if not self.running.postgres.running:
+            self.running.postgres.start()
 
     def start_qdrant(self) -> None:
         """Start the stand-in for Qdrant at its old address."""
@@ -167,11 +180,9 @@ class Controller:
 
     def restore(self, *program: str) -> None:
         """Make everything as it was when it was saved; another module may then be the core-server."""
-        assert self.running.postgres is not None
         assert self.running.qdrant is not None
         self.running.controller.kill()
-        if not self.running.postgres.running:
-            self.running.postgres.start()
+        self.start_postgres()
         self.sql("TRUNCATE sensors, metrics, api_tokens, analysis_jobs CASCADE")
         for table in _TABLES:
             self.sql(f"INSERT INTO {table} SELECT * FROM {_SAVED}.{table}")

@@ -3,20 +3,17 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 
-from tests.support.report_builders import (
-    DAYS,
+from tests.support.builders import (
     WATERMARK,
-    WINDOW,
-    backfill,
     check_id,
-    ended,
+    counts_taken,
     finished,
     planned,
-    posts,
-    result,
+    rows_compared,
     run_started,
-    stack,
+    stack_described,
 )
+from tests.support.report_builders import DAYS, backfill, ended, posts, result
 from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.records import (
@@ -24,10 +21,8 @@ from tsse_validation.runlog.records import (
     CheckPlanned,
     CheckStatus,
     CountRow,
-    CountsTaken,
     Finding,
     RowDifference,
-    RowsCompared,
     RowVersion,
 )
 from tsse_validation.runlog.result import RunResult
@@ -45,24 +40,13 @@ def large(*, checks: int, sensors: int, days: int, one_bad_in: int = 10) -> RunR
     bad = [cell for cell in cells if not cell.matches]
     return result(
         run_started(),
-        stack(),
-        *planned(),
+        stack_described(),
+        *map(planned, CHECKS),
         *_checks(checks),
-        CountsTaken(source="direct", window=WINDOW, watermark=WATERMARK, rows=tuple(_by_sensor(cells, days))),
-        CountsTaken(source="direct", window=WINDOW, watermark=WATERMARK, rows=tuple(cells)),
-        CountsTaken(
-            source="job", window=_LAST_DAY, watermark=WATERMARK, rows=tuple(_by_sensor(cells[:days], days))
-        ),
-        RowsCompared(
-            level="digest",
-            window=WINDOW,
-            days=days,
-            rows=sum(cell.postgres for cell in cells),
-            sensors=sensors,
-            differing=len(bad),
-            not_due=0,
-            pending=0,
-        ),
+        counts_taken(*_by_sensor(cells, days)),
+        counts_taken(*cells),
+        counts_taken(*_by_sensor(cells[:days], days), source="job", window=_LAST_DAY),
+        rows_compared(sum(cell.postgres for cell in cells), days=days, sensors=sensors, differing=len(bad)),
         *(_difference(cell) for cell in bad[:LISTED]),
         *([_finding(bad)] if bad else []),
         backfill(),
@@ -74,11 +58,11 @@ def large(*, checks: int, sensors: int, days: int, one_bad_in: int = 10) -> RunR
 def _checks(count: int) -> Iterator[CheckPlanned | CheckFinished]:
     """Yield one end for each check of the catalogue and, up to the count, further cases of one of them."""
     for spec in CHECKS.values():
-        yield finished(spec, CheckStatus.FAILED if spec is _FAILING else CheckStatus.PASSED, message="")
+        yield finished(spec.key, CheckStatus.FAILED if spec is _FAILING else CheckStatus.PASSED, message="")
     for number in range(count - len(CHECKS)):
         case = f"{check_id(_PER_CHECK.key)}[case-{number:05d}]"
         yield CheckPlanned(check_id=case, key=_PER_CHECK.key, step=_PER_CHECK.step)
-        yield finished(_PER_CHECK, check_id=case)
+        yield finished(_PER_CHECK.key, check_id=case)
 
 
 def _cells(names: list[str], days: tuple[date, ...], one_bad_in: int) -> Iterator[CountRow]:

@@ -5,13 +5,23 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from tsse_validation.domain.catalogue import CHECKS, CheckSpec
+from tests.support.builders import (
+    START,
+    WINDOW,
+    check_id,
+    count_row,
+    counts_taken,
+    finished,
+    planned,
+    rows_compared,
+    run_started,
+    stack_described,
+)
+from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS, Replication
 from tsse_validation.domain.stack import Capability
-from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.records import (
     BackfillSeen,
-    CheckFinished,
     CheckPlanned,
     CheckStarted,
     CheckStatus,
@@ -28,7 +38,6 @@ from tsse_validation.runlog.records import (
     RowsCompared,
     RowVersion,
     RunFinished,
-    RunStarted,
     ServiceEnded,
     SettingValue,
     StackComponent,
@@ -37,9 +46,6 @@ from tsse_validation.runlog.records import (
 )
 from tsse_validation.runlog.result import RunResult
 
-START = datetime(2026, 1, 24, 16, 35, 5, 10617, tzinfo=UTC)
-WATERMARK = datetime(2026, 1, 24, 16, 29, 48, 358904, tzinfo=UTC)
-WINDOW = Window(start=WATERMARK - timedelta(days=90), end=WATERMARK)
 SENSORS = ("006298880cd2dbb66247fdc3", "00ca2cd37fd567ab0016992d", "forecast_soil|0", "0137f2f857d4dd34c390573c")
 PER_DAY = (2_808, 283, 96, 0)
 DAYS = tuple(WINDOW.start.date() + timedelta(days=offset) for offset in range(91))
@@ -47,95 +53,33 @@ BAD_SENSOR, BAD_DAY, LOST = SENSORS[0], date(2026, 1, 5), 7
 EXPECTED_ROWS = sum(PER_DAY) * len(DAYS)
 
 
-def check_id(key: str) -> str:
-    return key.removeprefix("test_")
-
-
-def finished(spec: CheckSpec, status: CheckStatus = CheckStatus.PASSED, **more: object) -> CheckFinished:
-    fields: dict[str, object] = {
-        "check_id": check_id(spec.key),
-        "key": spec.key,
-        "step": spec.step,
-        "title": spec.title,
-        "status": status,
-        "at": START + timedelta(seconds=spec.step * 10),
-        "duration_seconds": 0.4 * spec.step,
-        "facts": {"answered in": "3 ms", "status": "200"},
-    }
-    return CheckFinished.model_validate(fields | more)
-
-
-def run_started(**more: object) -> RunStarted:
-    fields: dict[str, object] = {
-        "run_id": "20260124T163505Z-1f9c",
-        "at": START,
-        "suite_version": "0.1.0",
-        "settings": (
-            SettingValue(name="base_url", value="http://127.0.0.1:8000", source="environment"),
-            SettingValue(name="days", value="90", source="default"),
-        ),
-        "environment": {"python": "3.11.7", "platform": "Linux"},
-    }
-    return RunStarted.model_validate(fields | more)
-
-
-def stack(*, live: bool = False) -> StackDescribed:
-    return StackDescribed(
-        kind="live" if live else "embedded",
-        base_url="http://127.0.0.1:8000",
-        owned=not live,
-        strict=not live,
-        components=(
-            StackComponent(name="core-server", description="the controller's own binary", version="0.1.9.211"),
-            StackComponent(name="Qdrant", description="a stand-in that answers /healthz only"),
-        ),
-        absent={
-            Capability.POSTGRES: "no database_url was given",
-            Capability.LAKE: "the lake's files belong to the service user",
-        }
-        if live
-        else {},
-    )
-
-
 def counts(*, lost: int = 0) -> Iterator[CountsTaken]:
-    totals = [
-        CountRow(sensor, None, per_day * len(DAYS), per_day * len(DAYS) - short, 12, 1, short == 0)
-        for sensor, per_day in zip(SENSORS, PER_DAY, strict=True)
-        for short in [lost if sensor == BAD_SENSOR else 0]
-    ]
-    yield CountsTaken(source="direct", window=WINDOW, watermark=WATERMARK, rows=tuple(totals))
+    yield counts_taken(*_by_sensor(lost, 12, 1))
     yield job_counts(lost=lost)
-    yield CountsTaken(source="direct", window=WINDOW, watermark=WATERMARK, rows=tuple(_by_day(lost)))
+    by_day = [(day, *sensor) for day in DAYS for sensor in zip(SENSORS, PER_DAY, strict=True)]
+    yield counts_taken(
+        *(
+            count_row(sensor, rows, rows - (lost if (sensor, day) == (BAD_SENSOR, BAD_DAY) else 0), day=day)
+            for day, sensor, rows in by_day
+        )
+    )
 
 
 def job_counts(*, lost: int = 0) -> CountsTaken:
-    rows = [
-        CountRow(sensor, None, per_day * len(DAYS), per_day * len(DAYS) - short, 0, 0, short == 0)
-        for sensor, per_day in zip(SENSORS[:2], PER_DAY[:2], strict=True)
-        for short in [lost if sensor == BAD_SENSOR else 0]
-    ]
-    return CountsTaken(source="job", window=WINDOW, watermark=WATERMARK, rows=tuple(rows))
+    return counts_taken(*list(_by_sensor(lost, 0, 0))[:2], source="job")
 
 
-def _by_day(lost: int) -> Iterator[CountRow]:
-    for day in DAYS:
-        for sensor, per_day in zip(SENSORS, PER_DAY, strict=True):
-            short = lost if (sensor, day) == (BAD_SENSOR, BAD_DAY) else 0
-            yield CountRow(sensor, day, per_day, per_day - short, 0, 0, short == 0)
+def _by_sensor(lost: int, not_due: int, pending: int) -> Iterator[CountRow]:
+    for sensor, per_day in zip(SENSORS, PER_DAY, strict=True):
+        rows, short = per_day * len(DAYS), lost if sensor == BAD_SENSOR else 0
+        yield CountRow(sensor, None, rows, rows - short, not_due, pending, short == 0)
 
 
-def rows_compared(*, differing: int = 0) -> RowsCompared:
-    return RowsCompared(
-        level="digest",
-        window=WINDOW,
-        days=len(DAYS),
-        rows=EXPECTED_ROWS,
-        sensors=len(SENSORS),
-        differing=differing,
-        not_due=48,
-        pending=4,
-    )
+def all_compared(*, differing: int = 0) -> RowsCompared:
+    return rows_compared(EXPECTED_ROWS, sensors=len(SENSORS), differing=differing, not_due=48, pending=4)
+
+
+LIVE = stack_described(Capability.POSTGRES, Capability.LAKE, strict=False)
 
 
 def backfill(days: int = BACKFILL_GATE_DAYS) -> BackfillSeen:
@@ -255,11 +199,6 @@ def replication(
         )
 
 
-def planned() -> Iterator[CheckPlanned]:
-    for spec in CHECKS.values():
-        yield CheckPlanned(check_id=check_id(spec.key), key=spec.key, step=spec.step)
-
-
 def ended(seconds: float = 214.5) -> RunFinished:
     return RunFinished(at=START + timedelta(seconds=seconds), reason="completed")
 
@@ -272,19 +211,19 @@ def posts() -> PostsSpent:
 
 def go() -> RunResult:
     """Return a run that proved everything on a stack of our own."""
-    checks = [finished(spec) for spec in CHECKS.values()]
+    checks = [finished(spec.key) for spec in CHECKS.values()]
     checks[0] = finished(
-        CHECKS["test_core_server_answers_healthz"],
+        "test_core_server_answers_healthz",
         CheckStatus.WARNED,
         warnings=("The answer took 2.1 s; a healthy controller answers within 1 s.",),
     )
     return result(
         run_started(),
-        stack(),
-        *planned(),
+        stack_described(),
+        *map(planned, CHECKS),
         *checks,
         *counts(),
-        rows_compared(),
+        all_compared(),
         *windows(),
         backfill(),
         *partitions(),
@@ -307,18 +246,18 @@ def no_go() -> RunResult:
     for key, spec in CHECKS.items():
         if key in failing:
             advice = "Read the triage findings, then re-run the backfill."
-            checks.append(finished(spec, CheckStatus.FAILED, message=failing[key], advice=advice))
+            checks.append(finished(spec.key, CheckStatus.FAILED, message=failing[key], advice=advice))
         elif key in blocked:
-            checks.append(finished(spec, CheckStatus.BLOCKED, message=blocked[key]))
+            checks.append(finished(spec.key, CheckStatus.BLOCKED, message=blocked[key]))
         else:
-            checks.append(finished(spec))
+            checks.append(finished(spec.key))
     return result(
         run_started(),
-        stack(),
-        *planned(),
+        stack_described(),
+        *map(planned, CHECKS),
         *checks,
         *counts(lost=LOST),
-        rows_compared(differing=3),
+        all_compared(differing=3),
         *windows(lost=LOST),
         *differences(),
         *findings(),
@@ -334,25 +273,25 @@ def crashed() -> RunResult:
     """Return what the log of a run holds that died in its backfill."""
     specs = list(CHECKS.values())
     backfill_check = CHECKS["test_backfill_job_completes"]
-    done = [finished(spec) for spec in specs if spec.step < backfill_check.step]
-    done[1] = finished(specs[1], CheckStatus.UNPROVEN, message="Qdrant did not answer within 5 s.")
+    done = [finished(spec.key) for spec in specs if spec.step < backfill_check.step]
+    done[1] = finished(specs[1].key, CheckStatus.UNPROVEN, message="Qdrant did not answer within 5 s.")
     under_way = CheckStarted(check_id=check_id(backfill_check.key), at=START + timedelta(seconds=40))
-    return result(run_started(), stack(), *planned(), *done, under_way)
+    return result(run_started(), stack_described(), *map(planned, CHECKS), *done, under_way)
 
 
 def live_api_only() -> RunResult:
     """Return a run on a live controller of which only the API can be read: GO, on the controller's own counts."""
-    absent = set(stack(live=True).absent)
+    absent = set(LIVE.absent)
     checks = [
-        finished(spec, CheckStatus.NOT_CHECKED, message="Postgres and the lake are not readable to us")
+        finished(spec.key, CheckStatus.NOT_CHECKED, message="Postgres and the lake are not readable to us")
         if spec.requires & absent
-        else finished(spec)
+        else finished(spec.key)
         for spec in CHECKS.values()
     ]
     return result(
         run_started(),
-        stack(live=True),
-        *planned(),
+        LIVE,
+        *map(planned, CHECKS),
         *checks,
         job_counts(),
         backfill(),
@@ -363,23 +302,14 @@ def live_api_only() -> RunResult:
 
 
 def empty() -> RunResult:
-    """Return a run of which nothing but its start is known."""
     return result(run_started())
 
 
 def hostile(text: str) -> RunResult:
     """Return a result that carries one text wherever a text can stand."""
     spec = CHECKS["test_counts_agree_for_every_sensor"]
-    check = finished(
-        spec,
-        CheckStatus.FAILED,
-        check_id=text,
-        title=text,
-        message=text,
-        advice=text,
-        facts={text: text},
-        warnings=(text,),
-    )
+    said = {"check_id": text, "title": text, "advice": text}
+    check = finished(spec.key, CheckStatus.FAILED, text, **said, facts={text: text}, warnings=(text,))
     version = RowVersion(text, 0, text)
     row = CountRow(text, None, 5, 3, 1, 1, False)
     return result(
@@ -399,9 +329,9 @@ def hostile(text: str) -> RunResult:
         ),
         CheckPlanned(check_id=text, key=spec.key, step=spec.step),
         check,
-        CountsTaken(source="direct", window=WINDOW, watermark=WATERMARK, rows=(row,)),
+        counts_taken(row),
         CountsTaken(source="job", window=WINDOW, rows=(row._replace(day=BAD_DAY),)),
-        rows_compared(differing=1),
+        all_compared(differing=1),
         RowDifference(kind="changed_value", sensor_id=text, ts=START, postgres=version, lake=version),
         WindowChecked(
             edge=text,

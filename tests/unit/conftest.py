@@ -1,8 +1,10 @@
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from tests.support.builders import FakeClock
+from tests.support.duckdbs import one_duckdb
 from tsse_validation.settings.model import ENV_PREFIX
 
 
@@ -16,3 +18,9 @@ def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture(scope="module")
+def _one_duckdb() -> Iterator[None]:
+    with one_duckdb():
+        yield

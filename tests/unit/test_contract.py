@@ -111,7 +111,6 @@ def bullets(markdown: str) -> dict[str, list[str]]:
 
 
 def tables(markdown: str) -> Iterator[tuple[list[str], list[list[str]]]]:
-    """Yield the header and the rows of each table."""
     for block in re.findall(r"(?:^\|.*\|\n?)+", markdown, re.MULTILINE):
         rows = [
             [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")] for line in block.splitlines()

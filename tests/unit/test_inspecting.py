@@ -58,8 +58,6 @@ def time(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeClock:
 
 
 class FakeLake:
-    """A lake's directories, written by hand."""
-
     def __init__(self, root: Path) -> None:
         self.hot = root / "hot"
         self.reader = LakeReader(LakePaths(self.hot))
@@ -94,7 +92,6 @@ def lake(tmp_path: Path) -> FakeLake:
 
 
 def as_it_is(lake: FakeLake, **changes: object) -> Inspection:
-    """Return what an honest API says of the lake."""
     shards = {"00": {"parquet_files": 1, "total_bytes": 5}, "07": {"parquet_files": 1, "total_bytes": 3}}
     partitions = {day: {"location": "hot", "shards": shards} for day in DATES}
     found = inspection(partitions, state=lake.reader.replication(), hot_path=f"{lake.hot}/")

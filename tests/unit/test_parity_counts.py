@@ -1,12 +1,16 @@
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.builders import DAY, count_row, parity_result
+from tests.support.builders import DAY, count_row, parity_result, run_started
 from tsse_validation.clients.postgres import DueCount
-from tsse_validation.parity.comparing import compare_counts, disagreements_with_job, sum_by_sensor
-from tsse_validation.runlog.records import CountRow
+from tsse_validation.domain.instants import MICROSECOND, day_start
+from tsse_validation.domain.windows import Window
+from tsse_validation.parity.comparing import compare_counts, disagreements_with_job, proven_days, sum_by_sensor
+from tsse_validation.runlog.records import CountRow, CountsTaken, SettingValue
+from tsse_validation.runlog.result import RunResult
 
 SENSORS = st.sampled_from(["a", "b", "c", "forecast|0"])
 NUMBERS = st.integers(0, 5)
@@ -111,3 +115,29 @@ def test_the_job_may_count_what_is_not_due_yet_and_nothing_else(due: int, late: 
 
 def test_sensors_that_the_job_did_not_count_are_not_held_against_it() -> None:
     assert disagreements_with_job(parity_result({"a": (1, 1)}), [count_row("a", 1, 1), count_row("b", 9, 9)]) == []
+
+
+# ---- what a run to be resumed has proven -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("displayed", "level", "proven"),
+    [
+        ("digest", None, True),
+        ("rows", None, True),
+        ("count", None, False),
+        (None, None, False),
+        ("count", "digest", True),
+        (None, "rows", True),
+        ("digest", "count", False),
+    ],
+)
+def test_a_day_is_proven_by_its_own_level_and_without_one_by_that_of_the_settings(
+    displayed: str | None, level: str | None, proven: bool
+) -> None:
+    shown = [SettingValue(name="level", value=displayed, source="default")] if displayed else []
+    whole = Window(day_start(DAY), day_start(DAY) + timedelta(days=1) - MICROSECOND)
+    row = count_row("a", 10, 10, day=DAY)
+    taken = CountsTaken(source="direct", window=whole, level=level, rows=(row,))
+    result = RunResult.from_records([run_started(settings=tuple(shown)), taken])
+    assert proven_days(result) == ({DAY: [row]} if proven else {})

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.support.builders import DAY, SECOND, keys_table, rows_table
 from tsse_validation.parity.comparing import DayComparison, DayFiles, diff_rows
 
+pytestmark = pytest.mark.usefixtures("_one_duckdb")
 AT = datetime(2026, 1, 24, 12, 0, 0, tzinfo=UTC)
 FILES = DayFiles({"03": 1})
 NO_COPIES = keys_table([])

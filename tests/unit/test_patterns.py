@@ -13,6 +13,7 @@ from tsse_validation.lake.shards import shard_of
 from tsse_validation.parity.comparing import DayFiles, diff_rows
 from tsse_validation.runlog.records import Finding, RowDifference
 
+pytestmark = pytest.mark.usefixtures("_one_duckdb")
 SHARDS = 16
 DENSE, SPARSE = "006298880cd2dbb66247fdc3", "forecast_temp_01"
 AT = datetime(2026, 1, 24, 6, 0, 0, 294_394, tzinfo=UTC)

@@ -50,7 +50,6 @@ def tell_plain(rows: Sequence[Row], kept: Mapping[str, Kept]) -> list[tuple[Row,
 
 
 def differing(postgres: Side, lake: Side, newer: frozenset[datetime] = frozenset()) -> list[Row]:
-    """Return the rows that differ, as a comparison gives them."""
     rows = []
     for ts in sorted(postgres.keys() | lake.keys()):
         ours, theirs = postgres.get(ts), lake.get(ts)
@@ -302,7 +301,6 @@ def test_a_shift_of_many_rows_of_one_value_is_found() -> None:
 
 
 def with_values(side: Side, *values: float | None) -> dict[datetime, Version]:
-    """Return a side whose first rows have other values."""
     listed = list(side.items())
     changed = {ts: (value, of[1]) for (ts, of), value in zip(listed, values, strict=False)}
     return {**side, **changed}

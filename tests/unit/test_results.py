@@ -30,6 +30,7 @@ from tsse_validation.runlog.records import (
     CheckStarted,
     CheckStatus,
     CountRow,
+    FarmSeen,
     Finding,
     Note,
     PartitionFiles,
@@ -53,6 +54,7 @@ EVERYTHING: list[Record] = [
         settings=(SettingValue(name="sample", value="5", source="default"),), environment={"python": "3.11"}
     ),
     stack_described(),
+    FarmSeen(sensors=312),
     planned(KEY),
     CheckStarted(check_id="watermark_is_recent", at=WATERMARK),
     finished(KEY, CheckStatus.WARNED, "“quoted” — ünï\u2028cödé\n second line"),

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from freezegun import freeze_time
 
 from tests.support.builders import SECOND, WATERMARK, FakeClock, a_job, parity_result, replication
+from tests.support.clocks import frozen
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
 from tsse_validation.clients.watch import ReplicationWatch
 from tsse_validation.diagnosis.count_triage import job_mismatch
@@ -63,7 +63,7 @@ class Bench:
         )
 
     def check(self, *sensor_ids: str, sample: int = 5) -> SpotCheck:
-        with freeze_time(NOW):
+        with frozen(NOW):
             return self.checker.check(WINDOW, sensor_ids, sample, purpose="parity")
 
 
@@ -111,7 +111,7 @@ def test_our_own_count_tells_late_rows_at_once_and_no_others(
         settle_timeout=600.0,
         own_count=lambda _window: ours,
     )
-    with freeze_time(NOW):
+    with frozen(NOW):
         spot = checker.check(WINDOW, ["a"], 5, purpose="parity")
     assert [count.sensor_id for count in spot.late] == ["a"]
     assert len(bench.jobs.asked) == asked
@@ -156,7 +156,7 @@ def test_replication_that_stands_still_leaves_the_mismatch_open() -> None:
     bench = Bench(MISMATCH, parity_result({"a": (10, 8)}))
     stuck = ReplicationWatch(replication, pause=1.0, clock=bench.clock, sleep=bench.clock.sleep)
     checker = SpotChecker(cast("JobRunner", bench.jobs), stuck, job_timeout=300.0, settle_timeout=600.0)
-    with freeze_time(NOW), pytest.raises(DeadlineError, match="which tells late rows from lost ones"):
+    with frozen(NOW), pytest.raises(DeadlineError, match="which tells late rows from lost ones"):
         checker.check(WINDOW, ["a"], 5, purpose="parity")
 
 
@@ -186,65 +186,50 @@ def span(**changes: datetime) -> Window:
     return replace(WINDOW, **changes)
 
 
-@pytest.mark.parametrize(
-    "checked",
-    [
-        span(start=WINDOW.start + MICROSECOND),
-        span(start=WINDOW.start - MICROSECOND),
-        span(end=WINDOW.end + MICROSECOND),
-    ],
-)
-def test_a_job_that_checks_another_window_than_it_was_asked_for_is_not_believed(checked: Window) -> None:
-    with pytest.raises(PromiseBrokenError, match="was asked for"):
-        Bench(parity_result({"a": (1, 1)}, window_checked=checked)).check("a")
+def one_row(lake: int, *, matches: bool, mismatches: int) -> ParityResult:
+    row = {"sensor_id": "a", "pg_count": 10, "lake_count": lake, "matches": matches}
+    return parity_result({"a": (10, lake)}, rows=[row], mismatches=mismatches)
 
 
-def test_a_window_that_the_watermark_cuts_short_is_believed() -> None:
-    cut = span(end=WINDOW.end - SECOND)
-    assert Bench(parity_result({"a": (1, 1)}, window_checked=cut)).check("a").rows == 1
+def of_window(**changes: datetime) -> ParityResult:
+    return parity_result({"a": (1, 1)}, window_checked=span(**changes))
 
 
 @pytest.mark.parametrize(
-    "result",
+    ("result", "asked", "says"),
     [
-        parity_result({"a": (10, 8)}, mismatches=0),
-        parity_result({"a": (10, 10)}, mismatches=1),
-        parity_result(
-            {"a": (10, 8)},
-            rows=[{"sensor_id": "a", "pg_count": 10, "lake_count": 8, "matches": True}],
-            mismatches=1,
-        ),
-        parity_result(
-            {"a": (10, 10)},
-            rows=[{"sensor_id": "a", "pg_count": 10, "lake_count": 10, "matches": False}],
-            mismatches=0,
-        ),
+        (of_window(start=WINDOW.start + MICROSECOND), ["a"], "was asked for"),
+        (of_window(start=WINDOW.start - MICROSECOND), ["a"], "was asked for"),
+        (of_window(end=WINDOW.end + MICROSECOND), ["a"], "was asked for"),
+        (parity_result({"a": (10, 8)}, mismatches=0), ["a"], "its own counts show"),
+        (parity_result({"a": (10, 10)}, mismatches=1), ["a"], "its own counts show"),
+        (one_row(8, matches=True, mismatches=1), ["a"], "its own counts show"),
+        (one_row(10, matches=False, mismatches=0), ["a"], "its own counts show"),
+        (parity_result({"a": (1, 1)}), ["a", "b"], "counted others, or not all"),
+        (parity_result({"a": (1, 1)}, sensor_ids=("a", "b")), [], "counted others, or not all"),
     ],
 )
-def test_a_job_whose_summary_contradicts_its_counts_is_not_believed(result: ParityResult) -> None:
-    with pytest.raises(PromiseBrokenError, match="its own counts show"):
-        Bench(result).check("a")
+def test_a_job_that_contradicts_what_it_was_asked_or_itself_is_not_believed(
+    result: ParityResult, asked: list[str], says: str
+) -> None:
+    with pytest.raises(PromiseBrokenError, match=says):
+        Bench(result).check(*asked)
 
 
-def test_a_job_that_leaves_out_a_sensor_it_was_asked_for_is_not_believed() -> None:
-    with pytest.raises(PromiseBrokenError, match="counted others, or not all"):
-        Bench(parity_result({"a": (1, 1)})).check("a", "b")
+@pytest.mark.parametrize(
+    ("result", "asked", "rows"),
+    [
+        (of_window(end=WINDOW.end - SECOND), ["a"], 1),
+        (parity_result({"a": (1, 1)}), [" a", "a", ""], 1),
+        (parity_result({"x": (1, 1), "y": (2, 2)}), [], 3),
+    ],
+    ids=["cut short by the watermark", "asked for twice, or with spaces", "a sample of any sensors"],
+)
+def test_a_job_that_counted_what_it_could_is_believed(result: ParityResult, asked: list[str], rows: int) -> None:
+    assert Bench(result).check(*asked).rows == rows
 
 
 def test_a_second_count_that_leaves_out_the_mismatch_does_not_explain_it() -> None:
     bench = Bench(MISMATCH, parity_result({"a": (10, 8), "b": (1, 1)}), parity_result({"b": (1, 1)}))
     with pytest.raises(PromiseBrokenError, match="counted others, or not all"):
         bench.check("a", "b")
-
-
-def test_a_job_whose_rows_are_not_those_of_its_sensors_is_not_believed() -> None:
-    with pytest.raises(PromiseBrokenError, match="counted others, or not all"):
-        Bench(parity_result({"a": (1, 1)}, sensor_ids=("a", "b"))).check()
-
-
-def test_sensors_that_are_asked_for_twice_or_with_spaces_are_one() -> None:
-    assert Bench(parity_result({"a": (1, 1)})).check(" a", "a", "").rows == 1
-
-
-def test_a_sample_may_be_of_any_sensors() -> None:
-    assert Bench(parity_result({"x": (1, 1), "y": (2, 2)})).check().rows == 3

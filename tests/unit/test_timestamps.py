@@ -3,11 +3,11 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from tests.support.clocks import frozen
 from tsse_validation.domain.instants import (
     DAY,
     MICROSECOND,
@@ -172,7 +172,7 @@ def test_a_timestamp_may_have_been_cut_to_the_digits_that_it_has(written: str, l
     assert latest_meant(parse_rfc3339(written)) == parse_rfc3339(latest)
 
 
-@freeze_time("2026-01-24T16:29:48.358904Z")
+@frozen("2026-01-24T16:29:48.358904Z")
 def test_the_present_is_in_utc_to_the_microsecond() -> None:
     assert format_rfc3339(utc_now()) == "2026-01-24T16:29:48.358904+00:00"
 

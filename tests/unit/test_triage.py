@@ -26,6 +26,7 @@ from tsse_validation.parity.comparing import DayComparison, DayFiles, diff_rows
 from tsse_validation.parity.job_counts import JobCount, unexplained_by_lateness
 from tsse_validation.runlog.records import CountRow, Finding, RowDifference, RowVersion
 
+pytestmark = pytest.mark.usefixtures("_one_duckdb")
 SHARDS = 16
 SENSOR = "006298880cd2dbb66247fdc3"
 AT = datetime(2026, 1, 24, 12, 0, 0, tzinfo=UTC)

@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders import SECOND, WATERMARK, FakeClock, replication
+from tests.support.clocks import frozen
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.clock import SKEW_SECONDS, ControllerClock
 from tsse_validation.clients.watch import ReplicationWatch
@@ -135,7 +135,7 @@ def test_what_is_not_known_is_infinitely_old() -> None:
     assert ControllerClock(None, lambda: OURS).age_seconds(None) == float("inf")
 
 
-@freeze_time(OURS)
+@frozen(OURS)
 def test_our_own_clock_is_the_present() -> None:
     assert ControllerClock(None).now() == OURS
 

@@ -11,11 +11,11 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders import FakeClock, replication
+from tests.support.clocks import frozen
 from tests_validation import test_5_watermark as step_5
 from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.clients.watch import ReplicationWatch
@@ -137,12 +137,12 @@ def test_a_watermark_may_be_ahead_by_what_a_clock_cannot_tell_and_no_microsecond
 @moments
 def test_the_present_of_the_host_is_an_instant_whatever_its_zone(moment: datetime) -> None:
     before = moment - MICROSECOND
-    with freeze_time(before):
+    with frozen(before):
         clock = ControllerClock(None)
         assert utc_now() == clock.now() == before
         assert utc_now().utcoffset() == timedelta(0)
         assert clock.age_seconds(before) == 0.0
-    with freeze_time(moment):
+    with frozen(moment):
         assert clock.now() - before == MICROSECOND
         assert clock.age_seconds(before) == 1e-6
         assert utc_day(before) + timedelta(days=1) == utc_day(moment) or moment.hour
@@ -159,7 +159,7 @@ def test_the_present_is_not_the_hosts_wall_clock(host_zone: str) -> None:
 
 def test_the_last_microsecond_of_a_year_is_one_before_the_next(settings: Settings, check: Check) -> None:
     last = parse_rfc3339("2026-12-31T23:59:59.999999+00:00")
-    with freeze_time("2027-01-01T00:00:00Z"):
+    with frozen("2027-01-01T00:00:00Z"):
         clock = ControllerClock(None)
         assert clock.age_seconds(last) == 1e-6
         hold_recent(watching(last), clock, 0.0, settings, check)
@@ -173,7 +173,7 @@ def test_no_hour_is_lost_or_won_over_the_night(moment: datetime, host_zone: str)
     mark = moment - timedelta(hours=3)
     ages = []
     for halves in range(13):
-        with freeze_time(mark + halves * timedelta(minutes=30)):
+        with frozen(mark + halves * timedelta(minutes=30)):
             ages.append(ControllerClock(None).age_seconds(mark))
     assert ages == [halves * 1800.0 for halves in range(13)], host_zone
 
@@ -188,7 +188,7 @@ def test_no_hour_is_lost_or_won_over_the_night(moment: datetime, host_zone: str)
 def test_a_watermark_is_judged_by_the_controllers_clock_and_not_by_ours(
     moment: datetime, off: timedelta, settings: Settings, check: Check
 ) -> None:
-    with freeze_time(moment):
+    with frozen(moment):
         theirs = moment + off
         clock = ControllerClock(format_datetime(theirs, usegmt=True))
         assert clock.skewed
@@ -203,7 +203,7 @@ def test_a_watermark_is_judged_by_the_controllers_clock_and_not_by_ours(
 
 @moments
 def test_a_clock_that_is_behind_ours_sees_its_own_day(moment: datetime) -> None:
-    with freeze_time(moment):
+    with frozen(moment):
         clock = ControllerClock(format_datetime(moment - timedelta(hours=25), usegmt=True))
         assert utc_day(clock.now()) < utc_day(utc_now())
 
@@ -260,7 +260,7 @@ def test_a_naive_watermark_is_refused_and_never_taken_for_the_hosts_time(moment:
 
 @moments
 def test_a_run_is_named_by_utc(moment: datetime, loaded: LoadedSettings) -> None:
-    with freeze_time(moment - MICROSECOND):
+    with frozen(moment - MICROSECOND):
         run = begin_run(loaded, {})
     run.log.close()
     assert run.directory.name.startswith(f"{moment - MICROSECOND:%Y%m%dT%H%M%SZ}")
@@ -292,9 +292,9 @@ def test_only_today_and_yesterday_may_hold_files_that_compaction_has_yet_to_merg
         }
     )
     today: Callable[[], date] = lambda: utc_day(ControllerClock(None).now())  # noqa: E731
-    with freeze_time(now):
+    with frozen(now):
         assert crowded_shards(dataset, today()) == []
-    with freeze_time(parse_rfc3339(now) + timedelta(days=1)):
+    with frozen(parse_rfc3339(now) + timedelta(days=1)):
         assert [line.split(":")[0] for line in crowded_shards(dataset, today())] == [f"date={yesterday}/shard=00"]
 
 
@@ -310,7 +310,7 @@ def test_only_today_and_yesterday_may_hold_files_that_compaction_has_yet_to_merg
     ],
 )
 def test_what_retention_will_delete_within_the_hour_is_not_promised(now: str, oldest: str) -> None:
-    with freeze_time(now):
+    with frozen(now):
         promised = Coverage.promised_by(replication(backfill_from_ts="2026-01-01T00:00:00Z"))
         found = promised.after_retention(1, now=utc_now())
     assert found.backfill_from == parse_rfc3339(f"{oldest}T00:00:00Z")

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.support.large_report import large
 from tests.system.browser.program import launch
 from tools.benchmarks.writing import processor, table
-from tsse_validation.report.html.rendering import render_page
+from tsse_validation.report.html.html_pages import render_page
 from tsse_validation.report.model.document import ReportDocument
 
 RESULTS = Path(__file__).with_name("REPORT.md")

@@ -32,5 +32,12 @@ def run(context: typer.Context) -> None:
     home = runbook_home()
     runbook = home / RUNBOOK_DIR
     ours = ["-p", "tsse_validation.pytest_plugin.command_line", "-p", "no:cacheprovider"]
+    # this command has imported the library already, and its own assertions need no rewriting
+    quiet = [
+        "-W",
+        "ignore:Module already imported so cannot be rewritten; tsse_validation:pytest.PytestAssertRewriteWarning",
+    ]
     places = ["-c", str(home / CONFIG_NAME), "--rootdir", str(home), "--confcutdir", str(home)]
-    raise typer.Exit(pytest.main([*ours, *places, *context.args, str(runbook)], plugins=[_WholeRunbook(runbook)]))
+    raise typer.Exit(
+        pytest.main([*ours, *quiet, *places, *context.args, str(runbook)], plugins=[_WholeRunbook(runbook)])
+    )

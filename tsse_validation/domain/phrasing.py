@@ -3,10 +3,20 @@
 from collections.abc import Sequence
 from datetime import date
 
+HIGHEST = 2**63
+"""The highest number that is written out: what is above it is no count of anything."""
 
-def count_of(number: int, noun: str) -> str:
+
+def number(value: int) -> str:
+    """Write a whole number, its thousands set apart; one that no count can be is not written out."""
+    if abs(value) > HIGHEST:
+        return f"{'more' if value > 0 else 'less'} than {HIGHEST if value > 0 else -HIGHEST:,}"
+    return f"{value:,}"
+
+
+def count_of(count: int, noun: str) -> str:
     """Return a number with its noun, in the plural where that is due: ``1 row``, ``2,177 rows``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def days_in_words(days: Sequence[date]) -> str:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, to_micros
+from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.shards import shard_of
@@ -30,7 +31,7 @@ class FileProblem:
 
     def __str__(self) -> str:
         """Return the file's name and what is wrong with it, in one line."""
-        count = f"{self.rows:,} row{'' if self.rows == 1 else 's'} " if self.rows else ""
+        count = f"{count_of(self.rows, 'row')} " if self.rows else ""
         return f"date={self.file.day}/shard={self.file.shard}/{self.file.path.name}: {count}{self.what}"
 
 

@@ -97,12 +97,13 @@ def proven_days(result: RunResult) -> dict[date, list[CountRow]]:
     A day of which a run has seen only a part is not proven by it, nor one on which any sensor differed, nor any by
     a run that compared counts alone.
     """
-    level = next(
+    # counts of earlier versions tell no level: it is that of the run's settings
+    of_run = next(
         (setting.value for setting in result.started.settings if setting.name == "level"), Level.COUNT.value
     )
     days: dict[date, list[CountRow]] = {}
     for counts in result.counts:
-        if counts.source != "direct" or level not in {Level.DIGEST.value, Level.ROWS.value}:
+        if counts.source != "direct" or (counts.level or of_run) not in {Level.DIGEST.value, Level.ROWS.value}:
             continue
         of_days: dict[date, list[CountRow]] = {}
         for row in counts.rows:

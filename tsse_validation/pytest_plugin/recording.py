@@ -14,7 +14,7 @@ from tsse_validation.domain.errors import BlockedError, NotCheckedError, Promise
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.pytest_plugin.ordering import check_id, check_key, step_of
-from tsse_validation.report.html.rendering import render_summary
+from tsse_validation.report.html.html_pages import render_summary
 from tsse_validation.report.markdown.step_summary import render_step_summary
 from tsse_validation.report.model.files import REPORT_HTML, TESTS_HTML
 from tsse_validation.report.terminal import print_summary

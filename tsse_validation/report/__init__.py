@@ -1,5 +1,5 @@
-"""The reports of a run, all from the same result model: JSON, Markdown, JUnit XML, HTML and terminal.
+"""The reports of a run, all from the same result: JSON, Markdown, JUnit XML, CTRF, HTML and terminal.
 
-`document` puts a result and its verdict together, `view` works out what a report says, and one module for each
-format renders that into a string; only `writer` touches files.
+`model` works out once what every report says; `html`, `markdown`, `junit`, `ctrf` and `terminal` put that into
+their formats and add no number; `writer` and `index_page` write the files.
 """

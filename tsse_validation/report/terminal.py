@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tsse_validation.domain.catalogue import CONFORMANCE_STEP
+from tsse_validation.domain.phrasing import count_of
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.checks import MissingLine
 from tsse_validation.report.model.document import ReportDocument
@@ -53,8 +54,8 @@ def _verdict(view: ReportView) -> Iterator[Text | Table]:
     yield from _more(len(verdict.reasons) - MAX_REASONS, "reason")
     yield Text(f"Validated: {text.one_line(words.services(view.document.result.stack), _LINE)}.")
     yield Text(
-        f"Compared: {words.plural(verdict.sensors_compared, 'sensor')} with "
-        f"{words.plural(verdict.rows_compared, 'row')}. Rests on {text.one_line(verdict.basis)}."
+        f"Compared: {count_of(verdict.sensors_compared, 'sensor')} with "
+        f"{count_of(verdict.rows_compared, 'row')}. Rests on {text.one_line(verdict.basis)}."
     )
     yield Text(f"Found: {_found(view)}.")
     yield Text(f"Backfill: {_backfill(view)}.")
@@ -76,7 +77,7 @@ def _backfill(view: ReportView) -> str:
     seen = view.backfills[-1].seen
     rate = words.rate(seen.rows_exported, seen.seconds)
     return (
-        f"{text.one_line(seen.status)}, {words.plural(seen.days, 'day')}, rows {words.known(seen.rows_exported)}, "
+        f"{text.one_line(seen.status)}, {count_of(seen.days, 'day')}, rows {words.known(seen.rows_exported)}, "
         f"{words.duration(seen.seconds)}, {rate}"
     )
 
@@ -90,14 +91,14 @@ def _gates(view: ReportView) -> Iterator[Text | Table]:
 
 
 def _not_checked(view: ReportView) -> Iterator[Text | Table]:
-    yield Text(f"Not checked: {words.not_checked(view.blocking, view.tolerated)}", style="bold")
+    yield Text(f"Not checked: {words.gaps_said(view.blocking, view.tolerated)}", style="bold")
     if view.missing:
         yield _rows(("-", _missing(missing)) for missing in view.missing[:MAX_MISSING])
     yield from _more(len(view.missing) - MAX_MISSING, "line")
 
 
 def _missing(missing: MissingLine) -> str:
-    checks = missing.titles[0] if len(missing.checks) == 1 else words.plural(len(missing.checks), "check")
+    checks = missing.titles[0] if len(missing.checks) == 1 else count_of(len(missing.checks), "check")
     mark = f" ({words.TOLERATED})" if missing.tolerated else ""
     return f"step {words.step(missing.step)}, {checks}: {missing.reason}{mark}"
 
@@ -123,7 +124,7 @@ def _reports(paths: tuple[Path, ...]) -> Iterator[Text | Table]:
 
 def _more(hidden: int, one: str) -> Iterator[Text]:
     if hidden > 0:
-        yield Text(f"  and {words.plural(hidden, f'more {one}')}, all in the reports")
+        yield Text(f"  and {count_of(hidden, f'more {one}')}, all in the reports")
 
 
 def _rows(rows: Iterable[tuple[str, str]], styles: Sequence[str] = ()) -> Table:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tsse_validation.report.ctrf import CTRF_JSON, render_ctrf
-from tsse_validation.report.html.rendering import render_page
+from tsse_validation.report.html.html_pages import render_page
 from tsse_validation.report.junit import JUNIT_XML, render_junit
-from tsse_validation.report.markdown.rendering import markdown_name, render_markdown
+from tsse_validation.report.markdown.markdown_report import markdown_name, render_markdown
 from tsse_validation.report.markdown.step_summary import MAX_BYTES
 from tsse_validation.report.model.document import RESULT_JSON, ReportDocument, write_result_json
 from tsse_validation.report.model.evidence import evidence_in

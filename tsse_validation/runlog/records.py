@@ -84,6 +84,13 @@ class StackDescribed(Record):
     absent: Mapping[Capability, str] = Field(default_factory=dict)
 
 
+class FarmSeen(Record):
+    """How large the farm is: its sensors in Postgres, where that could be read."""
+
+    record: Literal["farm"] = "farm"
+    sensors: int
+
+
 class CheckPlanned(Record):
     """A check that was collected; `selected` is false when it was then deselected."""
 
@@ -140,13 +147,15 @@ class CountsTaken(Record):
     """A table of counts: the controller's (`job`) or our own (`direct`).
 
     `requested` is the window that the job was asked for, where it says so: it checks less when that ends too late.
-    `late` are sensors whose counts differ by rows that arrived late, which is no fault.
+    `level` says how our own counts were taken, by count, digest or rows; it is `None` for a job's, and in the logs
+    of earlier versions. `late` are sensors whose counts differ by rows that arrived late, which is no fault.
     """
 
     record: Literal["counts"] = "counts"
     source: Literal["job", "direct"]
     window: Window
     requested: Window | None = None
+    level: str | None = None
     watermark: Instant | None = None
     rows: tuple[CountRow, ...]
     late: tuple[str, ...] = ()
@@ -323,6 +332,7 @@ class RunFinished(Record):
 AnyRecord = Annotated[
     RunStarted
     | StackDescribed
+    | FarmSeen
     | CheckPlanned
     | CheckStarted
     | CheckFinished

@@ -1,6 +1,6 @@
 """All that a run has seen, grouped: the one model behind the verdict and every report."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tsse_validation.runlog.records import (
     CheckPlanned,
     CheckStarted,
     CountsTaken,
+    FarmSeen,
     Finding,
     Note,
     PartitionsSeen,
@@ -28,6 +29,29 @@ from tsse_validation.runlog.records import (
     StackDescribed,
     WindowChecked,
 )
+
+_SINGLE: Mapping[str, type[Record]] = {
+    "stack": StackDescribed,
+    "farm": FarmSeen,
+    "posts": PostsSpent,
+    "finished": RunFinished,
+}
+"""Keys of the result that hold one record, the last of its kind."""
+_LISTED: Mapping[str, type[Record]] = {
+    "planned": CheckPlanned,
+    "checks": CheckFinished,
+    "counts": CountsTaken,
+    "rows_compared": RowsCompared,
+    "differences": RowDifference,
+    "windows": WindowChecked,
+    "backfills": BackfillSeen,
+    "partitions": PartitionsSeen,
+    "replication": ReplicationSeen,
+    "findings": Finding,
+    "notes": Note,
+    "services_ended": ServiceEnded,
+}
+"""Keys that hold all records of a kind."""
 
 
 class RunResult(BaseModel):
@@ -46,6 +70,7 @@ class RunResult(BaseModel):
 
     started: RunStarted
     stack: StackDescribed | None = None
+    farm: FarmSeen | None = None
     planned: tuple[CheckPlanned, ...] = ()
     interrupted: tuple[CheckStarted, ...] = ()
     checks: tuple[CheckFinished, ...] = ()
@@ -77,22 +102,9 @@ class RunResult(BaseModel):
         ended = {check.check_id for check in of.get(CheckFinished, [])}
         return cls(
             started=started,
-            stack=_last(of.get(StackDescribed, [])),
-            planned=tuple(of.get(CheckPlanned, [])),
             interrupted=tuple(check for check in of.get(CheckStarted, []) if check.check_id not in ended),
-            checks=tuple(of.get(CheckFinished, [])),
-            counts=tuple(of.get(CountsTaken, [])),
-            rows_compared=tuple(of.get(RowsCompared, [])),
-            differences=tuple(of.get(RowDifference, [])),
-            windows=tuple(of.get(WindowChecked, [])),
-            backfills=tuple(of.get(BackfillSeen, [])),
-            partitions=tuple(of.get(PartitionsSeen, [])),
-            replication=tuple(of.get(ReplicationSeen, [])),
-            findings=tuple(of.get(Finding, [])),
-            posts=_last(of.get(PostsSpent, [])),
-            notes=tuple(of.get(Note, [])),
-            services_ended=tuple(of.get(ServiceEnded, [])),
-            finished=_last(of.get(RunFinished, [])),
+            **{name: tuple(of.get(kind, [])) for name, kind in _LISTED.items()},
+            **{name: of[kind][-1] for name, kind in _SINGLE.items() if kind in of},
         )
 
     @classmethod
@@ -109,7 +121,3 @@ def _only(started: Sequence[RunStarted]) -> RunStarted:
         msg = f"this log has schema version {started[0].schema_version}, this suite reads {SCHEMA_VERSION}"
         raise ValueError(msg)
     return started[0]
-
-
-def _last(records: Sequence[Any]) -> Any:
-    return records[-1] if records else None

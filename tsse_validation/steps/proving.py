@@ -62,7 +62,7 @@ def count_days(
     left = covered.without_days(taken_over.keys())
     with progress.track("digests") as update:
         for part, counted in compare_in_slices(proof, left, run.settings.level, update):
-            run.record(_counts(part, counted))
+            run.record(_counts(run, part, counted))
             rows += counted
     return sorted(rows)
 
@@ -79,7 +79,9 @@ def _taken_over(run: ValidationRun, covered: Window) -> Mapping[date, list[Count
     run.record(
         Note(text=f"{len(proven)} days were not compared again: run {earlier.started.run_id} had proven them."),
         *(
-            CountsTaken(source="direct", window=part, rows=tuple(proven[part.start.date()]))
+            CountsTaken(
+                source="direct", window=part, level=Level.DIGEST.value, rows=tuple(proven[part.start.date()])
+            )
             for part in covered.split_by_day()
             if part.start.date() in proven
         ),
@@ -93,12 +95,18 @@ def count_sensors(
     """Add the days up for each sensor that Postgres knows, those without a row too."""
     with postgres.snapshot() as snapshot:
         rows = sum_by_sensor(day_counts, snapshot.sensor_ids())
-    run.record(_counts(covered, rows))
+    run.record(_counts(run, covered, rows))
     return rows
 
 
-def _counts(scope: Scope, rows: Sequence[CountRow]) -> CountsTaken:
-    return CountsTaken(source="direct", window=scope.window, watermark=scope.coverage.watermark, rows=tuple(rows))
+def _counts(run: ValidationRun, scope: Scope, rows: Sequence[CountRow]) -> CountsTaken:
+    return CountsTaken(
+        source="direct",
+        window=scope.window,
+        level=run.settings.level.value,
+        watermark=scope.coverage.watermark,
+        rows=tuple(rows),
+    )
 
 
 def check_sensor_counts(day_counts: Collection[CountRow], sensor_counts: Sequence[CountRow], check: Check) -> None:

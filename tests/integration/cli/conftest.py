@@ -12,8 +12,6 @@ from fixtures.stacks.embedded import EmbeddedOptions, RunningStack, running_stac
 
 @dataclass(frozen=True)
 class Helper:
-    """How a helper command ended."""
-
     code: int
     out: str
     err: str
@@ -62,19 +60,16 @@ def helper(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Run
 
 @pytest.fixture(scope="session")
 def backfilled(helper: RunHelper) -> Helper:
-    """Backfill the lake once, by the helper itself."""
     return helper("backfill", "--days", "90", "--replace-existing", "--wait", "--show-result")
 
 
 @pytest.fixture(scope="session")
 def lake_options(stack: RunningStack) -> list[str]:
-    """Name the lake's directories."""
     assert stack.stack.lake is not None
     return ["--hot-path", str(stack.stack.lake.hot), "--cold-path", str(stack.stack.lake.cold)]
 
 
 @pytest.fixture(scope="session")
 def dsn(stack: RunningStack) -> dict[str, str]:
-    """Name the database, where no other user sees it."""
     assert stack.stack.conninfo is not None
     return {"TSSE_DATABASE_URL": stack.stack.conninfo.get_secret_value()}

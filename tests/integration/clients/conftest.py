@@ -83,7 +83,6 @@ class Bench:
 
 @pytest.fixture
 def bench(serve: Serve, connect: Connect, clock: FakeClock) -> Callable[..., Bench]:
-    """Make a core client of a server with replies."""
 
     def make(*replies: Reply, timeout: float = 5.0) -> Bench:
         server = serve(*replies)

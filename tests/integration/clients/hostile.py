@@ -19,8 +19,6 @@ _ACCEPT_SECONDS = 0.01
 
 @dataclass(frozen=True)
 class Request:
-    """What a client has sent."""
-
     method: str
     path: str
     headers: Mapping[str, str]
@@ -57,7 +55,6 @@ Reply = Callable[[Exchange], None]
 
 
 def answer(status: int, body: bytes | str = b"", headers: Mapping[str, str] | None = None) -> Reply:
-    """Give a whole and right HTTP answer."""
     content = body.encode() if isinstance(body, str) else body
     lines = {"Content-Length": str(len(content)), "Connection": "close", **(headers or {})}
     head = f"HTTP/1.1 {status} X\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
@@ -65,7 +62,6 @@ def answer(status: int, body: bytes | str = b"", headers: Mapping[str, str] | No
 
 
 def document(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
-    """Answer with JSON."""
     return answer(status, json.dumps(content), JSON_TYPE | dict(headers or {}))
 
 
@@ -75,7 +71,6 @@ def text(status: int, body: str, headers: Mapping[str, str] | None = None) -> Re
 
 
 def raw(content: bytes) -> Reply:
-    """Send these bytes and drop the connection."""
     return lambda exchange: exchange.send(content)
 
 
@@ -176,7 +171,6 @@ def _read_request(connection: socket.socket) -> Request | None:
 
 
 def dead_port() -> int:
-    """Return a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port

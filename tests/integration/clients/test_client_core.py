@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from tests.integration.clients.conftest import TOKEN, Bench, Told
 from tests.integration.clients.hostile import Reply, answer, document, drop, text
 from tests.support.builders import a_job, inspection
+from tsse_validation.clients.core import CoreClient
 from tsse_validation.domain.contract import (
     BACKFILL_JOB,
     INSPECT_JOB,
@@ -22,11 +23,14 @@ from tsse_validation.domain.errors import (
     BudgetError,
     NotAllowedError,
     PromiseBrokenError,
+    SuiteError,
     UnreachableError,
 )
 
 MakeBench = Callable[..., Bench]
 JOB_ID = a_job(INSPECT_JOB).id
+HTML = {"Content-Type": "text/html"}
+LOST_DATABASE = "Database unavailable"
 JOB = {"job": a_job(INSPECT_JOB).model_dump(mode="json", exclude_none=True)}
 INSPECTED = {
     "job_id": JOB_ID,
@@ -162,46 +166,37 @@ def test_a_result_is_taken_out_of_its_envelope(bench: MakeBench) -> None:
     assert made.server.requests[0].path == f"/api/analysis/jobs/{JOB_ID}/result"
 
 
-@pytest.mark.parametrize("body", ["Missing or invalid token", ""])
-def test_a_refused_token_is_a_matter_of_access(body: str, bench: MakeBench, told: Told) -> None:
-    with told(AccessError, "refuses the token", "401"):
-        bench(text(401, body)).core.job(JOB_ID)
-
-
-@pytest.mark.parametrize("capability", ["analysis.run", "analysis.view"])
-def test_a_missing_capability_is_named(capability: str, bench: MakeBench, told: Told) -> None:
-    with told(AccessError, f"it lacks {capability}"):
-        bench(text(403, f"Missing capabilities: {capability}")).core.create_job(INSPECT_JOB, {}, purpose="x")
-
-
-def test_another_403_is_told_in_its_own_words(bench: MakeBench, told: Told) -> None:
-    with told(AccessError, "Go away"):
-        bench(text(403, "Go away")).core.job(JOB_ID)
-
-
-def test_a_controller_that_has_lost_its_database_is_away_and_breaks_no_promise(
-    bench: MakeBench, told: Told
-) -> None:
-    made = bench(text(503, "Database unavailable"))
-    with told(UnreachableError, "answers 503", "Database unavailable", "is away"):
-        made.core.job(JOB_ID)
+ASKS: dict[str, Callable[[CoreClient], object]] = {
+    "job": lambda core: core.job(JOB_ID),
+    "create": lambda core: core.create_job(INSPECT_JOB, {}, purpose="x"),
+    "inspected": lambda core: core.result(JOB_ID, InspectResult),
+    "ticked": lambda core: core.result(JOB_ID, TickResult),
+}
 
 
 @pytest.mark.parametrize(
-    ("status", "body"),
+    ("ask", "reply", "error", "says"),
     [
-        (500, "oh dear"),
-        (502, "<html>Bad Gateway</html>"),
-        (404, "Job not found"),
-        (400, "Job is not completed"),
-        (204, ""),
+        ("job", text(401, "Missing or invalid token"), AccessError, ["refuses the token", "401"]),
+        ("job", text(401, ""), AccessError, ["refuses the token", "401"]),
+        ("create", text(403, "Missing capabilities: analysis.run"), AccessError, ["it lacks analysis.run"]),
+        ("create", text(403, "Missing capabilities: analysis.view"), AccessError, ["it lacks analysis.view"]),
+        ("job", text(403, "Go away"), AccessError, ["Go away"]),
+        ("job", text(503, LOST_DATABASE), UnreachableError, ["answers 503", LOST_DATABASE, "is away"]),
+        ("inspected", text(500, "oh dear"), PromiseBrokenError, ["answered 500", "oh dear"]),
+        ("inspected", text(502, "<html>Bad Gateway</html>"), PromiseBrokenError, ["answered 502", "<html>Bad "]),
+        ("inspected", text(404, "Job not found"), PromiseBrokenError, ["answered 404", "Job not fo"]),
+        ("inspected", text(400, "Job is not completed"), PromiseBrokenError, ["answered 400", "Job is not"]),
+        ("inspected", text(204, ""), PromiseBrokenError, ["answered 204"]),
+        ("ticked", document(INSPECTED), PromiseBrokenError, ["result"]),
+        ("job", answer(200, "<html>", HTML), PromiseBrokenError, ["text/html where JSON is promised"]),
     ],
 )
-def test_another_status_than_the_promised_one_breaks_the_promise(
-    status: int, body: str, bench: MakeBench, told: Told
+def test_an_answer_that_is_not_the_promised_one_is_told_as_what_it_is(
+    ask: str, reply: Reply, error: type[SuiteError], says: list[str], bench: MakeBench, told: Told
 ) -> None:
-    with told(PromiseBrokenError, f"answered {status}", body[:10]):
-        bench(text(status, body)).core.result(JOB_ID, InspectResult)
+    with told(error, *says):
+        ASKS[ask](bench(reply).core)
 
 
 @pytest.mark.parametrize(
@@ -221,16 +216,6 @@ def test_json_that_is_not_what_the_contract_promises_is_told_by_its_place(
 ) -> None:
     with told(PromiseBrokenError, "that the contract does not promise", where):
         bench(document(content)).core.job(JOB_ID)
-
-
-def test_a_result_of_another_job_is_not_taken(bench: MakeBench, told: Told) -> None:
-    with told(PromiseBrokenError, "result"):
-        bench(document(INSPECTED)).core.result(JOB_ID, TickResult)
-
-
-def test_a_web_page_in_place_of_the_api_is_told(bench: MakeBench, told: Told) -> None:
-    with told(PromiseBrokenError, "text/html where JSON is promised"):
-        bench(answer(200, "<html>", {"Content-Type": "text/html"})).core.job(JOB_ID)
 
 
 def test_all_events_are_read_page_by_page(bench: MakeBench) -> None:

@@ -222,7 +222,6 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
 
 
 def main() -> NoReturn:
-    """Break a group's promises, and be the controller."""
     for mutate in MUTATIONS[sys.argv.pop(1)]:
         mutate()
     sys.exit(controller.main())

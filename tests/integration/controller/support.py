@@ -45,8 +45,6 @@ class Clock:
 
 
 class FarmRows:
-    """Sensors and readings in Postgres."""
-
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
         self._node = uuid.uuid4()
@@ -69,7 +67,6 @@ class FarmRows:
         *,
         inserted_at: datetime | None,
     ) -> Key:
-        """Write a reading, or a later version of one."""
         self.sensor(sensor_id)
         self.connection.execute(
             "INSERT INTO metrics (sensor_id, ts, value, quality, inserted_at) VALUES (%s, %s, %s, %s, %s)"

@@ -244,9 +244,7 @@ def test_over_the_rate_limit_the_client_is_told_how_long_to_wait() -> None:
     for number in range(60):
         assert client.request(("POST", "PUT", "DELETE")[number % 3], "/").status_code == 204
     now[0] += 13.5
-
     refused = client.post("/")
-
     assert (refused.status_code, refused.text) == (429, "Too Many Requests! Wait for 7s")
     limits = ("retry-after", "x-ratelimit-after", "x-ratelimit-limit", "x-ratelimit-remaining")
     assert [refused.headers[name] for name in limits] == ["7", "7", "60", "0"]

@@ -44,7 +44,6 @@ def test_a_completed_job_has_its_result_its_times_and_its_history(
     job_id = _post(store, "noop_v1", steps=2)
     start_runner(handlers(service))
     _await_end(store)
-
     job = _job(store, job_id)
     assert job["status"] == "completed"
     assert job["created_at"] <= job["started_at"] <= job["completed_at"]
@@ -82,11 +81,9 @@ def test_jobs_are_claimed_oldest_first_and_no_more_at_once_than_allowed(
     posted = [_post(store, "hold") for _ in range(5)]
     hold = _Hold()
     start_runner({"hold": hold}, workers=2)
-
     assert {hold.await_entry(), hold.await_entry()} == {"held"}
     statuses = [_job(store, job_id)["status"] for job_id in posted]
     assert statuses == ["running"] * 2 + ["pending"] * 3
-
     hold.release.set()
     for _ in posted:
         _await_end(store)
@@ -106,14 +103,12 @@ def test_a_running_job_stops_when_it_next_looks(store: SettledStore, start_runne
     hold = _Hold()
     start_runner({"hold": hold})
     hold.await_entry()
-
     row = store.request_cancel(job_id)
     assert row is not None
     assert job_json(row)["status"] == "running"
     store.request_cancel(job_id)
     hold.release.set()
     _await_end(store)
-
     job = _job(store, job_id)
     assert job["status"] == "canceled"
     assert "canceled_at" in job
@@ -166,7 +161,6 @@ def test_a_controller_that_stops_leaves_a_running_job_for_the_next_start(
     hold.release_once_stopping()
     stopper.join(PATIENCE_SECONDS)
     assert _job(store, job_id)["status"] == "running"
-
     start_runner({"hold": lambda *_: {}})
     _await_end(store)
     assert _job(store, job_id)["status"] == "completed"

@@ -47,9 +47,7 @@ def test_a_pass_takes_what_is_due_by_its_insertion_time_and_leaves_the_rest(
     farm.reading("not-due", clock.now - DAY, inserted_at=due + timedelta(microseconds=1))
     farm.reading("before-the-late-window", clock.now - DAY, inserted_at=due - timedelta(hours=48))
     farm.reading("unknown", clock.now - DAY, inserted_at=None)
-
     state = tick(service, patient)
-
     assert set(lake_rows(service)) == {edge}
     assert state.computed_through_ts == state.last_inserted_at == due
     assert state.last_run_row_count == 1
@@ -62,10 +60,8 @@ def test_a_late_arrival_enters_with_the_pass_after_its_insertion(
     tick(service, patient)
     late = farm.reading(SENSOR, clock.now - 20 * DAY, inserted_at=clock.now)
     assert late not in lake_rows(service)
-
     clock.advance(minutes=2)
     tick(service, patient)
-
     assert late in lake_rows(service)
 
 
@@ -94,23 +90,19 @@ def test_a_crash_between_files_and_state_is_harmless(
     farm.reading(SENSOR, clock.now, 8.5, inserted_at=clock.now)
     clock.advance(minutes=2)
     before = replication(service)
-
     with monkeypatch.context() as crash:
         crash.setattr(type(service.states), "save_manifest", _stop_here)
         with pytest.raises(StopHereError):
             tick(service, patient)
     assert replication(service) == before
     tick(service, patient)
-
     assert lake_rows(service) == farm.rows()
 
 
 def test_a_pass_that_fails_keeps_the_watermark_and_says_so(tmp_path: Path, clock: Clock) -> None:
     service = lake_service(Database("postgresql://nobody:hunter2@127.0.0.1:1/none"), tmp_path, clock)
-
     with pytest.raises(ReplicationFailedError):
         tick(service, patient)
-
     state = replication(service)
     assert state["last_run_status"] == "failed"
     assert state["last_run_error"]
@@ -123,7 +115,6 @@ def test_a_broken_state_file_is_not_taken_for_a_missing_one(service: LakeService
     path = service.lake.hot / "_state/replication.json"
     path.write_text('{"schema_version": 1, "last_in')
     clock.advance(minutes=5)
-
     with pytest.raises(ReplicationFailedError):
         tick(service, patient)
     assert path.read_text() == '{"schema_version": 1, "last_in'
@@ -136,7 +127,6 @@ def test_a_segment_has_the_contracts_name_columns_order_and_compression(
         for minutes in (3, 1, 2):
             farm.reading(sensor, clock.now - minutes * MINUTE, inserted_at=clock.now - 10 * MINUTE)
     tick(service, patient)
-
     paths = date_files(service, date(2026, 3, 10))
     assert paths
     for path in paths:
@@ -221,9 +211,7 @@ def test_a_backfill_exports_its_range_and_moves_the_watermark(
     farm.reading("at-the-end", target, inserted_at=old)
     farm.reading("not-due", target - DAY, inserted_at=target + timedelta(microseconds=1))
     control = Control()
-
     outcome = backfill(service, 2, control, replace_existing=True)
-
     assert set(lake_rows(service)) == inside
     assert lake_rows(service) == {key: row for key, row in farm.rows().items() if key in inside}
     assert outcome.rows_exported == 3
@@ -276,11 +264,9 @@ def test_replacing_keeps_the_head_and_tail_of_partial_days(
     tomorrow = farm.reading("forecast_irradiance", target + DAY, 3.0, inserted_at=target)
     tick(service, patient)
     inside = farm.reading(SENSOR, target - MINUTE, 4.0, inserted_at=None)
-
     backfill(service, 1, Control(), replace_existing=True)
     assert set(lake_rows(service)) == {head, tail, tomorrow, inside}
     assert lake_rows(service) == farm.rows()
-
     backfill(service, 1, Control(), replace_existing=True)
     assert lake_rows(service) == farm.rows()
 
@@ -295,10 +281,8 @@ def test_a_row_outside_the_range_that_came_in_since_the_last_pass_is_not_jumped_
         farm.reading(SENSOR, clock.now - 60 * DAY, inserted_at=clock.now),
     }
     clock.advance(minutes=5)
-
     outcome = backfill(service, 1, Control(), replace_existing=True)
     tick(service, patient)
-
     assert outside <= set(lake_rows(service))
     assert outcome.rows_exported == 0
     assert outcome.touched_dates == []
@@ -313,11 +297,9 @@ def test_rows_deleted_in_postgres_leave_the_lake_when_it_is_replaced(
     backfill(service, 5, Control(), replace_existing=True)
     farm.delete(gone)
     farm.delete(last_of_its_shard)
-
     backfill(service, 5, Control(), replace_existing=False)
     assert gone in lake_rows(service)
     outcome = backfill(service, 5, Control(), replace_existing=True)
-
     assert set(lake_rows(service)) == {kept}
     assert outcome.touched_dates == [date(2026, 3, 9)]
     assert "2026-03-08" not in manifest(service)["partitions"]
@@ -356,7 +338,6 @@ def test_no_reader_finds_a_date_without_its_rows_while_it_is_replaced(
     monkeypatch.setattr(Path, "unlink", unlink_after_a_look)
     monkeypatch.setattr(Path, "replace", replace_after_a_look)
     backfill(service, 5, Control(), replace_existing=True)
-
     assert len(seen) > 8
     assert all(seen)
 
@@ -376,7 +357,6 @@ def test_a_canceled_backfill_leaves_every_date_whole_and_the_watermark_alone(
 
     with pytest.raises(StopHereError):
         backfill(service, 5, Control(cancel), replace_existing=True)
-
     assert lake_rows(service) == farm.rows()
     assert replication(service) == before
     backfill(service, 5, Control(), replace_existing=True)
@@ -406,10 +386,8 @@ def test_the_newest_version_of_a_row_counts_before_and_after_compaction(
         clock.advance(minutes=2)
     assert file_count(service, date(2026, 3, 10)) == 10
     assert "last_compacted_at" not in manifest(service)["partitions"]["2026-03-10"]
-
     farm.reading(SENSOR, moment, 99.0, inserted_at=clock.now - MINUTE)
     tick(service, patient)
-
     (only,) = date_files(service, date(2026, 3, 10))
     assert only.name.startswith("compact-")
     assert _rows_of(only) == 2
@@ -447,14 +425,12 @@ def test_old_dates_move_to_the_cold_lake_and_late_rows_follow_them(
     clock.advance(days=90)
     tick(service, patient)
     assert manifest(service)["partitions"][day.isoformat()]["location"] == "hot"
-
     clock.advance(days=1)
     tick(service, patient)
     assert manifest(service)["partitions"][day.isoformat()]["location"] == "cold"
     assert not (service.lake.hot / f"metrics/v1/date={day}").exists()
     assert list(service.lake.cold.glob(f"metrics/v1/date={day}/shard=*/part-*.parquet"))
     assert list(service.lake.tmp.iterdir()) == []
-
     farm.reading("late", datetime(2026, 3, 10, 5, tzinfo=UTC), 2.0, inserted_at=clock.now)
     clock.advance(minutes=2)
     tick(service, patient)
@@ -473,9 +449,7 @@ def test_replacing_replaces_hot_and_cold(cold_service: LakeService, farm: FarmRo
     stray = service.lake.hot / "metrics/v1/date=2026-03-10/shard=00"
     stray.mkdir(parents=True)
     pq.write_table(pq.ParquetFile(date_files(service, date(2026, 3, 10))[0]).read(), stray / "part-0-0.parquet")
-
     backfill(service, 92, Control(), replace_existing=True)
-
     assert set(lake_rows(service)) == {key}
     assert not stray.exists()
     assert manifest(service)["partitions"]["2026-03-10"]["location"] == "cold"
@@ -493,11 +467,9 @@ def test_a_cold_lake_that_is_away_is_not_hidden_behind_an_empty_one(
     service.lake.cold.rename(tmp_path / "unplugged")
     farm.reading("late", datetime(2026, 3, 10, 5, tzinfo=UTC), 2.0, inserted_at=clock.now)
     clock.advance(minutes=2)
-
     with pytest.raises(ReplicationFailedError):
         tick(service, patient)
     assert service.states.load_replication().computed_through_ts == through
-
     (tmp_path / "unplugged").rename(service.lake.cold)
     tick(service, patient)
     assert lake_rows(service) == farm.rows()

@@ -52,7 +52,6 @@ def test_a_job_killed_with_the_controller_runs_again_after_the_next_start(
     for hours in range(1, 60):
         farm.reading("s", now - timedelta(hours=hours), inserted_at=now - timedelta(minutes=5))
     alias = conninfo.replace("postgresql://", "postgresql+psycopg://")
-
     process, url = start("fixtures.controller", CORE_DATABASE_URL=alias)
     body = {"job_type": "noop_v1", "params": {"steps": 10_000}}
     long = httpx.post(f"{url}/api/analysis/jobs", json=body, headers=headers).json()["job"]
@@ -60,7 +59,6 @@ def test_a_job_killed_with_the_controller_runs_again_after_the_next_start(
     backfill = httpx.post(f"{url}/api/analysis/jobs", json=body, headers=headers).json()["job"]
     _await(url, long, headers, lambda job: job["status"] == "running")
     process.kill()
-
     process, url = start("fixtures.controller", CORE_DATABASE_URL=alias)
     _await(url, long, headers, lambda job: job["status"] == "running")
     _await(url, backfill, headers, lambda job: job["status"] == "completed")
@@ -81,7 +79,6 @@ def test_the_controller_serves_without_a_database_makes_qdrants_collection_and_e
     vectors = httpx.get(collection).json()["result"]["config"]["params"]["vectors"]
     assert {name: vector["size"] for name, vector in vectors.items()} == {"value": 128, "delta": 128, "event": 64}
     assert {vector["distance"] for vector in vectors.values()} == {"Cosine"}
-
     # Once the process is being stopped it has to end by itself, so the fixture's SIGKILL is not what ends it.
     assert process.pid is not None
     os.kill(process.pid, signal.SIGTERM)

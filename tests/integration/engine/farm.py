@@ -116,7 +116,6 @@ class Farm:
             cursor.executemany(statement.encode(), listed)
 
     def change(self, assignment: str, key: naive.Key) -> None:
-        """Change a row in place."""
         statement = f"UPDATE metrics SET {assignment} WHERE sensor_id = %s AND ts = %s"
         self.connection.execute(statement.encode(), (key[0], naive.instant(key[1])))
 
@@ -164,7 +163,6 @@ class Farm:
         return set(told(proof.compare_rows(Scope(window, coverage), differing)))
 
     def all_differing_rows(self) -> set[naive.Difference]:
-        """Return the rows that differ by the comparison of every row."""
         proof, coverage, window = self.proof(), self.coverage(), self.covered()
         return set(
             told(proof.compare_rows(Scope(window, coverage), proof.compare_sensor_days(Scope(window, coverage))))
@@ -191,7 +189,6 @@ class Farm:
         return sorted(path for path in found if day is None or path.parent.parent.name == f"date={day}")
 
     def files_of(self, key: naive.Key) -> list[Path]:
-        """Return the files with a copy of a row."""
         return sorted({copy.path for copy in self.copies() if copy.key == key})
 
 
@@ -218,7 +215,6 @@ class FarmStateMachine(RuleBasedStateMachine):
         self.sensors: tuple[str, ...] = ()
 
     def begin(self, sensors: tuple[str, ...], since_midnight: timedelta) -> None:
-        """Give the farm its sensors, and set the clock."""
         self.sensors = sensors
         self.farm.sensors(*sensors)
         self.farm.clock.now += since_midnight

@@ -23,7 +23,6 @@ from tsse_validation.parity.direct import DirectProof
 
 
 def main() -> None:
-    """Digest the last days of the covered range."""
     lake = LakeReader(LakePaths(Path(sys.argv[1])))
     client = PostgresClient(
         SecretStr(sys.stdin.read()), connect_timeout=10, statement_timeout=300, lock_timeout=10

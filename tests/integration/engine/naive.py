@@ -26,8 +26,6 @@ Difference = tuple[str, int, str]
 
 
 class Version(NamedTuple):
-    """One version of a key, on either side."""
-
     inserted: int | None
     bits: int
     quality: int | None
@@ -35,8 +33,6 @@ class Version(NamedTuple):
 
 @dataclass(frozen=True)
 class Copy:
-    """A row in a file of the lake."""
-
     path: Path
     key: Key
     version: Version
@@ -152,7 +148,6 @@ class Promise:
 
 
 def compare(postgres: dict[Key, Version], lake: list[Copy], promise: Promise) -> Expected:
-    """Compare the two sides by the rules of the contract."""
     expected = Expected()
     here = {key: version for key, version in postgres.items() if promise.holds(key)}
     expected.due = {key: version for key, version in here.items() if promise.due(key, version)}

@@ -213,7 +213,6 @@ class FarmMachine(FarmStateMachine):
         return data.draw(st.sampled_from(kept)) if kept else None
 
     def rewrite(self, key: naive.Key, change: Callable[[list[dict[str, Any]], dict[str, Any]], None]) -> None:
-        """Change a row in each file that has a copy of it."""
         for path in self.farm.files_of(key):
             with rewritten(path) as rows:
                 for row in [row for row in rows if is_row(row, key)]:
@@ -263,7 +262,6 @@ class FarmMachine(FarmStateMachine):
         self.plant(data, lambda rows, row: rows.append(row), {"duplicate"})
 
     def a_row_is_invented(self, data: Data) -> None:
-        """Invent a row beside one that is there."""
         if (key := self.picked(data)) is not None:
             with self.fault(data), rewritten(self.farm.files_of(key)[0]) as rows:
                 row = next(row for row in rows if is_row(row, key))
@@ -336,7 +334,6 @@ class FarmMachine(FarmStateMachine):
 
     @rule(data=st.data())
     def a_part_is_looked_at(self, data: Data) -> None:
-        """Compare a part of the covered range."""
         ends = sorted(data.draw(st.lists(self.instants(5, 0), min_size=2, max_size=2)))
         if window := Window(*ends).clamp(self.farm.covered()):
             self.compare(self.farm.coverage(), window)

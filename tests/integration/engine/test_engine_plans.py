@@ -74,8 +74,6 @@ class RecordingCursor(psycopg.ClientCursor[tuple[Any, ...]]):
 
 
 class RecordingConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection whose queries are kept in `ran`."""
-
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.ran: list[str] = []
@@ -124,7 +122,6 @@ class Plan:
 
     @property
     def columns(self) -> set[str]:
-        """Return which indexes are used, by their columns."""
         names = {"pkey": "primary key", "inserted_at_idx": "inserted_at", "ts_idx": "ts"}
         return {what for index in self.indexes for ending, what in names.items() if index.endswith(ending)}
 

@@ -55,7 +55,6 @@ def file_of(farm: Farm, sensor: str = SENSOR) -> Path:
 
 
 def findings(farm: Farm) -> list[Finding]:
-    """Return what is found, as the runbook finds it."""
     proof, coverage, window = farm.proof(), farm.coverage(), farm.covered()
     differing = [row for row in proof.compare_sensor_days(Scope(window, coverage)) if not row.matches]
     triage = RowTriage(SHARDS, most_shown=1_000)

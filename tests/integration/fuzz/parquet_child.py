@@ -38,7 +38,6 @@ _COVERAGE = Coverage(
 
 
 def sample() -> pa.Table:
-    """Return the rows of one sensor and day, as the contract has them."""
     start = day_start(DAY).replace(tzinfo=None)
     instants = [start + timedelta(minutes=number) for number in range(ROWS)]
     columns = [[SENSOR] * ROWS, instants, [number / 7 for number in range(ROWS)], [0] * ROWS, instants]

@@ -25,14 +25,12 @@ http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
 
 @pytest.fixture
 def database(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """Lend the URL of an empty database."""
     yield postgres.create_database("scratch")
     postgres.drop_database("scratch")
 
 
 @pytest.fixture
 def farm_database(database: str) -> str:
-    """Return the URL of a database with the contract's tables."""
     return with_tables(database)
 
 
@@ -49,7 +47,6 @@ def own_tmp(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def program(tmp_path: Path) -> Callable[[str], Path]:
-    """Make an executable Python script."""
 
     def make(source: str) -> Path:
         path = tmp_path / "fake-core-server"
@@ -62,5 +59,4 @@ def program(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def healthy_server() -> str:
-    """Return the source of a program that answers `GET /healthz`."""
     return HEALTHY_SERVER

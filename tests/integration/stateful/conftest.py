@@ -2,28 +2,17 @@
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
-import duckdb
 import pytest
 
 from fixtures.controller import housekeeping
 from tests.integration.stateful.machine import Replication
-from tsse_validation.lake.column_engine import column_engine
+from tests.support.duckdbs import one_duckdb
 
 
 @pytest.fixture
-def _one_duckdb(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Open DuckDB once: opening it takes longer than all that is asked of it here, thousands of times.
-
-    A cursor is a session of its own, so that nothing of a question is left to the next.
-    """
-    with column_engine() as kept, monkeypatch.context() as patch:
-
-        def session(*_: Any, **__: Any) -> duckdb.DuckDBPyConnection:
-            return kept.cursor()
-
-        patch.setattr(duckdb, "connect", session)
+def _one_duckdb() -> Iterator[None]:
+    with one_duckdb():
         yield
 
 

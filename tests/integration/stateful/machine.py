@@ -163,7 +163,6 @@ class Replication(Driven):
 
     @rule(data=st.data(), edge=st.sampled_from(list(EDGES)))
     def a_window_is_looked_at(self, data: Data, edge: str) -> None:
-        """Draw a window as step 7 does."""
         type(self).history = (*self.history, "a_window_is_looked_at")
         promise = self.promise()
         rows = [key[1] for key in sorted(self.model.rows) if promise.holds(key)]

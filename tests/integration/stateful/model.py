@@ -128,7 +128,6 @@ class Model:
         return self.lake.get(key, frozenset([None]))
 
     def promise(self) -> Promise | None:
-        """Return what the lake promises; `None` before the first backfill."""
         if self.watermark is None or self.backfill_from is None or self.backfill_to is None:
             return None
         return Promise(self.backfill_from, self.watermark, self.backfill_to, self.watermark)

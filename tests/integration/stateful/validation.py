@@ -45,8 +45,6 @@ _TAKEN_FROM_A_GOOD_RUN = (CountsTaken, RowsCompared)
 
 @dataclass
 class _Run(ValidationRun):
-    """A run whose log is a list."""
-
     records: list[Record] = field(default_factory=list)
 
     def record(self, *records: Record) -> None:
@@ -65,7 +63,6 @@ class Validation:
 
     @property
     def flagged(self) -> set[str]:
-        """Return the diagnoses that are flagged."""
         return {finding.diagnosis for finding in self.result.findings if finding.flagged}
 
 
@@ -174,7 +171,6 @@ def _no_heal() -> Finding:
 
 
 def counted(proof_rows: list[CountRow]) -> dict[str, tuple[int, int, int]]:
-    """Return `(due, lake, not due)` of each sensor."""
     return {
         row.sensor_id: (row.postgres, row.lake, row.not_due)
         for row in sum_by_sensor(proof_rows, {row.sensor_id for row in proof_rows})

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog,
 
 from tests.support.large_report import large
 from tests.support.report_builders import SCENARIOS, no_go
-from tsse_validation.report.html.rendering import render_page
+from tsse_validation.report.html.html_pages import render_page
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.runlog.result import RunResult
 

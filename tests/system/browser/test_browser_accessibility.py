@@ -8,9 +8,9 @@ from playwright.sync_api import Page
 
 from tests.support.report_builders import crashed, empty, go, hostile, no_go
 from tests.system.browser.shown import FARM, PAGES, PHONE, SCHEMES, Scheme, Show, rendered
-from tsse_validation.report.html.rendering import render_index, render_page, render_summary
+from tsse_validation.report.html.html_pages import render_index, render_page, render_summary
+from tsse_validation.report.html.trend import Run, Runs
 from tsse_validation.report.model.document import ReportDocument
-from tsse_validation.report.model.trend import Run, Runs
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
 from tests.support.controller import Controller
@@ -116,9 +116,9 @@ def _unreplicated(document: Any) -> None:
 
 
 def _hours_ahead(exchanged: Exchanged) -> Exchanged:
-    ahead = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
-    kept = {name: value for name, value in exchanged.headers.items() if name.lower() != "date"}
-    return replace(exchanged, headers={**kept, "Date": ahead})
+    headers = {name.title(): value for name, value in exchanged.headers.items()}
+    ahead = parsedate_to_datetime(headers["Date"]) + timedelta(hours=2)
+    return replace(exchanged, headers=headers | {"Date": format_datetime(ahead, usegmt=True)})
 
 
 def _fault(

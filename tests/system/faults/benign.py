@@ -213,9 +213,7 @@ BENIGN = (
             _regular,
         ),
     ),
-    Benign(
-        "a leap day and a New Year lie in the range", "the spring of 2024, by all clocks", _a_leap_day, at=SPRING
-    ),
+    Benign("a leap day and a New Year lie in the range", "the spring of 2024, by all clocks", _a_leap_day),
     Benign("rows on both sides of each midnight", "a sensor by the clock", _MIDNIGHTS),
     Benign(
         "ten thousand rows in a hundredth of a second",

@@ -22,7 +22,6 @@ from tsse_validation.domain.contract import (
     InspectResult,
     TickResult,
 )
-from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.polling import wait_until
 
 PATIENCE_SECONDS = 120.0
@@ -101,7 +100,7 @@ def compaction(ago: int) -> Work:
     def work(controller: Controller) -> None:
         path = lake_file(controller, controller.sensor(), days_ago(ago))
         for number in range(COMPACTION_THRESHOLD_FILES):
-            _place(path.with_name(f"part-{new_run(utc_now())}-{number}.parquet"), path.read_bytes())
+            _place(path.with_name(f"part-{new_run(controller.now)}-{number}.parquet"), path.read_bytes())
         tick(controller)
         assert lake_file(controller, controller.sensor(), days_ago(ago)).name.startswith("compact-")
 

@@ -25,7 +25,6 @@ from tests.system.faults.model import (
     nothing,
 )
 from tsse_validation.domain.contract import TICK_JOB, TickResult
-from tsse_validation.domain.instants import utc_now
 
 PROMISED = "backfill_keeps_its_promises[{}]"
 PATIENCE_SECONDS = 60.0
@@ -44,7 +43,7 @@ def inserts(controller: Controller, instants: Sequence[datetime], value: float =
 
 def replicated(controller: Controller, past: datetime | None = None) -> None:
     """Tick until the watermark has passed an instant, or all that was inserted up to now."""
-    wanted = past or utc_now()
+    wanted = past or controller.now
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         state = controller.job(TICK_JOB, {}, TickResult).result.replication
@@ -90,7 +89,7 @@ def _open_transaction(controller: Controller) -> None:
 
 def _every_second(controller: Controller) -> None:
     """Insert rows at whole seconds, some to come, and tick at some of them."""
-    now = utc_now().replace(microsecond=0)
+    now = controller.now.replace(microsecond=0)
     for number, instant in enumerate(late_instants(40)):
         controller.sql(_INSERT.format("%s"), controller.sensor(), instant, 2.5, 0, now + timedelta(seconds=number))
     for _ in range(3):
@@ -101,7 +100,7 @@ def _every_second(controller: Controller) -> None:
 
 def _over_seconds(controller: Controller) -> None:
     """Insert rows over more seconds than the mutant looks back on."""
-    now = utc_now()
+    now = controller.now
     for number, instant in enumerate(late_instants(8)):
         controller.sql(_INSERT.format("%s"), controller.sensor(), instant, 2.5, 0, now + timedelta(seconds=number))
     controller.running.controller.stop()
@@ -171,12 +170,20 @@ def _passing(mutant: str, models: str, red: tuple[str, ...], plant: Plant, *diag
 
 HEALTHY = "replication_is_healthy[{}]"
 BARE = "backfilled_dates_have_partitions"
-_A_PART_OF_ITS_DAY = ("a partition replaced by a part of its day", LOST, nothing)
+_A_PART_OF_ITS_DAY = (
+    "a partition replaced by a part of its day",
+    (*LOST, SPOT),
+    nothing,
+    "counts differ",
+    "shard missing",
+)
 
 FAULTS = (
     _passing("lag-ignored", "a pass reads up to now", LOST, _open_transaction, "rows missing"),
     _passing("pass-end-exclusive", "`<` where `≤` belongs", LOST, _every_second, "rows missing"),
-    _logic("day-start-exclusive", "`>` where `≥` belongs", LOST, nothing, "rows missing"),
+    _logic(
+        "day-start-exclusive", "`>` where `≥` belongs", (*LOST, SPOT), nothing, "counts differ", "rows missing"
+    ),
     _passing("watermark-by-ts", "ts taken for the time of insertion", LOST, _late_rows, "rows missing"),
     _passing("late-window-too-short", "a pause longer than the look back", LOST, _over_seconds, "rows missing"),
     _logic("old-rows-ignored", "SQL's NULL is not ≤", LOST, _without_inserted_at, "rows missing"),
@@ -184,9 +191,10 @@ FAULTS = (
     _logic(
         "day-in-local-time",
         "a zone in place of UTC",
-        (DATE, *LOST),
+        (DATE, *LOST, SPOT_AND_OURS),
         nothing,
         "day tail lost",
+        "shard missing",
         "wrong date",
         # the job reads a date's files whatever their rows' date, but no date after its window's
     ),
@@ -194,7 +202,7 @@ FAULTS = (
     _logic("day-tail-lost", *_A_PART_OF_ITS_DAY, "day tail lost"),
     _logic("exported-twice", "a page read twice", (TWICE, *CHANGED), nothing, "duplicate rows"),
     _logic("unsorted", "a sort left out", (ORDER,), nothing, "unsorted file"),
-    _logic("another-hash", "a hash of another library", (SHARD,), nothing, "wrong shard"),
+    _logic("another-hash", "a hash of another library", (SHARD, SPOT), nothing, "counts differ", "wrong shard"),
     _logic("quality-dropped", "a column forgotten", CHANGED, _set_quality, "quality differs"),
     _logic("nan-to-null", "a CSV reader's idea of NaN", CHANGED, _set_value("NaN"), "changed in place"),
     _logic("infinity-clipped", "JSON in between", CHANGED, _set_value("Infinity"), "changed in place"),

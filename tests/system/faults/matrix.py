@@ -101,7 +101,7 @@ def _lines(rows: Mapping[str, str]) -> Iterator[str]:
 
 
 def by_place(rows: Mapping[str, str]) -> Iterator[str]:
-    """Return the lines of a table of the totals by where the faults are planted; the README has it too."""
+    """Return the lines of a table of the totals by where the faults are planted; docs/PROOF.md has it too."""
     yield from (
         "| planted in | faults | told rightly | seen by the count, last day | all days |",
         "|---|--:|--:|--:|--:|",

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 
 from tests.support.controller import Controller
-from tests.system.faults.elsewhen import MORNING
 from tsse_validation.verdict import Outcome
 
 HASTE = ("--poll-interval=0.25", "--max-windows=7", "--max-job-windows=0")
@@ -82,7 +80,7 @@ class Benign:
     """What looks odd and is no fault: the run must be GO, and flag nothing.
 
     Where `options` are given, the controller is started with them, a module first, before `plant` is called;
-    `during` goes on beside the run, which is at the instant `at`. `explained` are findings that the
+    `during` goes on beside the run. `explained` are findings that the
     run must have, not flagged: what it has met.
     """
 
@@ -91,7 +89,6 @@ class Benign:
     plant: Plant = nothing
     options: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
-    at: datetime = MORNING
     environment: Mapping[str, str] = field(default_factory=dict)
     during: Front = itself
     explained: tuple[str, ...] = ()

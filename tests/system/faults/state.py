@@ -10,7 +10,7 @@ from tests.support.controller import Controller, dataset, days_ago
 from tests.support.damage import lake_file, move_watermark, rewrite, without_row
 from tests.system.faults.model import LOOK_ONLY, LOST, Fault, Place, Plant
 from tsse_validation.domain.contract import DATASET
-from tsse_validation.domain.instants import format_rfc3339, utc_now
+from tsse_validation.domain.instants import format_rfc3339
 
 FUTURE = "watermark_is_set_and_not_in_the_future"
 INSPECTED = "valid_token_runs_a_job"
@@ -79,14 +79,14 @@ def _removed(name: str) -> Plant:
 
 
 def _a_day_behind(controller: Controller) -> None:
-    move_watermark(controller, utc_now() - timedelta(days=1))
+    move_watermark(controller, controller.now - timedelta(days=1))
 
 
 def _manifest_behind(controller: Controller) -> None:
     """Put the manifest back to a watermark of the day before, as an old copy of it has."""
     path = controller.paths.hot / "_state" / "manifest.json"
     manifest = json.loads(path.read_text())
-    manifest["datasets"][DATASET]["computed_through_ts"] = format_rfc3339(utc_now() - timedelta(days=1))
+    manifest["datasets"][DATASET]["computed_through_ts"] = format_rfc3339(controller.now - timedelta(days=1))
     path.write_text(json.dumps(manifest))
 
 
@@ -96,7 +96,7 @@ FAULTS = (
         Place.STATE,
         "a clock was set back",
         (FUTURE,),
-        stopped(lambda controller: move_watermark(controller, utc_now() + timedelta(hours=1))),
+        stopped(lambda controller: move_watermark(controller, controller.now + timedelta(hours=1))),
         says={FUTURE: "in the future of the controller's clock"},
     ),
     Fault(

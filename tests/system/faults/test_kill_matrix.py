@@ -19,7 +19,7 @@ from tests.system.faults.mutants import MUTANTS
 from tests.system.faults.trial import Trial, alarm, wrong
 
 FEWEST_FAULTS, FEWEST_BENIGN = 60, 25
-README = Path(__file__).parents[3] / "README.md"
+PROOF = Path(__file__).parents[3] / "docs/PROOF.md"
 Trials = Mapping[str, Future[Trial]]
 
 
@@ -68,9 +68,9 @@ def test_every_mutant_is_tried() -> None:
     assert {fault.mutant for fault in logic.FAULTS if fault.mutant} == set(MUTANTS)
 
 
-def test_the_readme_has_the_matrix_totals(committed: list[str]) -> None:
+def test_the_page_has_the_matrix_totals(committed: list[str]) -> None:
     found = totals(committed)
-    said = " ".join(README.read_text().split())
+    said = " ".join(PROOF.read_text().split())
     told = re.search(
         r"Of (\d+) faults, .*? told with the right diagnosis: (\d+)\. .*? sees (\d+), or (\d+) .*? "
         r"(\d+) oddities",
@@ -86,12 +86,12 @@ def test_the_readme_has_the_matrix_totals(committed: list[str]) -> None:
     ]
 
 
-def test_the_readme_has_the_table_by_place(committed: list[str]) -> None:
+def test_the_page_has_the_table_by_place(committed: list[str]) -> None:
     table = list(by_place(rows_of("\n".join(committed))))
-    assert "\n".join(table) in README.read_text()
+    assert "\n".join(table) in PROOF.read_text()
     assert "\n".join(table) in "\n".join(committed)
 
 
-def test_the_readme_tells_what_no_run_can_see() -> None:
-    said = README.read_text().replace("`", "")
+def test_the_page_tells_what_no_run_can_see() -> None:
+    said = PROOF.read_text().replace("`", "")
     assert [what for what in UNSEEN if f"- {what}" not in said] == []

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
-import time_machine
 
 from fixtures.stacks.embedded import running_stack
 from tests.support.command import Run, Runbook
@@ -21,7 +20,7 @@ from tests.support.controller import BACKFILLED_DAYS, OPTIONS, Controller
 from tests.system.faults import elsewhen
 from tests.system.faults.model import IN_FULL, WINDOWS, Benign, Fault
 from tsse_validation.domain.contract import PARITY_JOB, TERMINAL
-from tsse_validation.domain.instants import format_rfc3339, utc_now
+from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
@@ -120,10 +119,8 @@ class Lane:
         fault.plant(controller)
         with fault.front(controller) as url:
             arguments = [*controller.directly(), f"--base-url={url}", *fault.arguments]
-            run = self.runbook(
-                *arguments, env={**controller.environment, **elsewhen.environment(elsewhen.MORNING)}
-            )
-            now = utc_now()
+            run = self.runbook(*arguments, env={**controller.environment, **elsewhen.environment(controller)})
+            now = controller.now
             last_day = self._old_check(url, now - timedelta(days=1), now)
             all_days = self._old_check(url, now - timedelta(days=BACKFILLED_DAYS) + _MARGIN, now)
         return Trial(run, last_day, all_days, time.monotonic() - began)
@@ -133,14 +130,15 @@ class Lane:
         began = time.monotonic()
         controller = self._made_whole(*benign.options)
         benign.plant(controller)
-        environment = {**controller.environment, **elsewhen.environment(benign.at), **benign.environment}
+        environment = {**controller.environment, **elsewhen.environment(controller), **benign.environment}
         with benign.during(controller) as url:
             arguments = [*controller.directly(), f"--base-url={url}", *IN_FULL, *benign.arguments]
             run = self.runbook(*arguments, env=environment)
-        elsewhen.set_clocks(controller, elsewhen.MORNING)
         return Trial(run, OldCheck.BLIND, OldCheck.BLIND, time.monotonic() - began)
 
     def _made_whole(self, *program: str) -> Controller:
+        self.controller.start_postgres()
+        elsewhen.set_clocks(self.controller, elsewhen.TRIAL)
         self.controller.restore(*program)
         ((database,),) = self.controller.sql("SELECT current_database()")
         self.controller.sql(f"ALTER DATABASE {database} RESET ALL")
@@ -206,10 +204,10 @@ class Lanes:
 def open_lanes(number: int, base: Path) -> Iterator[Lanes]:
     """Start a stack of a small farm, ten days of it in its lake; `Lanes.open_others` starts the others.
 
-    All clocks, this process's too, are set to the same morning.
+    The clocks of this process too are set to the same morning.
     """
     with ExitStack() as stack:
-        stack.enter_context(time_machine.travel(elsewhen.MORNING))
+        stack.callback(elsewhen.travel(elsewhen.MORNING).stop)
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tsse-faults-"))).resolve()
         directory.chmod(0o755)
 
@@ -219,7 +217,7 @@ def open_lanes(number: int, base: Path) -> Iterator[Lanes]:
             keep = base / f"lane-{place}"
             keep.mkdir()
             controller = Controller(stack.enter_context(running_stack(options, lambda _: None)), keep)
-            elsewhen.take(controller, elsewhen.MORNING)
+            elsewhen.open_lake(controller, elsewhen.MORNING)
             controller.backfill(BACKFILLED_DAYS)
             controller.save()
             runbook = Runbook(keep, directory, list(controller.secrets))

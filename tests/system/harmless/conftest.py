@@ -29,11 +29,11 @@ READER = "tsse_reader"
 
 @dataclass
 class Installed:
-    """A controller as a stranger's: spoken to as the README says, and watched from behind."""
+    """A controller as a stranger's: spoken to as docs/LIVE.md says, and watched from behind."""
 
     controller: Controller
     reader: str
-    """The DSN of a role that has what the README grants, and nothing else."""
+    """The DSN of a role that has what docs/LIVE.md grants, and nothing else."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -58,8 +58,8 @@ class Installed:
 
 
 def grants() -> str:
-    """Return the statements by which the README makes a role for the suite."""
-    blocks = re.findall(r"```sql\n(.*?)```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    """Return the statements by which docs/LIVE.md makes a role for the suite."""
+    blocks = re.findall(r"```sql\n(.*?)```", (REPOSITORY / "docs/LIVE.md").read_text(encoding="utf-8"), re.DOTALL)
     (block,) = [block for block in blocks if "CREATE ROLE" in block]
     return str(block)
 

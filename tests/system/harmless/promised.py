@@ -1,4 +1,4 @@
-"""What the README promises of a run on an installed controller, written down once more and held against records.
+"""What docs/LIVE.md promises of a run on an installed controller, written down once more and held against records.
 
 None of it is taken from the suite's own code: a guard that has gone soft must not make its own judge soft.
 """
@@ -79,7 +79,7 @@ def posts(sent: Iterable[Sent]) -> int:
 
 
 def foreign_statements(lines: Iterable[Line]) -> list[str]:
-    """Return the statements that are more than reading what the README grants, in a read-only transaction."""
+    """Return the statements that are more than reading what docs/LIVE.md grants, in a read-only transaction."""
     return [line.statement for line in lines if line.statement and not _only_reads(line.statement)]
 
 

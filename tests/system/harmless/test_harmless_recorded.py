@@ -1,4 +1,4 @@
-"""A whole run on an installed controller, recorded at its wires: nothing but what the README promises."""
+"""A whole run on an installed controller, recorded at its wires: nothing but what docs/LIVE.md promises."""
 
 import psycopg
 import pytest

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.binaries import controller_binary
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, LOGS, QUICK, Runbook
-from tsse_validation.report.markdown.rendering import markdown_name
+from tsse_validation.report.markdown.markdown_report import markdown_name
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 

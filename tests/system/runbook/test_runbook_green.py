@@ -18,7 +18,7 @@ from tests.support.controller import Controller, dataset, days_ago
 from tests.support.damage import lake_file
 from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.domain.polling import wait_until
-from tsse_validation.report.markdown.rendering import markdown_name
+from tsse_validation.report.markdown.markdown_report import markdown_name
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 

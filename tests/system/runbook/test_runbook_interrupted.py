@@ -17,7 +17,7 @@ from tests.support.command import (
     service_processes,
 )
 from tsse_validation.domain.polling import wait_until
-from tsse_validation.report.markdown.rendering import markdown_name
+from tsse_validation.report.markdown.markdown_report import markdown_name
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.steps.interrupts import deferred_interrupts, interrupt_on_sigterm
 from tsse_validation.verdict import Outcome, decide

@@ -11,7 +11,7 @@ from tests.support.report_builders import (
     no_go,
 )
 from tests.unit.report.test_report_html import Page
-from tsse_validation.report.html.rendering import render_page
+from tsse_validation.report.html.html_pages import render_page
 from tsse_validation.report.model.compare import compare
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.runlog.records import CheckStatus

@@ -4,45 +4,29 @@ from datetime import timedelta
 
 import pytest
 
+from tests.support.builders import START, WINDOW, counts_taken, finished, planned, run_started, stack_described
 from tests.support.report_builders import (
     ALL,
     BAD_DAY,
     BAD_SENSOR,
     DAYS,
     LOST,
-    START,
-    WINDOW,
-    check_id,
     crashed,
-    finished,
     go,
     live_api_only,
     no_go,
-    planned,
     result,
-    run_started,
-    stack,
 )
 from tsse_validation.domain.catalogue import CHECKS, STEP_NAMES
 from tsse_validation.domain.windows import Window
-from tsse_validation.report.html.rendering import render_page
-from tsse_validation.report.markdown.rendering import render_markdown
+from tsse_validation.report.html.html_pages import render_page
+from tsse_validation.report.markdown.markdown_report import render_markdown
 from tsse_validation.report.model.checks import StepState, check_lines, missing_lines, step_lines
 from tsse_validation.report.model.counts import MAX_CELLS, MAX_SENSORS, counts_tables, day_tables
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.view import view_of, window_fails
-from tsse_validation.runlog.records import (
-    CheckStatus,
-    CountRow,
-    CountsTaken,
-    RowsCompared,
-    WindowChecked,
-)
+from tsse_validation.runlog.records import CheckStatus, CountRow, RowsCompared, WindowChecked
 from tsse_validation.runlog.result import RunResult
-
-
-def taken(source: str, *rows: CountRow, window: Window = WINDOW) -> CountsTaken:
-    return CountsTaken.model_validate({"source": source, "window": window, "rows": rows})
 
 
 def row(sensor: str, postgres: int = 5, lake: int = 5, *, matches: bool = True) -> CountRow:
@@ -62,7 +46,7 @@ def test_our_counts_and_the_job_s_stand_side_by_side() -> None:
 
 def test_counts_of_different_windows_are_not_mixed() -> None:
     later = Window(start=WINDOW.start, end=WINDOW.end + timedelta(seconds=1))
-    run = result(run_started(), taken("direct", row("a")), taken("job", row("a"), window=later))
+    run = result(run_started(), counts_taken(row("a")), counts_taken(row("a"), source="job", window=later))
     assert [(table.direct is None, table.job is None) for table in counts_tables(run)] == [
         (False, True),
         (True, False),
@@ -70,31 +54,35 @@ def test_counts_of_different_windows_are_not_mixed() -> None:
 
 
 def test_counts_that_came_in_parts_make_one_table() -> None:
-    run = result(run_started(), taken("job", row("a")), taken("job", row("b")))
+    run = result(run_started(), counts_taken(row("a"), source="job"), counts_taken(row("b"), source="job"))
     (table,) = counts_tables(run)
     assert table.lines.total == 2
 
 
 def test_a_second_count_of_a_sensor_never_hides_the_first() -> None:
-    run = result(run_started(), taken("job", row("a", 5, 4, matches=False)), taken("job", row("a")))
+    run = result(
+        run_started(),
+        counts_taken(row("a", 5, 4, matches=False), source="job"),
+        counts_taken(row("a"), source="job"),
+    )
     assert [table.mismatching for table in counts_tables(run)] == [1, 0]
 
 
 def test_a_row_that_claims_to_match_with_unequal_numbers_is_shown_as_a_mismatch() -> None:
-    run = result(run_started(), taken("direct", row("a", 5, 4, matches=True)))
+    run = result(run_started(), counts_taken(row("a", 5, 4, matches=True)))
     (table,) = counts_tables(run)
     assert table.mismatching == 1
 
 
 def test_a_count_that_found_no_sensor_is_still_shown() -> None:
-    (table,) = counts_tables(result(run_started(), taken("job")))
+    (table,) = counts_tables(result(run_started(), counts_taken(source="job")))
     assert table.job is not None
     assert table.lines.total == 0
 
 
 def test_long_tables_are_cut_after_the_mismatches_with_the_true_total_kept() -> None:
     rows = [row(f"s{number:05}") for number in range(MAX_SENSORS)] + [row("zz", 5, 4, matches=False)]
-    (table,) = counts_tables(result(run_started(), taken("direct", *rows)))
+    (table,) = counts_tables(result(run_started(), counts_taken(*rows)))
     assert table.lines.items[0].sensor_id == "zz"
     assert table.lines.total == MAX_SENSORS + 1
     assert table.lines.hidden == 1
@@ -112,7 +100,7 @@ def test_days_are_summed_and_only_the_mismatching_cells_are_kept() -> None:
 
 def test_mismatching_cells_are_cut_with_the_true_total_kept() -> None:
     rows = [row(f"s{number}", 5, 4, matches=False)._replace(day=BAD_DAY) for number in range(MAX_CELLS + 3)]
-    (table,) = day_tables(result(run_started(), taken("direct", *rows)))
+    (table,) = day_tables(result(run_started(), counts_taken(*rows)))
     assert len(table.cells.items) == MAX_CELLS
     assert table.cells.total == table.totals.mismatching == MAX_CELLS + 3
 
@@ -148,7 +136,7 @@ def test_a_window_without_mismatch_does_not_fail() -> None:
 
 
 def test_what_was_late_in_the_job_s_counts_is_shown_as_counted_and_is_no_mismatch() -> None:
-    late = taken("job", row("a", 5, 4, matches=False), row("b", 5, 3, matches=False))
+    late = counts_taken(row("a", 5, 4, matches=False), row("b", 5, 3, matches=False), source="job")
     run = result(run_started(), late.model_copy(update={"late": ("a",)}))
     (table,) = counts_tables(run)
     assert {line.sensor_id: line.matches for line in table.lines.items} == {"a": True, "b": False}
@@ -161,8 +149,8 @@ def test_what_was_late_in_the_job_s_counts_is_shown_as_counted_and_is_no_mismatc
 
 
 def test_our_own_count_that_differs_is_a_mismatch_whatever_was_late_in_the_job_s() -> None:
-    late = taken("job", row("a", 5, 4, matches=False)).model_copy(update={"late": ("a",)})
-    (table,) = counts_tables(result(run_started(), late, taken("direct", row("a", 5, 4, matches=False))))
+    late = counts_taken(row("a", 5, 4, matches=False), source="job").model_copy(update={"late": ("a",)})
+    (table,) = counts_tables(result(run_started(), late, counts_taken(row("a", 5, 4, matches=False))))
     assert table.mismatching == 1
 
 
@@ -227,8 +215,8 @@ def test_a_step_whose_checks_are_excused_is_proven_in_part() -> None:
     ],
 )
 def test_a_step_whose_checks_all_ended_alike_has_that_state(status: CheckStatus, state: StepState) -> None:
-    checks = [finished(spec, status, message="why") for spec in CHECKS.values()]
-    found = states(result(run_started(), stack(), *planned(), *checks))
+    checks = [finished(spec.key, status, message="why") for spec in CHECKS.values()]
+    found = states(result(run_started(), stack_described(), *map(planned, CHECKS), *checks))
     assert set(found.values()) == {state}
     assert set(found) == set(STEP_NAMES)
 
@@ -241,6 +229,6 @@ def test_a_step_tells_its_checks_apart_by_how_they_ended() -> None:
 
 
 def test_a_check_outside_the_catalogue_is_shown_after_those_in_it() -> None:
-    stray = finished(CHECKS["test_watermark_is_recent"], key="test_new", check_id=check_id("test_new"))
-    lines = check_lines(ReportDocument.of(result(run_started(), stack(), *planned(), stray)))
+    stray = finished("test_watermark_is_recent").model_copy(update={"key": "test_new", "check_id": "new"})
+    lines = check_lines(ReportDocument.of(result(run_started(), stack_described(), *map(planned, CHECKS), stray)))
     assert [line.key for line in lines if line.step == 5][-1] == "test_new"

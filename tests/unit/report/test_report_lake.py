@@ -9,11 +9,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
+from tests.support.builders import START, run_started
 from tests.support.report_builders import (
     ALL,
     DAYS,
     EXPECTED_ROWS,
-    START,
     empty,
     go,
     hostile,
@@ -21,20 +21,20 @@ from tests.support.report_builders import (
     partitions,
     replication,
     result,
-    run_started,
 )
 from tests.unit.report.test_report_html import Page
+from tsse_validation.domain.phrasing import number
 from tsse_validation.report.ctrf import render_ctrf
+from tsse_validation.report.html.html_pages import render_page
 from tsse_validation.report.html.lake_plots import files_plot, fullest_plot, lag_plots
-from tsse_validation.report.html.rendering import render_page
 from tsse_validation.report.junit import render_junit
-from tsse_validation.report.markdown.rendering import render_markdown
+from tsse_validation.report.markdown.markdown_report import render_markdown
 from tsse_validation.report.markdown.step_summary import render_step_summary
 from tsse_validation.report.model.document import ReportDocument, to_json
 from tsse_validation.report.model.figures import Figure, figures_by_key
-from tsse_validation.report.model.lake import lake_seen
+from tsse_validation.report.model.lake_history import lake_history
 from tsse_validation.report.model.view import view_of
-from tsse_validation.report.model.words import number, services
+from tsse_validation.report.model.words import services
 from tsse_validation.report.terminal import print_summary
 from tsse_validation.runlog.records import PartitionFiles, PartitionsSeen, Record
 from tsse_validation.runlog.result import RunResult
@@ -164,7 +164,7 @@ def files(*counts: int, location: str | None = "hot", first: date = DAYS[0]) -> 
 
 
 def test_the_last_inspection_is_the_one_that_is_shown_and_every_one_is_added_up() -> None:
-    lake = lake_seen(seen(*partitions()))
+    lake = lake_history(seen(*partitions()))
     assert [(look.dates, look.hot, look.cold, look.files) for look in lake.looks] == [
         (20, 20, 0, 321),
         (91, 84, 7, 1457),
@@ -176,7 +176,7 @@ def test_the_last_inspection_is_the_one_that_is_shown_and_every_one_is_added_up(
 
 
 def test_a_date_without_files_and_one_without_a_place_are_named() -> None:
-    lake = lake_seen(seen(files(3, 0, 12, location=None)))
+    lake = lake_history(seen(files(3, 0, 12, location=None)))
     assert lake.files is not None
     assert (lake.files.bare, lake.files.fullest) == ((DAYS[1],), DAYS[2])
     assert "3 not said where" in lake.files_said
@@ -184,33 +184,33 @@ def test_a_date_without_files_and_one_without_a_place_are_named() -> None:
 
 
 def test_lag_is_told_with_its_limit_and_a_picture_takes_more_than_one_sample() -> None:
-    several = lake_seen(seen(*replication(61.5, 118.0, 7.25, backlog=60)))
+    several = lake_history(seen(*replication(61.5, 118.0, 7.25, backlog=60)))
     assert several.age is not None
     assert (several.age.last, several.age.highest, several.age.lowest, several.age.limit) == (7.25, 118, 7.25, 420)
     assert [plot.measured.name for plot in lag_plots(several)] == [
         "Age of the watermark",
         "Backlog of the last pass",
     ]
-    one = lake_seen(seen(*replication(61.5)))
+    one = lake_history(seen(*replication(61.5)))
     assert lag_plots(one) == ()
     assert "watermark 61.5 s old (limit 420.0 s)" in one.lag_said
 
 
 def test_a_pass_that_was_looked_at_twice_is_one_sample_of_the_backlog() -> None:
     looks = [look.model_copy(update={"source": source}) for look in replication(5.0) for source in ("parity",) * 3]
-    lake = lake_seen(seen(*looks))
+    lake = lake_history(seen(*looks))
     assert lake.backlog is not None
     assert len(lake.backlog.samples) == 1
 
 
 def test_the_summary_is_the_parity_jobs_or_else_the_latest() -> None:
     inspected, counted = list(replication(61.5, 118.0)), list(replication(7.25, source="parity"))
-    assert lake_seen(seen(*inspected)).summary == inspected[-1]
-    assert lake_seen(seen(*inspected, *counted, *inspected)).summary == counted[0]
+    assert lake_history(seen(*inspected)).summary == inspected[-1]
+    assert lake_history(seen(*inspected, *counted, *inspected)).summary == counted[0]
 
 
 def test_a_watermark_that_is_not_set_has_no_age() -> None:
-    lake = lake_seen(seen(*replication(None, backlog=None)))
+    lake = lake_history(seen(*replication(None, backlog=None)))
     assert lake.age is None
     assert lake.lag_said == "watermark not measured; backlog not measured"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tools.samples.__main__ import PICTURE, SAMPLES
-from tsse_validation.report.html.rendering import render_page
-from tsse_validation.report.markdown.rendering import markdown_name, render_markdown
+from tsse_validation.report.html.html_pages import render_page
+from tsse_validation.report.markdown.markdown_report import markdown_name, render_markdown
 from tsse_validation.report.model.document import RESULT_JSON, ReportDocument, read_result_json, to_json
 from tsse_validation.report.model.evidence import evidence_in
 from tsse_validation.report.model.files import REPORT_HTML

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsse_validation.domain.phrasing import count_of
 from tsse_validation.report.model import words
 from tsse_validation.report.model.checks import StepState
 from tsse_validation.report.model.text import block, ident, one_line, shorten, visible
@@ -35,9 +36,8 @@ def test_durations_are_said_as_a_person_says_them(seconds: float, said: str) -> 
 
 
 def test_numbers_carry_their_noun() -> None:
-    assert words.plural(1, "row") == "1 row"
-    assert words.plural(2_808, "row") == "2,808 rows"
-    assert words.plural(2, "day and night", "days and nights") == "2 days and nights"
+    assert count_of(1, "row") == "1 row"
+    assert count_of(2_808, "row") == "2,808 rows"
 
 
 @pytest.mark.parametrize(("rows", "seconds"), [(None, 1.0), (1, 0.0), (1, math.nan), (1, math.inf)])

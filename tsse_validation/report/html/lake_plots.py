@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from tsse_validation.domain.contract import COMPACTION_THRESHOLD_FILES
-from tsse_validation.report.model.lake import LakeSeen, Measured
+from tsse_validation.report.model.lake_history import LakeHistory, Measured
 from tsse_validation.runlog.records import PartitionFiles
 
 WIDE, HIGH = 1_000, 100
@@ -57,7 +57,7 @@ def fullest_plot(dates: Sequence[PartitionFiles]) -> FilesPlot | None:
     return _plot(dates, [max(0, of_date.most_in_a_shard) for of_date in dates], limit=COMPACTION_THRESHOLD_FILES)
 
 
-def lag_plots(lake: LakeSeen) -> tuple[LagPlot, ...]:
+def lag_plots(lake: LakeHistory) -> tuple[LagPlot, ...]:
     """Return a picture of each quantity that was told more than once."""
     measured = (measured for measured in (lake.age, lake.backlog) if measured is not None)
     return tuple(_lag(one) for one in measured if len(one.samples) > 1)

@@ -1,24 +1,19 @@
 """The lake's part of the Markdown report: the controller's own tables of partitions and replication, then ours."""
 
-from collections.abc import Iterator
-
-from tsse_validation.report.markdown.markup import bullet, code, escaped, table
+from tsse_validation.domain.phrasing import number
+from tsse_validation.report.markdown.markup import Lines, bullet, code, escaped, hidden, table
 from tsse_validation.report.model import words
-from tsse_validation.report.model.capped import Capped
-from tsse_validation.report.model.lake import FilesLook, Measured
+from tsse_validation.report.model.lake_history import FilesLook, Measured
 from tsse_validation.report.model.view import ReportView
 from tsse_validation.runlog.records import PartitionFiles, ReplicationSeen
 
-_Lines = Iterator[str]
 _SUMMARY = ("last_run_backlog_seconds", "last_run_row_count", "last_run_duration_ms")
 """What the controller's own report tells of replication, in its order."""
 _MORE = ("last_run_at", "last_run_status", "last_run_error", "computed_through_ts", "last_inserted_at")
 
 
-def partitions(view: ReportView) -> _Lines:
+def partitions(view: ReportView) -> Lines:
     """Yield the file counts as the parity job tells them, with the headings of the controller's own report."""
-    yield "## Partition file counts (shard subset)"
-    yield ""
     told = view.lake.parity_dates
     if told is None:
         yield f"{words.NOT_MEASURED.capitalize()}: no parity job told them."
@@ -38,10 +33,8 @@ def partitions(view: ReportView) -> _Lines:
     yield from hidden(told, "date")
 
 
-def replication(view: ReportView) -> _Lines:
+def replication(view: ReportView) -> Lines:
     """Yield the replication summary as the controller's own report has it, and what else the state says."""
-    yield "## Replication summary"
-    yield ""
     summary = view.lake.summary
     if summary is None:
         yield f"{words.NOT_MEASURED.capitalize()}."
@@ -51,10 +44,8 @@ def replication(view: ReportView) -> _Lines:
     yield bullet(f"told by: {words.LOOKS[summary.source]} at {code(words.instant(summary.at))}")
 
 
-def lag(view: ReportView) -> _Lines:
+def lag(view: ReportView) -> Lines:
     """Yield how far replication was behind, as often as the run asked."""
-    yield "## Replication lag"
-    yield ""
     lake = view.lake
     if lake.summary is None:
         yield f"{words.NOT_MEASURED.capitalize()}: the run did not get as far as asking."
@@ -68,10 +59,8 @@ def lag(view: ReportView) -> _Lines:
     yield from hidden(lake.replication, "time")
 
 
-def files(view: ReportView) -> _Lines:
+def files(view: ReportView) -> Lines:
     """Yield the files of the whole lake each time it was inspected, and per date the last time."""
-    yield "## Files per day"
-    yield ""
     lake = view.lake
     if lake.files is None:
         yield f"{words.NOT_MEASURED.capitalize()}: the run did not inspect the lake."
@@ -94,13 +83,6 @@ def files(view: ReportView) -> _Lines:
     yield from hidden(lake.dates, "date")
 
 
-def hidden(items: Capped[object], one: str) -> _Lines:
-    """Yield, where a list was cut, its true length."""
-    if items.hidden:
-        yield ""
-        yield f"{items.said(one)}; all that were recorded are in `result.json`."
-
-
 def _state(seen: ReplicationSeen, name: str) -> str:
     value = seen.state.model_dump(mode="json")[name]
     if value is None:
@@ -118,7 +100,7 @@ def _plain(number: int | None) -> str:
 
 def _lag(measured: Measured) -> list[str]:
     values = (measured.last, measured.lowest, measured.highest)
-    samples = words.number(len(measured.samples))
+    samples = number(len(measured.samples))
     return [measured.name, *map(words.seconds, values), samples, words.seconds(measured.limit)]
 
 
@@ -140,4 +122,4 @@ def _look(look: ReplicationSeen) -> list[str]:
 def _files(look: FilesLook) -> list[str]:
     counts = (look.dates, look.hot, look.cold, look.files, look.size, look.most)
     fullest = look.fullest.isoformat() if look.fullest else "no date"
-    return [f"{look.moment}, {words.moment(look.at)}", *map(words.number, counts), fullest]
+    return [f"{look.moment}, {words.moment(look.at)}", *map(number, counts), fullest]

@@ -8,6 +8,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tsse_validation.report.model import text
+from tsse_validation.report.model.capped import Capped
+
+Lines = Iterator[str]
+"""A section of a report, line by line."""
 
 _ENTITIES = str.maketrans({char: f"&#{ord(char)};" for char in "&<>|`"})
 _PUNCTUATION = re.compile(r"([\\*\[\]~$#])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -50,6 +54,20 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], align: Sequenc
     yield _row([Cell(heading) for heading in headings])
     yield _row([Cell(_RULES[side]) for side in align or [""] * len(headings)])
     yield from body
+
+
+def section(title: str, lines: Lines, mark: str = "##") -> Lines:
+    """Yield a section with its heading."""
+    yield f"{mark} {title}"
+    yield ""
+    yield from lines
+
+
+def hidden(items: Capped[object], one: str) -> Lines:
+    """Yield, where a list was cut, its true length."""
+    if items.hidden:
+        yield ""
+        yield f"{items.said(one)}; all that were recorded are in `result.json`."
 
 
 def _row(cells: Sequence[str]) -> str:

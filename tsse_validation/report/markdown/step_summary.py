@@ -4,9 +4,11 @@ It has the numbers of the other reports, the failures and the gaps. Every list i
 true length beside it; should it be too long all the same, its end is cut off, and that is said.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from tsse_validation.report.markdown.markup import bullet, code, escaped, table
+from tsse_validation.domain.phrasing import count_of, number
+from tsse_validation.report.markdown.markup import Lines, bullet, code, escaped, section, table
+from tsse_validation.report.markdown.parity_tables import differing_row
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.capped import Capped, capped
 from tsse_validation.report.model.checks import CheckLine
@@ -14,14 +16,12 @@ from tsse_validation.report.model.counts import SensorLine
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.figures import figures, figures_by_key
 from tsse_validation.report.model.view import ReportView, view_of
-from tsse_validation.runlog.records import CountRow, Finding, RowDifference
+from tsse_validation.runlog.records import CountRow, Finding
 
 MAX_BYTES = 1_000_000
 """GitHub shows no step summary above 1 MiB (1,048,576 bytes)."""
 MAX_ROWS = 50
 _LEAST_BYTES = 2_000
-
-_Lines = Iterator[str]
 
 
 def render_step_summary(document: ReportDocument, limit: int = MAX_BYTES) -> str:
@@ -29,16 +29,16 @@ def render_step_summary(document: ReportDocument, limit: int = MAX_BYTES) -> str
     view = view_of(document)
     sections = (
         _verdict(view),
-        _gates(view),
-        _not_checked(view),
-        _figures(view),
-        _checks(view),
-        _findings(view),
-        _sensors(view),
-        _rows(view),
+        section("Release gate TSSE-6", _gates(view), "###"),
+        section("Not checked", _not_checked(view), "###"),
+        section("Figures", _figures(view), "###"),
+        section("Checks to look at", _checks(view), "###"),
+        section("Triage", _findings(view), "###"),
+        section("Mismatching sensors", _sensors(view), "###"),
+        section("Differing rows", _rows(view), "###"),
         _end(view),
     )
-    lines = "\n\n".join("\n".join(section) for section in sections).split("\n")
+    lines = "\n\n".join("\n".join(of_section) for of_section in sections).split("\n")
     return _cut(lines, view, limit) if limit >= _LEAST_BYTES else ""
 
 
@@ -51,7 +51,7 @@ def _cut(lines: list[str], view: ReportView, limit: int) -> str:
     totals = (
         f"in all {found['mismatching_sensors'].said} mismatching sensors, "
         f"{found['differing_rows'].said} differing rows, "
-        f"{words.plural(len(view.document.result.findings), 'finding')}, {found['checks'].said} checks"
+        f"{count_of(len(view.document.result.findings), 'finding')}, {found['checks'].said} checks"
     )
     kept, size = 0, len(_bytes(_shortened(len(lines), len(lines), totals)))
     while size + sizes[kept] <= limit:
@@ -62,8 +62,7 @@ def _cut(lines: list[str], view: ReportView, limit: int) -> str:
 
 def _shortened(kept: int, lines: int, totals: str) -> str:
     return (
-        f"\n\n**Cut short: {words.number(kept)} of {words.number(lines)} lines; {totals}. "
-        "The run's report.html has all.**\n"
+        f"\n\n**Cut short: {number(kept)} of {number(lines)} lines; {totals}. The run's report.html has all.**\n"
     )
 
 
@@ -71,7 +70,7 @@ def _bytes(line: str) -> bytes:
     return line.encode("utf-8", errors="replace")
 
 
-def _verdict(view: ReportView) -> _Lines:
+def _verdict(view: ReportView) -> Lines:
     verdict = view.document.verdict
     yield f"## TSSE lake validation: {verdict.outcome.value}"
     yield ""
@@ -87,55 +86,44 @@ def _verdict(view: ReportView) -> _Lines:
     yield bullet(f"Lake: {escaped(view.lake.files_said)}")
 
 
-def _gates(view: ReportView) -> _Lines:
-    yield "### Release gate TSSE-6"
-    yield ""
+def _gates(view: ReportView) -> Lines:
     rows = (
-        [gate.title, words.GATE_WORDS[gate.outcome], words.plural(len(gate.evidence), "check")]
+        [gate.title, words.GATE_WORDS[gate.outcome], count_of(len(gate.evidence), "check")]
         for gate in view.document.verdict.gates
     )
     yield from table(("Line", "Outcome", "Evidence"), rows)
 
 
-def _not_checked(view: ReportView) -> _Lines:
-    yield "### Not checked"
-    yield ""
-    yield words.sentence(words.not_checked(view.blocking, view.tolerated))
+def _not_checked(view: ReportView) -> Lines:
+    yield words.sentence(words.gaps_said(view.blocking, view.tolerated))
     missing = capped(view.missing, MAX_ROWS)
     if missing.items:
         yield ""
     for line in missing.items:
         mark = f" ({words.TOLERATED})" if line.tolerated else ""
-        checks = words.plural(len(line.checks), "check")
+        checks = count_of(len(line.checks), "check")
         yield bullet(f"Step {words.step(line.step)}, {checks}: {escaped(line.reason)}{mark}")
     yield from _more(missing, "line")
 
 
-def _figures(view: ReportView) -> _Lines:
-    yield "### Figures"
-    yield ""
+def _figures(view: ReportView) -> Lines:
     yield from table(
         ("Figure", "Value"), ([figure.name, figure.said] for figure in figures(view)), align=("", "r")
     )
 
 
-def _checks(view: ReportView) -> _Lines:
-    yield "### Checks to look at"
-    yield ""
+def _checks(view: ReportView) -> Lines:
     wanting = capped((check for check in view.checks if check.needs_attention), MAX_ROWS)
     yield from table(("Check", "Status", "What it said"), map(_check, wanting.items))
     yield from _more(wanting, "check")
 
 
 def _check(check: CheckLine) -> list[str]:
-    title = f"{check.title}: {check.case}" if check.case else check.title
     said = " ".join(filter(None, (check.message, check.advice, *check.warnings)))
-    return [title, words.status(check.status), said]
+    return [check.full_title, words.status(check.status), said]
 
 
-def _findings(view: ReportView) -> _Lines:
-    yield "### Triage"
-    yield ""
+def _findings(view: ReportView) -> Lines:
     found = capped((*view.flagged, *view.explained), MAX_ROWS)
     headings = ("Diagnosis", "Meaning", "Rows", "Sensors", "Days", "Summary", "Next step")
     yield from table(headings, map(_finding, found.items), align=("", "", *"rrr", "", ""))
@@ -145,12 +133,10 @@ def _findings(view: ReportView) -> _Lines:
 def _finding(finding: Finding) -> list[str]:
     numbers = (finding.rows, len(finding.sensors), len(finding.days))
     meaning = words.FLAGGED if finding.flagged else words.EXPLAINED
-    return [finding.diagnosis, meaning, *map(words.number, numbers), finding.summary, finding.next_step]
+    return [finding.diagnosis, meaning, *map(number, numbers), finding.summary, finding.next_step]
 
 
-def _sensors(view: ReportView) -> _Lines:
-    yield "### Mismatching sensors"
-    yield ""
+def _sensors(view: ReportView) -> Lines:
     lines = [line for counts in view.counts for line in counts.lines.items if not line.matches]
     shown = capped(lines, MAX_ROWS, sum(counts.mismatching for counts in view.counts))
     if not view.counts:
@@ -166,26 +152,19 @@ def _sensor(line: SensorLine) -> list[str]:
 
 
 def _side(row: CountRow | None) -> list[str]:
-    return ["not counted"] * 2 if row is None else [words.number(row.postgres), words.number(row.lake)]
+    return ["not counted"] * 2 if row is None else [number(row.postgres), number(row.lake)]
 
 
-def _rows(view: ReportView) -> _Lines:
-    yield "### Differing rows"
-    yield ""
+def _rows(view: ReportView) -> Lines:
     if not view.rows_were_compared and not view.differences.total:
         yield "Not compared."
         return
     shown = Capped(view.differences.items[:MAX_ROWS], view.differences.total)
-    yield from table(("Difference", "Sensor", "Timestamp", "Postgres", "Lake"), map(_row, shown.items))
+    yield from table(("Difference", "Sensor", "Timestamp", "Postgres", "Lake"), map(differing_row, shown.items))
     yield from _more(shown, "row")
 
 
-def _row(row: RowDifference) -> list[str]:
-    sides = (words.version(row.postgres), words.version(row.lake))
-    return [words.difference(row), code(row.sensor_id), code(words.instant(row.ts)), *sides]
-
-
-def _end(view: ReportView) -> _Lines:
+def _end(view: ReportView) -> Lines:
     yield f"The run's folder, {code(text.one_line(view.document.run_id))}, has the report with all of it."
 
 

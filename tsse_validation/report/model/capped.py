@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from tsse_validation.report.model.words import number, plural
+from tsse_validation.domain.phrasing import count_of, number
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -21,9 +21,9 @@ class Capped(Generic[T_co]):
         """How many are not shown."""
         return self.total - len(self.items)
 
-    def said(self, one: str, many: str = "") -> str:
+    def said(self, one: str) -> str:
         """Say how many there are and, when not all are shown, how many are shown."""
-        whole = plural(self.total, one, many)
+        whole = count_of(self.total, one)
         return f"{whole}, the first {number(len(self.items))} shown" if self.hidden else whole
 
 

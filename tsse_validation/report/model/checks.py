@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_STEP, STEP_NAMES, step_name
+from tsse_validation.domain.phrasing import number
 from tsse_validation.report.model import words
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.runlog.records import CheckFinished, CheckStatus
@@ -48,6 +49,11 @@ class CheckLine:
         return rest.removesuffix("]") if opened else ""
 
     @property
+    def full_title(self) -> str:
+        """Its title, with the parameter where it has one."""
+        return f"{self.title}: {self.case}" if self.case else self.title
+
+    @property
     def needs_attention(self) -> bool:
         """Whether a reader has to look at it: it stands in the way of GO, or it warns."""
         return not (self.status.proven or self.tolerated) or bool(self.warnings)
@@ -66,9 +72,7 @@ class StepLine:
     def tally(self) -> str:
         """How many checks ended how: ``3 passed, 1 not checked``."""
         counts = Counter(check.status for check in self.checks)
-        said = (
-            f"{words.number(counts[status])} {words.status(status)}" for status in CheckStatus if counts[status]
-        )
+        said = (f"{number(counts[status])} {words.status(status)}" for status in CheckStatus if counts[status])
         return ", ".join(said) or "no check"
 
     @property
@@ -148,9 +152,9 @@ def step_lines(document: ReportDocument) -> tuple[StepLine, ...]:
 
 def _steps(lines: tuple[CheckLine, ...]) -> Iterator[StepLine]:
     asked_for = any(line.step == CONFORMANCE_STEP for line in lines)
-    for number in (*STEP_NAMES, *((CONFORMANCE_STEP,) if asked_for else ())):
-        checks = tuple(line for line in lines if line.step == number)
-        yield StepLine(number, step_name(number) or "", _state(checks), checks)
+    for step in (*STEP_NAMES, *((CONFORMANCE_STEP,) if asked_for else ())):
+        checks = tuple(line for line in lines if line.step == step)
+        yield StepLine(step, step_name(step) or "", _state(checks), checks)
 
 
 def _state(checks: tuple[CheckLine, ...]) -> StepState:

@@ -20,7 +20,7 @@ from tsse_validation.runlog.result import RunResult
 
 MAX_LINES = 200
 SLOWER_BY, SLOWER_SECONDS = 1.5, 1.0
-Cell = tuple[str, date]
+SensorDay = tuple[str, date]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class ThenNow:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """The later run against the `earlier` one; cells are a sensor's days that do not match.
 
     `by_job` are sensors whose counts by the controller's job do not match, which no day is told of: by what became
@@ -70,10 +70,10 @@ class Comparison:
     """
 
     earlier: ReportDocument
-    healed: Capped[Cell]
-    new: Capped[Cell]
-    still: Capped[Cell]
-    unknown: Capped[Cell]
+    healed: Capped[SensorDay]
+    new: Capped[SensorDay]
+    still: Capped[SensorDay]
+    unknown: Capped[SensorDay]
     changed: Capped[Changed]
     slower: Capped[Slower]
     by_job: tuple[tuple[str, str, Capped[str]], ...]
@@ -81,7 +81,7 @@ class Comparison:
     figures: tuple[ThenNow, ...]
 
     @property
-    def cells(self) -> tuple[tuple[str, str, Capped[Cell]], ...]:
+    def cells(self) -> tuple[tuple[str, str, Capped[SensorDay]], ...]:
         """The cells by what became of them, each with its tone."""
         return (
             ("new", "bad", self.new),
@@ -91,11 +91,11 @@ class Comparison:
         )
 
 
-def compare(earlier: ReportDocument, later: ReportDocument) -> Comparison:
+def compare(earlier: ReportDocument, later: ReportDocument) -> RunComparison:
     """Hold a run against an earlier one, of the same controller or not."""
     before, after = _mismatching(earlier.result), _mismatching(later.result)
     looked_at = _looked_at(later.result)
-    return Comparison(
+    return RunComparison(
         earlier=earlier,
         healed=_cells(cell for cell in before - after if cell in looked_at),
         new=_cells(after - before),
@@ -109,17 +109,17 @@ def compare(earlier: ReportDocument, later: ReportDocument) -> Comparison:
     )
 
 
-def _cells(cells: Iterable[Cell]) -> Capped[Cell]:
+def _cells(cells: Iterable[SensorDay]) -> Capped[SensorDay]:
     return capped(sorted(cells, key=lambda cell: (cell[1], cell[0])), MAX_LINES)
 
 
-def _mismatching(result: RunResult) -> set[Cell]:
+def _mismatching(result: RunResult) -> set[SensorDay]:
     rows = (row for counts in result.counts for row in counts.rows if row.day is not None and not agrees(row))
     by_count = {(row.sensor_id, row.day) for row in rows if row.day is not None}
     return by_count | {(row.sensor_id, utc_day(row.ts)) for row in result.differences}
 
 
-def _looked_at(result: RunResult) -> set[Cell]:
+def _looked_at(result: RunResult) -> set[SensorDay]:
     """Return the cells that were compared by content: equal counts alone heal nothing."""
     if not result.rows_compared:
         return set()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from tsse_validation.domain.phrasing import HIGHEST
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.view import ReportView
 
@@ -106,7 +107,7 @@ def _text(key: str, value: str) -> Figure:
 def _count(key: str, value: int | None) -> Figure:
     said = words.measured(value)
     # no program reads a number of thousands of digits, and some refuse the whole file for it
-    tellable = value is None or abs(value) <= words.HIGHEST
+    tellable = value is None or abs(value) <= HIGHEST
     return Figure(key, value if tellable else said, said)
 
 

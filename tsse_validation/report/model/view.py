@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from tsse_validation.domain.phrasing import number
 from tsse_validation.domain.windows import Window
 from tsse_validation.report.model import words
 from tsse_validation.report.model.capped import Capped, capped
 from tsse_validation.report.model.checks import CheckLine, MissingLine, StepLine, missing_lines, step_lines
 from tsse_validation.report.model.counts import CountsTable, DayTable, counts_tables, day_tables, mismatching_rows
 from tsse_validation.report.model.document import ReportDocument
-from tsse_validation.report.model.lake import LakeSeen, lake_seen
+from tsse_validation.report.model.lake_history import LakeHistory, lake_history
 from tsse_validation.runlog.records import BackfillSeen, Finding, RowDifference, WindowChecked
 from tsse_validation.runlog.result import RunResult
 
@@ -61,7 +62,7 @@ class ReportView:
     explained: tuple[Finding, ...]
     differences: Capped[RowDifference]
     backfills: tuple[BackfillLine, ...]
-    lake: LakeSeen
+    lake: LakeHistory
 
     @property
     def meaning(self) -> str:
@@ -79,11 +80,16 @@ class ReportView:
     @property
     def farm(self) -> str:
         """How large the farm of an installed controller is, as far as it was looked at."""
-        facts = (check.facts for check in self.checks if check.key == "test_postgres_answers_a_query")
-        sensors = next((of_check["sensors"] for of_check in facts if "sensors" in of_check), None)
+        seen = self.document.result.farm
+        sensors = self._sensors_by_facts() if seen is None else number(seen.sensors)
         if sensors is None:
             return "not measured: its sensors are counted in Postgres, which was not read"
         return f"{sensors} sensors in Postgres"
+
+    def _sensors_by_facts(self) -> str | None:
+        """Return the sensors as results of earlier versions tell them: in the facts of a check."""
+        facts = (check.facts for check in self.checks if check.key == "test_postgres_answers_a_query")
+        return next((of_check["sensors"] for of_check in facts if "sensors" in of_check), None)
 
     @property
     def rows_were_compared(self) -> bool:
@@ -126,7 +132,7 @@ def view_of(document: ReportDocument) -> ReportView:
             result.differences, MAX_DIFFERENCES, sum(seen.differing for seen in result.rows_compared)
         ),
         backfills=tuple(BackfillLine(seen, capped(seen.events, MAX_EVENTS)) for seen in result.backfills),
-        lake=lake_seen(result),
+        lake=lake_history(result),
     )
 
 

@@ -7,12 +7,10 @@ from datetime import datetime
 from tsse_validation.domain.catalogue import step_name
 from tsse_validation.domain.contract import POST_BURST, POST_REFILL_SECONDS
 from tsse_validation.domain.instants import format_rfc3339, require_utc
-from tsse_validation.domain.windows import Window
+from tsse_validation.domain.phrasing import HIGHEST, count_of, number
 from tsse_validation.runlog.records import CheckStatus, RowDifference, RowVersion, RunFinished, StackDescribed
 from tsse_validation.verdict import Outcome
 
-HIGHEST = 2**63
-"""The highest number that is written out: what is above it is no count of anything."""
 _MINUTE = 60
 _HOUR = 3600
 
@@ -59,18 +57,6 @@ LOOKS: Mapping[str, str] = {
 SOURCES: Mapping[str, str] = {"job": "the controller's job", "direct": "us"}
 
 
-def number(value: int) -> str:
-    """Write a whole number, its thousands set apart; one that no count can be is not written out."""
-    if abs(value) > HIGHEST:
-        return f"{'more' if value > 0 else 'less'} than {HIGHEST if value > 0 else -HIGHEST:,}"
-    return f"{value:,}"
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """Write a number with its noun: ``1 row``, ``2,808 rows``."""
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"
-
-
 def duration(seconds: float) -> str:
     """Write a time span as a person says it: ``0.42 s``, ``12.3 s``, ``3 min 20 s``, ``2 h 05 min``."""
     if not math.isfinite(seconds) or seconds < 0:
@@ -98,7 +84,7 @@ def measured(value: int | None) -> str:
 def late_windows(count: int) -> str:
     """Say how many windows differ by late rows."""
     return (
-        f"{plural(count, 'window')} {'differs' if count == 1 else 'differ'} by rows that arrived late: no fault."
+        f"{count_of(count, 'window')} {'differs' if count == 1 else 'differ'} by rows that arrived late: no fault."
     )
 
 
@@ -109,7 +95,7 @@ def size(count: int | None) -> str:
     for unit, power in (("GB", 9), ("MB", 6)):
         if 10**power <= abs(count) <= HIGHEST:
             return f"{count / 10**power:,.1f} {unit}"
-    return plural(count, "byte")
+    return count_of(count, "byte")
 
 
 def rate(rows: int | None, seconds: float) -> str:
@@ -132,11 +118,6 @@ def instant(at: datetime | None) -> str:
 def moment(at: datetime | None) -> str:
     """Write an instant to the second, for headings."""
     return "unknown" if at is None else f"{require_utc(at):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def span(window: Window) -> str:
-    """Write a window; both ends belong to it."""
-    return f"{instant(window.start)} → {instant(window.end)}"
 
 
 def compared(level: str) -> str:
@@ -187,7 +168,7 @@ def meaning(outcome: Outcome, tolerated: int, *, owned: bool) -> str:
     """
     if outcome is not Outcome.GO:
         return _MEANINGS[outcome]
-    without = f"; {plural(tolerated, 'check')} could not be made here" if tolerated else ""
+    without = f"; {count_of(tolerated, 'check')} could not be made here" if tolerated else ""
     where = (
         "It holds for the services that this run started, and for no installed controller."
         if owned
@@ -209,8 +190,8 @@ def sentence(phrase: str) -> str:
     return f"{phrase[:1].upper()}{phrase[1:]}."
 
 
-def not_checked(blocking: int, tolerated: int) -> str:
+def gaps_said(blocking: int, tolerated: int) -> str:
     """Say how much was not checked."""
     if not blocking + tolerated:
         return "nothing, every check of the runbook was made"
-    return f"{plural(blocking, 'check')} that GO needs, {number(tolerated)} that this stack excuses"
+    return f"{count_of(blocking, 'check')} that GO needs, {number(tolerated)} that this stack excuses"

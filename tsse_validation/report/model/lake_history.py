@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from tsse_validation.domain.contract import BACKLOG_GATE_SECONDS
+from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.report.model import words
 from tsse_validation.report.model.capped import Capped, capped
 from tsse_validation.runlog.records import PartitionFiles, PartitionsSeen, ReplicationSeen
@@ -64,7 +65,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class LakeSeen:
+class LakeHistory:
     """What a run has seen of the lake's files and of replication.
 
     `dates` are those of the last inspection, `parity_dates` those of the parity job's window; `summary` is the
@@ -91,11 +92,11 @@ class LakeSeen:
         look = self.files
         if look is None:
             return words.NOT_MEASURED
-        unplaced = f", {words.number(look.unplaced)} not said where" if look.unplaced else ""
+        unplaced = f", {number(look.unplaced)} not said where" if look.unplaced else ""
         return (
-            f"{words.plural(look.files, 'file')}, {words.size(look.size)}, on {words.plural(look.dates, 'date')} "
-            f"({words.number(look.hot)} hot, {words.number(look.cold)} cold{unplaced}), "
-            f"at most {words.number(look.most)} in a shard-day"
+            f"{count_of(look.files, 'file')}, {words.size(look.size)}, on {count_of(look.dates, 'date')} "
+            f"({number(look.hot)} hot, {number(look.cold)} cold{unplaced}), "
+            f"at most {number(look.most)} in a shard-day"
         )
 
     @property
@@ -104,13 +105,13 @@ class LakeSeen:
         return f"watermark {_lag_said(self.age, 'old')}; backlog {_lag_said(self.backlog, 'by its last pass')}"
 
 
-def lake_seen(result: RunResult) -> LakeSeen:
+def lake_history(result: RunResult) -> LakeHistory:
     """Put together what a run has seen of the lake."""
     inspected = [seen for seen in result.partitions if seen.source == "inspection"]
     of_parity = [seen for seen in result.partitions if seen.source == "parity"]
     by_parity = [seen for seen in result.replication if seen.source == "parity"]
     limits = [seen.age_limit_seconds for seen in result.replication]
-    return LakeSeen(
+    return LakeHistory(
         looks=tuple(map(_look, inspected)),
         dates=capped(inspected[-1].dates if inspected else (), MAX_DATES),
         parity_dates=capped(of_parity[-1].dates, MAX_DATES) if of_parity else None,
@@ -152,7 +153,7 @@ def _lag_said(measured: Measured | None, how: str) -> str:
     if measured is None:
         return words.NOT_MEASURED
     looks = len(measured.samples)
-    several = f", {words.seconds(measured.highest)} at most in {words.number(looks)} samples" if looks > 1 else ""
+    several = f", {words.seconds(measured.highest)} at most in {number(looks)} samples" if looks > 1 else ""
     return f"{words.seconds(measured.last)} {how}{several} (limit {words.seconds(measured.limit)})"
 
 

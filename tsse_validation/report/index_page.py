@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tsse_validation.report.html.rendering import render_index
+from tsse_validation.report.html.html_pages import render_index
+from tsse_validation.report.html.trend import Run, Runs
 from tsse_validation.report.model.document import RESULT_JSON, ReportDocument, read_result_json
 from tsse_validation.report.model.files import REPORT_HTML, write_atomically
-from tsse_validation.report.model.trend import Run, Runs
 
 INDEX_HTML = "index.html"
 

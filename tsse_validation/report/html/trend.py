@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from tsse_validation.domain.phrasing import number
 from tsse_validation.report.model import words
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.figures import Figure, figures_by_key
@@ -94,4 +95,4 @@ def _bars(name: str, values: Sequence[float | None], say: Callable[[float], str]
 
 
 def _whole(value: float) -> str:
-    return words.number(round(value))
+    return number(round(value))

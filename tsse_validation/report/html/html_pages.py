@@ -16,13 +16,14 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.report.html.page import page_of
+from tsse_validation.report.html.trend import Runs
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.compare import compare
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.evidence import EvidenceFile
 from tsse_validation.report.model.mismatches import said
-from tsse_validation.report.model.trend import Runs
 from tsse_validation.report.model.view import view_of
 
 
@@ -104,9 +105,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(words=words, diagnosis_of=said)
+    environment.globals.update(words=words, count_of=count_of, diagnosis_of=said)
     environment.filters.update(
-        number=words.number,
+        number=number,
         duration=words.duration,
         instant=words.instant,
         moment=words.moment,

@@ -1,0 +1,73 @@
+"""Writes the tables of docs/SETTINGS.md and docs/CHECKS.md from the settings' fields and the catalogue.
+
+What stands above a page's mark is written by hand; all below it is made anew.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from annotated_types import Ge, Gt, Le
+from pydantic.fields import FieldInfo
+
+from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, CheckSpec, step_name
+from tsse_validation.settings.model import ENV_PREFIX, Settings, option_of
+
+DOCS = Path(__file__).parents[2] / "docs"
+REMAKE = "python -m tools.documentation"
+MARK = f"<!-- Below: made by `{REMAKE}`; do not edit. -->\n"
+
+
+def settings_table() -> Iterator[str]:
+    """Return a line for each setting, in the order of the fields."""
+    yield from ("", "| option | environment | default | meaning |", "| --- | --- | --- | --- |")
+    for name, field in Settings.model_fields.items():
+        meaning = f"{field.description}{_bounds(field)}"
+        yield f"| `{option_of(name)}` | `{ENV_PREFIX}{name.upper()}` | {_default(field)} | {meaning} |"
+
+
+def checks_tables() -> Iterator[str]:
+    """Return a table of the checks of each step."""
+    specs = [*CHECKS.values(), *CONFORMANCE_CHECKS.values()]
+    for step in sorted({spec.step for spec in specs}):
+        yield from ("", f"## Step {step}: {step_name(step)}", "")
+        yield from ("| check | shows that | speaks for | looks at |", "| --- | --- | --- | --- |")
+        yield from (_check_row(spec) for spec in specs if spec.step == step)
+
+
+PAGES: Mapping[Path, Callable[[], Iterator[str]]] = {
+    DOCS / "SETTINGS.md": settings_table,
+    DOCS / "CHECKS.md": checks_tables,
+}
+
+
+def made_anew(page: Path) -> str:
+    """Return a page with its hand-written part as it is, and its tables as the code has them."""
+    by_hand, _, _ = page.read_text(encoding="utf-8").partition(MARK)
+    return by_hand + MARK + "\n".join(PAGES[page]()) + "\n"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default in (None, ()):
+        return "not set"
+    return "off" if field.default is False else f"`{field.default}`"
+
+
+def _bounds(field: FieldInfo) -> str:
+    said = ", ".join(
+        f"{words} {getattr(limit, kind.__name__.lower()):,}"
+        for kind, words in ((Ge, "at least"), (Gt, "more than"), (Le, "at most"))
+        for limit in field.metadata
+        if isinstance(limit, kind)
+    )
+    return f" ({said})" if said else ""
+
+
+def _check_row(spec: CheckSpec) -> str:
+    gate = GATE_TITLES[spec.gate] if spec.gate else "–"
+    needs = ", ".join(f"`{capability}`" for capability in sorted(spec.requires)) or "the API"
+    return f"| `{spec.key.removeprefix('test_')}` | {spec.title} | {gate} | {needs} |"
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        page.write_text(made_anew(page), encoding="utf-8")
