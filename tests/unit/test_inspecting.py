@@ -19,7 +19,7 @@ from tsse_validation.steps.inspecting import (
     INSPECTION_ASPECTS,
     AspectComparison,
     compare_inspections,
-    inspect,
+    inspect_by_job,
     inspect_when_compacted,
     inspect_when_replicated,
     settled_inspection,
@@ -223,7 +223,7 @@ def test_a_lake_at_another_path_is_warned_of_and_no_difference(lake: FakeLake) -
 
 
 def test_an_inspection_is_the_jobs_result() -> None:
-    assert inspect(runner(inspection()), SETTINGS) == inspection()
+    assert inspect_by_job(runner(inspection()), SETTINGS) == inspection()
 
 
 def test_the_first_replication_pass_is_waited_for(time: FakeClock) -> None:

@@ -112,7 +112,7 @@ def test_the_edges_are_those_where_copies_go_wrong() -> None:
 
 def test_the_example_in_the_documentation_works() -> None:
     found = doctest.testmod(strategies, extraglobs={"UTC": UTC})
-    assert (found.attempted, found.failed) == (3, 0)
+    assert (found.attempted, found.failed) == (11, 0)
     assert strategies.__doc__ is not None
     assert all(f"\n`{edge}` " in strategies.__doc__ for edge in EDGES)
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import typer
 
-from tsse_validation.cli.options import AsJson, takes
 from tsse_validation.cli.printing import print_json
+from tsse_validation.cli.setting_options import AsJson, takes
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.qdrant import qdrant_health
 from tsse_validation.domain.errors import PromiseBrokenError, SuiteError

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from tsse_validation.cli.options import CONTROLLER, AsJson, Mode, ModeOption, takes
 from tsse_validation.cli.printing import print_json
+from tsse_validation.cli.setting_options import CONTROLLER, AsJson, Mode, ModeOption, takes
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
 from tsse_validation.domain.errors import NotCheckedError, SettingsError
 from tsse_validation.domain.instants import format_rfc3339

@@ -33,7 +33,7 @@ def seconds_ahead(postgres: PostgresClient, clock: ControllerClock) -> float:
         return (snapshot.now() - clock.now()).total_seconds()
 
 
-def active_lake_jobs(postgres: PostgresClient) -> list[ActiveJob] | None:
+def active_jobs_seen(postgres: PostgresClient) -> list[ActiveJob] | None:
     """Return the lake jobs that wait or run now, or `None` where this role may not see them."""
     try:
         with postgres.snapshot() as snapshot:

@@ -9,7 +9,7 @@ from tests.support.controller import Controller
 
 LEAK = """
 import os
-from tsse_validation.steps.run import RUN
+from tsse_validation.pytest_plugin.options import RUN
 
 def pytest_sessionfinish(session):
     run = session.config.stash[RUN]
