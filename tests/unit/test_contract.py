@@ -59,9 +59,7 @@ def test_a_real_inspection_is_understood(real_inspection: Inspection) -> None:
     assert real_inspection.replication.last_run_error is None
 
 
-def test_every_file_and_byte_of_a_real_inspection_is_counted(
-    real_document: dict[str, Any], real_inspection: Inspection
-) -> None:
+def test_every_real_file_and_byte_is_counted(real_document: dict[str, Any], real_inspection: Inspection) -> None:
     said = real_document["result"]["inspection"]["datasets"][DATASET]["partitions"]
     found = real_inspection.metrics.partitions
     assert [str(day) for day in sorted(found)] == sorted(said)

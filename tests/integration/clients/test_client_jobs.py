@@ -73,9 +73,7 @@ def test_the_pauses_between_polls_grow_up_to_the_longest(bench: MakeBench) -> No
 
 
 @pytest.mark.parametrize("code", [*JOB_ADVICE, "something_new"])
-def test_a_job_that_fails_is_told_with_its_code_its_reason_and_what_to_do(
-    code: str, bench: MakeBench, told: Told
-) -> None:
+def test_a_job_that_fails_is_told_with_code_reason_and_advice(code: str, bench: MakeBench, told: Told) -> None:
     made = bench(job("running"), job("failed", error={"code": code, "message": "the disk is full"}))
     with told(JobFailedError, code, "the disk is full") as caught:
         run(made)

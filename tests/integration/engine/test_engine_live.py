@@ -214,9 +214,7 @@ def test_what_changes_while_the_rows_are_compared_is_no_false_alarm(
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_what_changes_between_the_digests_and_the_rows_is_no_false_alarm(
-    change: Callable[[Farm], None], farm: Farm
-) -> None:
+def test_what_changes_after_the_digests_is_no_false_alarm(change: Callable[[Farm], None], farm: Farm) -> None:
     """The rows are read from the listing that the digests were taken of, and by a snapshot of their own."""
     coverage, window, proof = farm.coverage(), farm.covered(), farm.proof()
     rows = proof.digest_days(window, coverage)
