@@ -9,6 +9,8 @@ from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
 from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.settings.fields import Level
 
+pytestmark = pytest.mark.usefixtures("_one_duckdb")
+
 
 def drilled(directory: Path, level: Level, *, torn: bool, extra: bool = False) -> DrillDown:
     """Drill down where one file is torn: one with all rows of a day's sensor, or another beside it."""

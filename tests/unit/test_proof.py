@@ -21,6 +21,8 @@ from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.parity.direct import DirectProof
 
+pytestmark = pytest.mark.usefixtures("_one_duckdb")
+
 MARK = datetime(2026, 1, 24, 12, tzinfo=UTC)
 BEGIN = datetime(2026, 1, 22, 6, tzinfo=UTC)
 COVERAGE = Coverage(BEGIN, MARK, MARK)

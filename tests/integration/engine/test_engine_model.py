@@ -416,6 +416,7 @@ def next_bits(value: float) -> float:
     return float(following)
 
 
+@pytest.mark.usefixtures("_one_duckdb")
 def test_the_engine_always_says_what_plain_sets_say(farm_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(housekeeping, "COMPACTION_THRESHOLD_FILES", 2)
     monkeypatch.setattr(FarmMachine, "conninfo", farm_database)
