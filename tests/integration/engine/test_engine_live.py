@@ -165,7 +165,7 @@ def farm(conninfo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     made.close()
 
 
-@pytest.fixture(params=CHANGES.values(), ids=CHANGES)
+@pytest.fixture(params=list(CHANGES.values()), ids=list(CHANGES))
 def meanwhile(request: pytest.FixtureRequest, farm: Farm, monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
     return Meanwhile(farm, request.param, monkeypatch)
 
