@@ -229,7 +229,7 @@ def test_a_step_summary_in_the_lake_is_refused(tmp_path: Path, monkeypatch: pyte
         load_settings(LIVE | {"hot_path": tmp_path / "lake"}, tmp_path)
 
 
-def test_the_controllers_bad_variable_is_refused_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_controllers_own_bad_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORE_DATABASE_URL", f"mysql {PASSWORD}")
     message = refusal(LIVE, tmp_path)
     assert "CORE_DATABASE_URL" in message
