@@ -124,9 +124,7 @@ def test_a_quality_that_is_null_on_both_sides_is_the_same() -> None:
     ("ours", "theirs", "stale"),
     [(AT + SECOND, AT, True), (AT, AT, False), (AT, AT + SECOND, False), (AT, None, True), (None, AT, False)],
 )
-def test_a_changed_row_is_stale_when_the_lakes_copy_is_the_older_one(
-    ours: datetime | None, theirs: datetime | None, stale: bool
-) -> None:
+def test_a_row_is_stale_in_an_older_copy(ours: datetime | None, theirs: datetime | None, stale: bool) -> None:
     comparison = compare({("a", AT): (1.0, 0, ours)}, {("a", AT): (2.0, 0, theirs)})
     assert comparison.differences["stale"].to_pylist() == [stale]
 

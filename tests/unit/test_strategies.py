@@ -51,9 +51,7 @@ def test_a_window_at_a_day_boundary_begins_or_ends_beside_midnight(data: st.Data
 
 
 @given(data=st.data())
-def test_a_covered_window_that_ends_with_the_days_last_microsecond_ends_beside_midnight(
-    data: st.DataObject,
-) -> None:
+def test_a_covered_window_that_ends_with_the_days_last_micro_ends_beside_midnight(data: st.DataObject) -> None:
     end = from_micros(_MIDNIGHT) - MICROSECOND
     window = drawn(data, Landmarks(Window(end - 5 * MICROSECOND, end), ()), "day-boundary")
     assert end in (window.start, window.end)

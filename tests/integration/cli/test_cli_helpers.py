@@ -72,9 +72,7 @@ def test_parity_by_the_job_writes_the_report_that_the_runbook_names(helper: RunH
 
 
 @pytest.mark.usefixtures("backfilled")
-def test_parity_finds_by_both_ways_a_row_that_was_deleted_in_postgres(
-    helper: RunHelper, lake_options: list[str], dsn: dict[str, str]
-) -> None:
+def test_both_ways_find_a_deleted_row(helper: RunHelper, lake_options: list[str], dsn: dict[str, str]) -> None:
     inserted = "sensor_id, ts, value, quality, inserted_at"
     with psycopg.connect(dsn["TSSE_DATABASE_URL"], autocommit=True) as database:
         gone = database.execute(
