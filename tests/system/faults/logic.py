@@ -211,7 +211,15 @@ FAULTS = (
     _logic("one-decimal", "a number format", CHANGED, nothing, "values rounded"),
     _logic("milliseconds", "a unit of Parquet", CHANGED, nothing, "timestamps rounded"),
     # what leaves its date goes where that is replaced in its turn
-    _logic("hours-shifted", "local time taken for UTC", LOST, nothing, "rows missing", "timestamps shifted"),
+    _logic(
+        "hours-shifted",
+        "local time taken for UTC",
+        (*LOST, SPOT),
+        nothing,
+        "counts differ",
+        "rows missing",
+        "timestamps shifted",
+    ),
     _logic("sensor-id-trimmed", "a clean-up of texts", LOST, _padded_id, "sensor id altered"),
     _passing("upserts-skipped", "ON CONFLICT DO NOTHING", CHANGED, _upsert, "stale value"),
     _passing("compaction-keeps-the-oldest", "a comparison the wrong way round", CHANGED, _upsert, "stale value"),
