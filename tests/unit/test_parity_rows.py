@@ -69,7 +69,7 @@ def naive(postgres: dict[Key, Version], lake: dict[Key, Version], not_due: set[K
     return differences
 
 
-@settings(max_examples=150)
+@settings(max_examples=settings().max_examples * 3 // 2)
 @given(POSTGRES, LAKE, st.sets(KEYS, max_size=3))
 @example({("a", AT): (1.5, 0, AT)}, {("a", AT): (None, 0, AT)}, set())
 @example({("a", AT): (math.nan, 0, AT)}, {("a", AT): (None, 0, AT)}, set())

@@ -177,7 +177,10 @@ COPIES = st.lists(
 
 
 @pytest.mark.usefixtures("_one_duckdb")
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=settings().max_examples * 2 // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(copies=COPIES)
 def test_the_newest_rows_are_those_of_a_naive_search(
     copies: list[tuple[str, datetime, float, datetime | None, str]], tmp_path_factory: pytest.TempPathFactory
