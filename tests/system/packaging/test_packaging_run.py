@@ -51,6 +51,14 @@ def test_a_stack_of_its_own_is_started_from_the_wheel(environment: Environment, 
     assert not list(environment.temporary.glob("tsse-stack-*"))
 
 
+def test_without_a_test_bed_one_sentence_says_what_to_install(environment: Environment, tmp_path: Path) -> None:
+    done = environment.run("tsse-validate", "run", "-p", "no:fixtures.plugin", "-k", "test_1_health", cwd=tmp_path)
+    assert done.returncode == EXIT_INCOMPLETE, done.stdout
+    messages = {check.message for check in document(tmp_path / "reports").result.checks}
+    assert messages == {"No stack of our own can be started: the test bed is not installed."}
+    assert "pip install 'tsse-validation[stack]'" in done.stdout
+
+
 def test_wrong_usage_is_told_before_anything_is_contacted(environment: Environment, tmp_path: Path) -> None:
     for arguments, told in (
         (("tests_validation/test_1_health.py",), "takes options only, not tests_validation/test_1_health.py"),
