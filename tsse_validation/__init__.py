@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tsse_validation.parity.strategies import Landmarks, windows
     from tsse_validation.report.model.document import read_result_json
     from tsse_validation.runlog.result import RunResult
-    from tsse_validation.settings.model import Settings
+    from tsse_validation.settings.definitions import Settings
     from tsse_validation.steps.window_proof import prove_window
     from tsse_validation.verdict import decide
 
@@ -40,7 +40,7 @@ __all__ = [
 _MODULES = {
     "Landmarks": "parity.strategies",
     "RunResult": "runlog.result",
-    "Settings": "settings.model",
+    "Settings": "settings.definitions",
     "Window": "domain.windows",
     "decide": "verdict",
     "digest_days": "domain.digest",

@@ -13,7 +13,7 @@ from tsse_validation.clients.jobs import FinishedJob, JobRunner
 from tsse_validation.domain.contract import DATASET, INSPECT_JOB, Inspection, InspectResult, Replication
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.reader import LakeReader
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps import inspecting
 from tsse_validation.steps.inspecting import (
     INSPECTION_ASPECTS,

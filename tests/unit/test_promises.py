@@ -10,7 +10,7 @@ from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, utc_day
 from tsse_validation.domain.windows import Window
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.promises import (
     BACKFILL_PROMISES,
     REPLICATION_PROMISES,

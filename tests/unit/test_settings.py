@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.settings.credentials import conninfo_of, token_of
+from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.loading import (
     COMMAND_LINE,
     DEFAULT,
@@ -15,7 +16,6 @@ from tsse_validation.settings.loading import (
     LoadedSettings,
     load_settings,
 )
-from tsse_validation.settings.model import Settings, option_of
 from tsse_validation.settings.places import cache_directory, places_in_the_lake
 
 PASSWORD = "s3cr3t-pa55word"

@@ -23,8 +23,8 @@ from tsse_validation.domain.contract import InspectedDataset, Replication
 from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339, parse_rfc3339, utc_day, utc_now
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings, load_settings
-from tsse_validation.settings.model import Settings
 from tsse_validation.steps.check import Check
 from tsse_validation.steps.promises import CURRENT_DAY_ALLOWANCE_FILES, crowded_shards
 from tsse_validation.steps.run import begin_run

@@ -28,7 +28,7 @@ class _WholeRunbook:
             raise pytest.UsageError(msg)
 
 
-def run(context: typer.Context) -> None:
+def run_runbook(context: typer.Context) -> None:
     """Run the whole runbook: it takes pytest's options and the suite's, see `tsse-validate run --help`."""
     from hypothesis.configuration import set_hypothesis_home_dir  # late: it takes half a second
 

@@ -19,7 +19,7 @@ from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.by_job import SpotChecker
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow, Finding
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps import proving
 from tsse_validation.steps.check import Check
 from tsse_validation.steps.inspecting import AspectComparison, compare_inspections, watch_by_file, watch_by_jobs

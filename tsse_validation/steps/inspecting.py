@@ -25,7 +25,7 @@ from tsse_validation.domain.contract import (
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.polling import poll
 from tsse_validation.lake.reader import LakeReader
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.check import Check
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.promises import crowded_shards

@@ -28,8 +28,8 @@ from tsse_validation.runlog.records import (
     StackDescribed,
 )
 from tsse_validation.runlog.redaction import Redactor, is_distinctive
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
-from tsse_validation.settings.model import Settings
 from tsse_validation.steps.validated_stack import Stack
 
 LOG_NAME = "run.jsonl"

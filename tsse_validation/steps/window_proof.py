@@ -14,8 +14,8 @@ from tsse_validation.parity.by_job import MismatchError, SpotChecker
 from tsse_validation.parity.comparing import sum_by_sensor
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.fields import Level
-from tsse_validation.settings.model import Settings
 from tsse_validation.steps.inspecting import inspect_by_job, watch_by_jobs
 from tsse_validation.steps.opening import lake_reader, postgres_client
 from tsse_validation.steps.proving import compare_in_slices

@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from tests.system.packaging.conftest import Environment
-from tsse_validation.settings.model import Settings, option_of
+from tsse_validation.settings.definitions import Settings, option_of
 
 OPTIONS = ("--level", "--stack", "--sample", "--resume")
 CONFTEST = f"""
