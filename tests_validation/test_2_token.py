@@ -7,7 +7,7 @@ from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.domain.contract import INSPECT_JOB, InspectResult
 from tsse_validation.domain.holding import require
 from tsse_validation.settings.credentials import others_can_read
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.check import Check
 from tsse_validation.steps.tokens import BAD_AUTHORIZATIONS, hold_refused, hold_token_accepted, hold_view_only
 from tsse_validation.steps.validated_stack import Stack

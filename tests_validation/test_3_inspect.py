@@ -7,7 +7,7 @@ import pytest
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.domain.holding import require
 from tsse_validation.lake.reader import LakeReader
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.check import Check
 from tsse_validation.steps.inspecting import (
     INSPECTION_ASPECTS,

@@ -13,7 +13,7 @@ from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import utc_day
 from tsse_validation.lake.file_checks import FILE_ASPECTS, FileFindings
 from tsse_validation.lake.reader import LakeReader
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps import watermark
 from tsse_validation.steps.backfilling import completed_backfill
 from tsse_validation.steps.check import Check

@@ -82,7 +82,16 @@ class Verdict(_Model):
 
 
 def decide(result: RunResult) -> Verdict:
-    """Return the verdict on a run."""
+    """Return the verdict on a run: GO, NO-GO or INCOMPLETE, with the reasons for it.
+
+    It is pure, and raises nothing: what is missing in the result is a gap, and makes the verdict INCOMPLETE.
+
+    >>> from tsse_validation import RunResult, decide
+    >>> verdict = decide(RunResult.from_log(RUN / "run.jsonl"))
+    >>> str(verdict.outcome), verdict.reasons
+    ('GO', ('every check of the runbook that this stack allows is proven',))
+
+    """
     not_checked = tuple(_not_checked(result))
     failures = tuple(_failures(result))
     gaps = tuple(_gaps(result, not_checked))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from fixtures.postgres import EmbeddedPostgres
+from tests.support.duckdbs import one_duckdb
 from tests.support.schema import emptied, with_tables
 
 
@@ -23,3 +24,9 @@ def farm_database(postgres: EmbeddedPostgres) -> str:
 @pytest.fixture
 def conninfo(farm_database: str) -> str:
     return emptied(farm_database)
+
+
+@pytest.fixture
+def _one_duckdb() -> Iterator[None]:
+    with one_duckdb():
+        yield

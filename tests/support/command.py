@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from fixtures.identity import ProcessIdentity
 from tsse_validation.domain.polling import wait_until
@@ -194,6 +195,12 @@ class Runbook:
     def left_behind(self) -> list[Path]:
         """Return whatever the runs have left in the temporary directory."""
         return sorted(self.temporary.iterdir())
+
+
+class Directly(Protocol):
+    """Runs the runbook against the lent controller, with all that can be looked at, and `env` beside that."""
+
+    def __call__(self, *arguments: str, env: Mapping[str, str] | None = None) -> Run: ...
 
 
 def service_processes(stack: Path) -> list[ProcessIdentity]:

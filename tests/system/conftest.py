@@ -1,13 +1,13 @@
 """A controller to be validated as an installed one, and what runs the runbook against it."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from fixtures.stacks.embedded import running_stack
-from tests.support.command import Runbook
+from tests.support.command import Directly, Run, Runbook
 from tests.support.controller import BACKFILLED_DAYS, OPTIONS, Controller
 
 
@@ -44,3 +44,13 @@ def controller(installed: Controller, runbook: Runbook) -> Iterator[Controller]:
     runbook.secrets += installed.secrets
     yield installed
     installed.restore()
+
+
+@pytest.fixture
+def directly(runbook: Runbook, controller: Controller) -> Directly:
+    """Run the runbook against the controller, with all that can be looked at."""
+
+    def run(*arguments: str, env: Mapping[str, str] | None = None) -> Run:
+        return runbook(*arguments, *controller.directly(), env={**controller.environment, **(env or {})})
+
+    return run

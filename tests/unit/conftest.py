@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.builders import FakeClock
 from tests.support.duckdbs import one_duckdb
-from tsse_validation.settings.model import ENV_PREFIX
+from tsse_validation.settings.definitions import ENV_PREFIX
 
 
 @pytest.fixture(autouse=True)

@@ -60,9 +60,7 @@ def test_a_real_inspection_is_understood(real_inspection: Inspection) -> None:
     assert real_inspection.replication.last_run_error is None
 
 
-def test_every_file_and_byte_of_a_real_inspection_is_counted(
-    real_document: dict[str, Any], real_inspection: Inspection
-) -> None:
+def test_every_real_file_and_byte_is_counted(real_document: dict[str, Any], real_inspection: Inspection) -> None:
     said = real_document["result"]["inspection"]["datasets"][DATASET]["partitions"]
     found = real_inspection.metrics.partitions
     assert [str(day) for day in sorted(found)] == sorted(said)
@@ -132,17 +130,12 @@ def result_of(markdown: str) -> ParityResult:
             "sensor_ids": [row[0] for row in sensors],
             "mismatches": sum(row[3] != "✅" for row in sensors),
             "rows": [
-                {
-                    "sensor_id": row[0],
-                    "pg_count": int(row[1]),
-                    "lake_count": int(row[2]),
-                    "matches": row[3] == "✅",
-                }
-                for row in sensors
+                {"sensor_id": sensor, "pg_count": int(pg), "lake_count": int(lake), "matches": match == "✅"}
+                for sensor, pg, lake, match in sensors
             ],
             "partitions": [
-                {"date": row[0], "location": row[1], "file_count": int(row[2]), "max_shard_files": int(row[3])}
-                for row in partitions
+                {"date": day, "location": place, "file_count": int(files), "max_shard_files": int(most)}
+                for day, place, files, most in partitions
             ],
             "replication": {
                 name: int(said[name][0])

@@ -17,7 +17,7 @@ from tsse_validation.conformance.exchanges import EXCHANGES
 from tsse_validation.conformance.jobs import JOB_CASES
 from tsse_validation.conformance.scenarios import SCENARIOS
 from tsse_validation.domain.catalogue import CONFORMANCE_STEP, STEP_NAMES, step_name
-from tsse_validation.settings.model import ENV_PREFIX, Settings, option_of
+from tsse_validation.settings.definitions import ENV_PREFIX, Settings, option_of
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("tsse_validation", "fixtures", "tests_validation", "tests", "tools")

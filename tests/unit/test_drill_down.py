@@ -10,6 +10,8 @@ from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.settings.fields import Level
 
+pytestmark = pytest.mark.usefixtures("_one_duckdb")
+
 
 def drilled(directory: Path, level: Level, *, torn: bool, extra: bool = False) -> DrillDown:
     """Drill down where one file is torn: one with all rows of a day's sensor, or another beside it."""
@@ -29,9 +31,7 @@ def test_a_whole_lake_has_nothing_to_tell(level: Level, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("level", Level)
-def test_a_file_that_cannot_be_read_is_told_once_whether_or_not_rows_are_missed(
-    level: Level, tmp_path: Path
-) -> None:
+def test_an_unreadable_file_is_told_once_whether_or_not_rows_are_missed(level: Level, tmp_path: Path) -> None:
     for number, extra in enumerate((False, True)):
         found = drilled(tmp_path / str(number), level, torn=True, extra=extra)
         assert [finding.diagnosis for finding in found.findings] == ["unreadable file"]

@@ -13,13 +13,13 @@ from tsse_validation.clients.jobs import FinishedJob, JobRunner
 from tsse_validation.domain.contract import DATASET, INSPECT_JOB, Inspection, InspectResult, Replication
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.reader import LakeReader
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps import inspecting
 from tsse_validation.steps.inspecting import (
     INSPECTION_ASPECTS,
     AspectComparison,
     compare_inspections,
-    inspect,
+    inspect_by_job,
     inspect_when_compacted,
     inspect_when_replicated,
     settled_inspection,
@@ -98,9 +98,9 @@ def as_it_is(lake: FakeLake, **changes: object) -> Inspection:
     return found.model_copy(update=changes)
 
 
-def with_partitions(lake: FakeLake, change: Callable[[dict[str, Any]], None]) -> Inspection:
+def with_partitions(lake: FakeLake, lie: str) -> Inspection:
     document = as_it_is(lake).model_dump(mode="json")
-    change(document["datasets"][DATASET]["partitions"])
+    LIES[lie](document["datasets"][DATASET]["partitions"])
     return Inspection.model_validate(document)
 
 
@@ -122,36 +122,18 @@ def test_an_honest_api_differs_in_nothing(lake: FakeLake) -> None:
     assert comparisons["replication"].compared.startswith("15 of 15 keys")
 
 
-def one_more_file(partitions: dict[str, Any]) -> None:
-    partitions[DATES[0]]["shards"]["00"]["parquet_files"] = 2
+LIES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "one more file": lambda dates: dates[DATES[0]]["shards"]["00"].update(parquet_files=2),
+    "other bytes": lambda dates: dates[DATES[0]]["shards"]["00"].update(total_bytes=6),
+    "one shard less": lambda dates: dates[DATES[0]]["shards"].pop("07"),
+    "one date less": lambda dates: dates.pop(DATES[0]),
+    "one date more": lambda dates: dates.update({"2026-01-01": {"location": "hot", "shards": {}}}),
+    "another place": lambda dates: dates[DATES[0]].update(location="cold"),
+}
 
 
-def other_bytes(partitions: dict[str, Any]) -> None:
-    partitions[DATES[0]]["shards"]["00"]["total_bytes"] = 6
-
-
-def one_shard_less(partitions: dict[str, Any]) -> None:
-    del partitions[DATES[0]]["shards"]["07"]
-
-
-def one_date_less(partitions: dict[str, Any]) -> None:
-    del partitions[DATES[0]]
-
-
-def one_date_more(partitions: dict[str, Any]) -> None:
-    partitions["2026-01-01"] = {"location": "hot", "shards": {}}
-
-
-def another_place(partitions: dict[str, Any]) -> None:
-    partitions[DATES[0]]["location"] = "cold"
-
-
-@pytest.mark.parametrize(
-    "lie", [one_more_file, other_bytes, one_shard_less, one_date_less, one_date_more, another_place]
-)
-def test_an_api_that_describes_other_partitions_is_told(
-    lie: Callable[[dict[str, Any]], None], lake: FakeLake
-) -> None:
+@pytest.mark.parametrize("lie", LIES)
+def test_an_api_that_describes_other_partitions_is_told(lie: str, lake: FakeLake) -> None:
     found = differing(compare(lake, runner(with_partitions(lake, lie))))
     assert found.keys() == {"partitions"}
     assert len(found["partitions"]) == 1
@@ -177,7 +159,7 @@ def test_an_api_that_says_another_watermark_is_told(mark: object, lake: FakeLake
 
 def test_a_date_that_only_the_manifest_names_is_listed_bare_by_both(lake: FakeLake) -> None:
     lake.manifest({**dict.fromkeys(DATES, "hot"), "2026-01-01": "hot"})
-    assert differing(compare(lake, runner(with_partitions(lake, one_date_more)))) == {}
+    assert differing(compare(lake, runner(with_partitions(lake, "one date more")))) == {}
 
 
 def test_a_date_that_the_manifest_does_not_name_is_compared_too(lake: FakeLake) -> None:
@@ -200,13 +182,13 @@ def test_what_changes_while_it_is_inspected_is_not_compared(lake: FakeLake) -> N
 
 
 def test_a_difference_that_is_gone_at_the_next_look_is_none(lake: FakeLake, time: FakeClock) -> None:
-    jobs = FakeJobs([with_partitions(lake, one_date_less), as_it_is(lake)])
+    jobs = FakeJobs([with_partitions(lake, "one date less"), as_it_is(lake)])
     assert differing(compare(lake, cast("JobRunner", jobs))) == {}
     assert (jobs.count, len(time.sleeps)) == (2, 1)
 
 
 def test_a_difference_that_stays_is_looked_at_three_times(lake: FakeLake) -> None:
-    jobs = FakeJobs([with_partitions(lake, one_date_less)])
+    jobs = FakeJobs([with_partitions(lake, "one date less")])
     assert differing(compare(lake, cast("JobRunner", jobs)))
     assert jobs.count == 3
 
@@ -223,7 +205,7 @@ def test_a_lake_at_another_path_is_warned_of_and_no_difference(lake: FakeLake) -
 
 
 def test_an_inspection_is_the_jobs_result() -> None:
-    assert inspect(runner(inspection()), SETTINGS) == inspection()
+    assert inspect_by_job(runner(inspection()), SETTINGS) == inspection()
 
 
 def test_the_first_replication_pass_is_waited_for(time: FakeClock) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.domain.contract import Inspection, InspectResult, ParityResult, Replication
 from tsse_validation.runlog.records import PartitionsSeen, Record, ReplicationSeen
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.lake_recorder import UNCHANGED_PAUSE_SECONDS, LakeRecorder
 
 if TYPE_CHECKING:

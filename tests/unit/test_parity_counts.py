@@ -34,9 +34,7 @@ def test_a_pending_row_does_not_make_up_for_a_lost_one() -> None:
 
 
 @given(POSTGRES, LAKE)
-def test_every_sensor_of_either_side_has_one_row_in_order_of_its_id(
-    postgres: dict[str, DueCount], lake: dict[str, tuple[int, int]]
-) -> None:
+def test_each_sensor_has_one_row_in_order(postgres: dict[str, DueCount], lake: dict[str, tuple[int, int]]) -> None:
     rows = compare_counts(None, postgres, lake)
     assert [row.sensor_id for row in rows] == sorted(postgres.keys() | lake.keys())
     assert all(row.matches == (row.postgres == row.lake) for row in rows)

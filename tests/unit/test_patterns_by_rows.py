@@ -176,9 +176,7 @@ def jittered(unit: timedelta, count: int = 5) -> dict[datetime, Version]:
 
 @pytest.mark.parametrize(("unit", "name"), UNITS)
 @pytest.mark.parametrize("up", [False, True])
-def test_rows_at_rounded_times_are_told_with_the_unit_on_both_sides(
-    unit: timedelta, name: str, *, up: bool
-) -> None:
+def test_rows_at_rounded_times_are_told_with_unit_on_both_sides(unit: timedelta, name: str, *, up: bool) -> None:
     side = jittered(unit)
     # another value each, so that it is no shift
     rounded = {ts - unit // 3 + up * unit: (value, 1) for ts, (value, _) in side.items()}

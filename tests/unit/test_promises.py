@@ -10,7 +10,7 @@ from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, utc_day
 from tsse_validation.domain.windows import Window
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.promises import (
     BACKFILL_PROMISES,
     REPLICATION_PROMISES,
@@ -87,9 +87,7 @@ BROKEN_BACKFILLS: list[tuple[str, str, BackfillEvidence]] = [
 
 
 @pytest.mark.parametrize(("promise", "says", "broken"), BROKEN_BACKFILLS)
-def test_each_broken_promise_of_a_backfill_is_told_in_a_sentence_of_its_own(
-    promise: str, says: str, broken: BackfillEvidence
-) -> None:
+def test_each_broken_promise_of_a_backfill_is_told(promise: str, says: str, broken: BackfillEvidence) -> None:
     with pytest.raises(PromiseBrokenError) as caught:
         BACKFILL_PROMISES[promise](broken)
     assert says in caught.value.message
@@ -147,9 +145,7 @@ def test_each_broken_promise_of_replication_is_told(promise: str, says: str, cha
         ("backlog", {"last_run_backlog_seconds": None, "computed_through_ts": None}),
     ],
 )
-def test_what_the_state_may_leave_open_is_neither_proven_nor_broken(
-    promise: str, changes: dict[str, object]
-) -> None:
+def test_what_a_state_leaves_open_is_neither_true_nor_false(promise: str, changes: dict[str, object]) -> None:
     with pytest.raises(NotCheckedError, match="as is allowed"):
         REPLICATION_PROMISES[promise](replication(**changes))
 
@@ -157,9 +153,7 @@ def test_what_the_state_may_leave_open_is_neither_proven_nor_broken(
 @pytest.mark.parametrize(
     ("backlog", "says"), [*((backlog, "gate 300 s") for backlog in (0, 60, 299.9, 300)), (None, "60 s behind")]
 )
-def test_a_backlog_up_to_the_gate_is_within_it_whether_it_is_said_or_follows(
-    backlog: float | None, says: str
-) -> None:
+def test_a_backlog_up_to_the_gate_is_within_it_said_or_not(backlog: float | None, says: str) -> None:
     assert says in REPLICATION_PROMISES["backlog"](replication(last_run_backlog_seconds=backlog))
 
 

@@ -22,6 +22,8 @@ from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.parity.direct import DirectProof
 
+pytestmark = pytest.mark.usefixtures("_one_duckdb")
+
 MARK = datetime(2026, 1, 24, 12, tzinfo=UTC)
 BEGIN = datetime(2026, 1, 22, 6, tzinfo=UTC)
 COVERAGE = Coverage(BEGIN, MARK, MARK)
@@ -169,9 +171,7 @@ def test_the_files_of_each_shard_are_counted_for_triage(postgres: FakePostgres, 
 
 
 @pytest.mark.parametrize("change", ["value", "quality"])
-def test_a_row_that_was_changed_is_found_by_its_digest_and_then_by_its_row(
-    change: str, postgres: FakePostgres, tmp_path: Path
-) -> None:
+def test_a_changed_row_is_found_by_digest_then_row(change: str, postgres: FakePostgres, tmp_path: Path) -> None:
     sensor, ts, value, quality, at = HELD[4]
     altered: Row = (sensor, ts, -1.0, quality, at) if change == "value" else (sensor, ts, value, None, at)
     ours = proof(postgres, write_lake(tmp_path, [altered if held == HELD[4] else held for held in HELD]))

@@ -263,9 +263,7 @@ def test_the_longest_of_overlapping_secrets_is_masked_first() -> None:
 
 
 @pytest.mark.parametrize("short", ["", "a", "abc", "postgres", "20261124"])
-def test_a_secret_of_a_few_letters_or_a_word_would_eat_the_text_and_is_not_known(
-    short: str, tmp_path: Path
-) -> None:
+def test_a_secret_of_few_letters_or_a_word_would_eat_the_text_and_is_not_known(short: str, tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_text("abc a postgres 20261124", encoding="utf-8")
     redactor = Redactor([short])

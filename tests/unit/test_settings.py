@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.settings.credentials import conninfo_of, token_of
+from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.loading import (
     COMMAND_LINE,
     DEFAULT,
@@ -15,7 +16,6 @@ from tsse_validation.settings.loading import (
     LoadedSettings,
     load_settings,
 )
-from tsse_validation.settings.model import Settings, option_of
 from tsse_validation.settings.places import cache_directory, places_in_the_lake
 
 PASSWORD = "s3cr3t-pa55word"
@@ -55,9 +55,7 @@ def test_the_defaults_are_what_the_runbook_and_the_gate_ask_for() -> None:
     assert settings.watermark_max_age == 420
 
 
-def test_each_source_wins_over_the_one_behind_it(
-    tmp_path: Path, toml: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_source_wins_over_the_next(tmp_path: Path, toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toml.write_text("sample = 7\nfarm_seed = 7\nshards = 7\n", encoding="utf-8")
     monkeypatch.setenv("TSSE_SAMPLE", "8")
     monkeypatch.setenv("TSSE_FARM_SEED", "8")
@@ -106,9 +104,7 @@ def test_every_setting_is_shown_once_and_in_order(tmp_path: Path) -> None:
         ({"database_url": "   "}, "is empty"),
     ],
 )
-def test_each_bad_value_is_refused_in_one_line_that_names_option_and_source(
-    given: dict[str, str], says: str, tmp_path: Path
-) -> None:
+def test_a_bad_value_is_refused_with_option_and_source(given: dict[str, str], says: str, tmp_path: Path) -> None:
     (name,) = given
     message = refusal(given, tmp_path)
     line = next(line for line in message.splitlines() if line.startswith(option_of(name)))
@@ -117,9 +113,7 @@ def test_each_bad_value_is_refused_in_one_line_that_names_option_and_source(
     assert "pydantic" not in message
 
 
-def test_all_bad_values_are_refused_together_each_with_its_source(
-    tmp_path: Path, toml: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_bad_values_are_refused_together(tmp_path: Path, toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toml.write_text("shards = 0\n", encoding="utf-8")
     monkeypatch.setenv("TSSE_SAMPLE", "no")
     lines = refusal({"backfill_days": "999"}, tmp_path).splitlines()
@@ -235,9 +229,7 @@ def test_a_step_summary_in_the_lake_is_refused(tmp_path: Path, monkeypatch: pyte
         load_settings(LIVE | {"hot_path": tmp_path / "lake"}, tmp_path)
 
 
-def test_a_bad_variable_of_the_controller_is_refused_by_its_own_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_controllers_own_bad_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORE_DATABASE_URL", f"mysql {PASSWORD}")
     message = refusal(LIVE, tmp_path)
     assert "CORE_DATABASE_URL" in message
@@ -536,9 +528,7 @@ TOGETHER: list[tuple[dict[str, str], str]] = [
 
 
 @pytest.mark.parametrize(("given", "says"), TOGETHER)
-def test_what_contradicts_itself_is_refused_in_these_words(
-    given: dict[str, str], says: str, tmp_path: Path
-) -> None:
+def test_what_contradicts_itself_is_told_in_these_words(given: dict[str, str], says: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("a-token\n", encoding="utf-8")
     named = {name: str(file) if value == "FILE" else value for name, value in given.items()}

@@ -99,9 +99,7 @@ def test_a_setup_config_that_names_no_database_is_refused(content: bytes, says: 
     assert PASSWORD not in str(caught.value)
 
 
-def test_files_of_another_user_are_refused_and_not_crashed_on(
-    shared_dir: Path, as_another_user: Callable[[], None]
-) -> None:
+def test_files_of_another_user_are_only_refused(shared_dir: Path, as_another_user: Callable[[], None]) -> None:
     for name in ("token", "setup.json", TOML_NAME):
         (shared_dir / name).write_text("sample = 5", encoding="utf-8")
         (shared_dir / name).chmod(0)
@@ -117,9 +115,7 @@ def test_files_of_another_user_are_refused_and_not_crashed_on(
 @pytest.mark.parametrize(
     ("mode", "seen"), [(0o600, None), (0o400, None), (0o640, "0640"), (0o604, "0604"), (0o644, "0644")]
 )
-def test_a_token_file_that_others_can_read_is_told_by_its_mode(
-    mode: int, seen: str | None, tmp_path: Path
-) -> None:
+def test_a_token_file_that_others_read_is_told_by_its_mode(mode: int, seen: str | None, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(TOKEN, encoding="utf-8")
     file.chmod(mode)

@@ -99,9 +99,7 @@ def test_late_rows_are_told_from_lost_ones_by_a_second_count_after_the_watermark
 
 
 @pytest.mark.parametrize(("due", "lake", "not_due", "asked"), [(8, 8, 2, 2), (8, 8, 1, 3), (9, 8, 2, 3)])
-def test_our_own_count_tells_late_rows_at_once_and_no_others(
-    due: int, lake: int, not_due: int, asked: int
-) -> None:
+def test_our_count_tells_late_rows_at_once_and_no_others(due: int, lake: int, not_due: int, asked: int) -> None:
     bench = Bench(MISMATCH, parity_result({"a": (10, 8)}), parity_result({"a": (10, 10)}))
     ours = [CountRow("a", None, due, lake, not_due, 0, matches=due == lake)]
     checker = SpotChecker(
@@ -209,9 +207,7 @@ def of_window(**changes: datetime) -> ParityResult:
         (parity_result({"a": (1, 1)}, sensor_ids=("a", "b")), [], "counted others, or not all"),
     ],
 )
-def test_a_job_that_contradicts_what_it_was_asked_or_itself_is_not_believed(
-    result: ParityResult, asked: list[str], says: str
-) -> None:
+def test_a_job_that_contradicts_itself_is_not_believed(result: ParityResult, asked: list[str], says: str) -> None:
     with pytest.raises(PromiseBrokenError, match=says):
         Bench(result).check(*asked)
 

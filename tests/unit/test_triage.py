@@ -146,9 +146,7 @@ def stands_in(day: date, location: str = "hot") -> dict[tuple[str, datetime], La
         (day_of([row()], [], files=DayFiles({OWN: 2}, {OWN: "torn.parquet"})), "unreadable file", "torn.parquet"),
     ],
 )
-def test_a_missing_row_is_told_by_the_files_before_anything_else(
-    comparison: DayComparison, diagnosis: str, detail: str
-) -> None:
+def test_a_missing_row_is_told_by_its_files_first(comparison: DayComparison, diagnosis: str, detail: str) -> None:
     (finding,) = diagnose([comparison])
     assert (finding.diagnosis, finding.rows) == (diagnosis, 1)
     assert detail in finding.summary

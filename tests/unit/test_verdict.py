@@ -110,9 +110,7 @@ def test_any_check_that_was_not_proven_is_incomplete(key: str, status: CheckStat
 
 @pytest.mark.parametrize("planned_so", [True, False])
 @pytest.mark.parametrize("key", CHECKS)
-def test_a_check_that_was_deselected_or_not_part_of_the_selection_is_incomplete(
-    key: str, planned_so: bool
-) -> None:
+def test_a_check_that_was_deselected_or_never_selected_is_incomplete(key: str, planned_so: bool) -> None:
     records = [record for record in good_run() if getattr(record, "key", None) != key]
     found = verdict([*records, planned(key, selected=False)] if planned_so else records)
     assert found.outcome is Outcome.INCOMPLETE

@@ -68,9 +68,7 @@ def test_no_time_at_all_still_allows_a_look(clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "reached"), [(3, True), (11, False)])
-def test_the_last_state_is_given_back_with_whether_it_is_as_wanted(
-    seconds: int, reached: bool, clock: FakeClock
-) -> None:
+def test_the_last_state_is_told_with_whether_it_is_right(seconds: int, reached: bool, clock: FakeClock) -> None:
     began = clock.now
     wanted = WATERMARK + (began + seconds) * SECOND
     watch = ReplicationWatch(Advancing(clock), pause=1.0, clock=clock, sleep=clock.sleep)

@@ -23,8 +23,8 @@ from tsse_validation.domain.contract import InspectedDataset, Replication
 from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339, parse_rfc3339, utc_day, utc_now
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings, load_settings
-from tsse_validation.settings.model import Settings
 from tsse_validation.steps.check import Check
 from tsse_validation.steps.promises import CURRENT_DAY_ALLOWANCE_FILES, crowded_shards
 from tsse_validation.steps.run import begin_run
@@ -209,9 +209,7 @@ def test_a_clock_that_is_behind_ours_sees_its_own_day(moment: datetime) -> None:
 
 
 @pytest.mark.parametrize("ahead", [60.0, -60.0])
-def test_clocks_that_are_the_lag_guard_apart_tell_nothing_of_an_age(
-    ahead: float, settings: Settings, check: Check
-) -> None:
+def test_clocks_a_lag_guard_apart_tell_nothing_of_an_age(ahead: float, settings: Settings, check: Check) -> None:
     moment = MOMENTS["the end of a year"]
     clock = ControllerClock(None, lambda: moment)
     with pytest.raises(NotCheckedError):
@@ -227,9 +225,7 @@ def test_clocks_that_are_the_lag_guard_apart_tell_nothing_of_an_age(
     st.sampled_from(list(MOMENTS.values())),
     NEAR,
 )
-def test_an_age_is_the_same_in_whatever_zone_a_watermark_is_written(
-    mark: datetime, moment: datetime, near: timedelta
-) -> None:
+def test_an_age_is_the_same_whatever_the_zone_is(mark: datetime, moment: datetime, near: timedelta) -> None:
     now = moment + near
     clock = ControllerClock(None, lambda: now)
     told = replication(computed_through_ts=mark.astimezone(UTC).isoformat()).computed_through_ts
@@ -279,9 +275,7 @@ def test_a_run_is_named_by_utc(moment: datetime, loaded: LoadedSettings) -> None
         ("2028-02-29T23:59:59.999999Z", "2028-02-28", "2028-02-27"),
     ],
 )
-def test_only_today_and_yesterday_may_hold_files_that_compaction_has_yet_to_merge(
-    now: str, yesterday: str, before: str
-) -> None:
+def test_only_today_and_yesterday_may_hold_unmerged_files(now: str, yesterday: str, before: str) -> None:
     dataset = InspectedDataset.model_validate(
         {
             "computed_through_ts": now,

@@ -110,9 +110,7 @@ def test_only_the_first_and_the_last_part_can_be_less_than_a_day(window: Window)
 
 
 @given(COVERAGES, ANY, ANY | st.none())
-def test_a_row_is_due_when_the_lake_must_have_been_told_of_it(
-    coverage: Coverage, ts: datetime, inserted_at: datetime | None
-) -> None:
+def test_a_row_is_due_when_it_was_told(coverage: Coverage, ts: datetime, inserted_at: datetime | None) -> None:
     due = coverage.due(ts, inserted_at)
     within = coverage.backfill_from <= ts <= coverage.watermark
     told = ts < coverage.backfill_to if inserted_at is None else inserted_at <= coverage.watermark
@@ -159,9 +157,7 @@ def test_the_halves_of_a_window_are_the_window_and_as_long_as_each_other(window:
 
 
 @given(FEW_DAYS, DAYS, NEAR)
-def test_without_some_days_a_window_holds_all_of_its_other_days(
-    window: Window, days: set[date], instant: datetime
-) -> None:
+def test_without_some_days_a_window_has_its_others(window: Window, days: set[date], instant: datetime) -> None:
     left = without_days(window, days)
     for at in (instant, window.start, window.end):
         assert any(at in part for part in left) == (at in window and at.date() not in days)
@@ -175,9 +171,7 @@ def test_what_is_left_of_a_window_is_in_as_few_windows_as_can_be(window: Window,
 
 
 @given(FEW_DAYS, st.integers(-1, 12))
-def test_slices_of_a_window_are_the_window_split_at_midnights_into_equal_numbers_of_days(
-    window: Window, slices: int
-) -> None:
+def test_slices_of_a_window_are_split_at_midnights_into_equal_numbers_of_days(window: Window, slices: int) -> None:
     found = in_slices(window, slices)
     assert (found[0].start, found[-1].end) == (window.start, window.end)
     for earlier, later in pairwise(found):
@@ -227,9 +221,7 @@ def test_of_a_window_that_reaches_beyond_the_covered_range_only_what_lies_within
 
 
 @pytest.mark.parametrize("start", [COVERED.end, COVERED.end + MICROSECOND])
-def test_a_window_without_more_than_an_instant_of_the_covered_range_is_promised_nothing_of(
-    start: datetime,
-) -> None:
+def test_of_a_window_with_an_instant_of_the_covered_range_nothing_is_promised(start: datetime) -> None:
     assert asked_and_promised(COVERED, start, COVERED.end + DAY) == (Window(start, COVERED.end + DAY), None)
 
 

@@ -11,7 +11,7 @@ from tsse_validation.domain.instants import to_micros
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.direct import DirectProof
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 
 
 def run(case: Case) -> Answer:

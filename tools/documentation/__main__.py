@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
 from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, CheckSpec, step_name
-from tsse_validation.settings.model import ENV_PREFIX, Settings, option_of
+from tsse_validation.settings.definitions import ENV_PREFIX, Settings, option_of
 
 DOCS = Path(__file__).parents[2] / "docs"
 REMAKE = "python -m tools.documentation"

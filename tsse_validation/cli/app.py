@@ -12,7 +12,7 @@ from tsse_validation.cli.inspect_command import inspect
 from tsse_validation.cli.parity_command import parity
 from tsse_validation.cli.printing import EXIT_CODES_TEXT
 from tsse_validation.cli.report_command import report
-from tsse_validation.cli.run_command import run
+from tsse_validation.cli.run_command import run_runbook
 
 app = typer.Typer(
     name="tsse-validate",
@@ -24,9 +24,10 @@ for command in (health, inspect, backfill, parity, report, index):
     app.command(epilog=EXIT_CODES_TEXT)(command)
 # Its options are pytest's, its help too.
 app.command(
+    "run",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
     add_help_option=False,
-)(run)
+)(run_runbook)
 
 
 def _show_version(wanted: bool) -> None:

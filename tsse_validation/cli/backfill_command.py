@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from tsse_validation.cli.options import CONTROLLER, AsJson, takes
 from tsse_validation.cli.printing import print_json
+from tsse_validation.cli.setting_options import CONTROLLER, AsJson, takes
 from tsse_validation.clients.turn import backfill_turn
 from tsse_validation.domain.contract import BackfillResult, Job
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.backfilling import start_backfill
 from tsse_validation.steps.opening import job_runner, postgres_client
 

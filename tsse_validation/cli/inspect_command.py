@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
-from tsse_validation.cli.options import CONTROLLER, AsJson, Mode, ModeOption, takes
 from tsse_validation.cli.printing import print_json
+from tsse_validation.cli.setting_options import CONTROLLER, AsJson, Mode, ModeOption, takes
 from tsse_validation.domain.contract import Inspection
 from tsse_validation.domain.instants import format_rfc3339
-from tsse_validation.settings.model import Settings
-from tsse_validation.steps.inspecting import inspect as inspect_by_job
-from tsse_validation.steps.inspecting import inspect_directly
+from tsse_validation.settings.definitions import Settings
+from tsse_validation.steps.inspecting import inspect_by_job, inspect_directly
 from tsse_validation.steps.opening import job_runner, lake_reader
 
 

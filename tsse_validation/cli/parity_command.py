@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from tsse_validation.cli.options import CONTROLLER, AsJson, Mode, ModeOption, takes
 from tsse_validation.cli.printing import print_json
+from tsse_validation.cli.setting_options import CONTROLLER, AsJson, Mode, ModeOption, takes
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
 from tsse_validation.domain.errors import NotCheckedError, SettingsError
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.report.markdown.markup import bullet, code, escaped, table
 from tsse_validation.runlog.records import RowVersion
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.fields import Level
-from tsse_validation.settings.model import Settings
 from tsse_validation.settings.places import places_in_the_lake
 from tsse_validation.steps.opening import job_runner
 from tsse_validation.steps.window_proof import WindowProof, count_window_by_job, prove_window

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from tsse_validation.settings.places import cache_directory
 from tsse_validation.suite_home import CONFIG_NAME, RUNBOOK_DIR, runbook_home
 
 
@@ -15,8 +16,8 @@ class _WholeRunbook:
         self._runbook = str(runbook)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_configure(self, config: pytest.Config) -> None:
-        """Refuse what is no option.
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        """Refuse what is no option, before the run begins.
 
         Raises:
             pytest.UsageError: there is such an argument.
@@ -27,8 +28,12 @@ class _WholeRunbook:
             raise pytest.UsageError(msg)
 
 
-def run(context: typer.Context) -> None:
+def run_runbook(context: typer.Context) -> None:
     """Run the whole runbook: it takes pytest's options and the suite's, see `tsse-validate run --help`."""
+    from hypothesis.configuration import set_hypothesis_home_dir  # late: it takes half a second
+
+    # hypothesis would leave its notes in the current directory
+    set_hypothesis_home_dir(cache_directory() / "hypothesis")
     home = runbook_home()
     runbook = home / RUNBOOK_DIR
     ours = ["-p", "tsse_validation.pytest_plugin.command_line", "-p", "no:cacheprovider"]

@@ -35,7 +35,7 @@ MOST_EVENTS = 100_000
 _UNAVAILABLE = 503
 """What a server answers while something that it needs is away: it breaks no promise by saying so."""
 
-Model = TypeVar("Model", bound=BaseModel)
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class CoreClient:
                 msg = f"Job {job_id} has more than {MOST_EVENTS:,} events."
                 raise PromiseBrokenError(msg, "Look at the controller's log: something repeats without end.")
 
-    def result(self, job_id: str, model: type[Model]) -> Model:
+    def result(self, job_id: str, model: type[_Model]) -> _Model:
         """GET the result of a completed job as one of the contract's models (section 3)."""
         return self._model(self._get(f"{JOBS_PATH}/{job_id}/result"), model, key="result", expect=200)
 
@@ -177,7 +177,7 @@ class CoreClient:
                 return answer
             self.budget.was_refused(_retry_after(answer))
 
-    def _model(self, answer: Answer, model: type[Model], *, key: str | None, expect: int) -> Model:
+    def _model(self, answer: Answer, model: type[_Model], *, key: str | None, expect: int) -> _Model:
         _refuse_errors(answer, expect)
         document = answer.json()
         content = document.get(key) if key is not None and isinstance(document, dict) else document

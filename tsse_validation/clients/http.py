@@ -21,7 +21,7 @@ from tsse_validation.domain.errors import (
     UnreachableError,
 )
 from tsse_validation.runlog.redaction import Redactor
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 
 Exchange: TypeAlias = tuple[httpx.Response, bytes]
 MAX_ANSWER_BYTES = 64 * 1024 * 1024

@@ -12,7 +12,7 @@ from tsse_validation.domain.contract import Job, JobEvent
 from tsse_validation.domain.errors import DeadlineError, JobFailedError, UnreachableError
 from tsse_validation.domain.polling import growing, looks
 
-Model = TypeVar("Model", bound=BaseModel)
+_Model = TypeVar("_Model", bound=BaseModel)
 _FIRST_PAUSE = 0.1
 
 JOB_ADVICE = {
@@ -26,14 +26,14 @@ JOB_ADVICE = {
 
 
 @dataclass(frozen=True)
-class FinishedJob(Generic[Model]):
+class FinishedJob(Generic[_Model]):
     """A job that has completed, with its result, its events and the seconds from its creation to its end.
 
     `progress` holds each `(completed, total)` that a poll has seen, in order.
     """
 
     job: Job
-    result: Model
+    result: _Model
     events: tuple[JobEvent, ...]
     progress: tuple[tuple[int, int | None], ...]
     seconds: float
@@ -63,12 +63,12 @@ class JobRunner:
         self,
         job_type: str,
         params: dict[str, object],
-        model: type[Model],
+        model: type[_Model],
         *,
         purpose: str,
         timeout: float,
         on_job: Callable[[Job], None] = lambda _job: None,
-    ) -> FinishedJob[Model]:
+    ) -> FinishedJob[_Model]:
         """Create a job, follow it to its end and return it with its result; `on_job` sees every poll.
 
         Raises:
@@ -84,11 +84,11 @@ class JobRunner:
     def follow(
         self,
         job: Job,
-        model: type[Model],
+        model: type[_Model],
         *,
         timeout: float,
         on_job: Callable[[Job], None] = lambda _job: None,
-    ) -> FinishedJob[Model]:
+    ) -> FinishedJob[_Model]:
         """Follow a job that was just created to its end, and return it with its result; errors as in `run`."""
         began = self._clock()
         seen: list[tuple[int, int | None]] = []

@@ -19,7 +19,7 @@ from tsse_validation.domain.digest import DIGEST_SCHEMA, ROW_HASH_SQL
 from tsse_validation.domain.errors import AccessError, DeadlineError, NotAllowedError, SuiteError, UnreachableError
 from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.windows import Window
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 
 APPLICATION_NAME = "tsse-validation"
 IDLE_SECONDS = 1_800

@@ -141,7 +141,25 @@ def _final(a: Bits32, b: Bits32, c: Bits32) -> tuple[Bits32, Bits32]:
 def digest_days(rows: pa.Table, *, hashed: bool = True) -> pa.Table:
     """Return the digests of each sensor and UTC day among `rows`, in `DIGEST_SCHEMA`, unordered.
 
-    Each key must stand in `rows` once. Without `hashed` the digests are 0: then only counts and times are told.
+    `rows` has the lake's columns: `sensor_id` string, `ts` timestamp[us] in UTC without a zone, `value` double,
+    `quality` int32. Each key must stand in `rows` once. Without `hashed` the digests are 0: then only counts and
+    times are told.
+
+    >>> from datetime import datetime
+    >>> import pyarrow as pa
+    >>> from tsse_validation import digest_days
+    >>> ts = pa.array([datetime(2026, 1, 1, 12), datetime(2026, 1, 2)], pa.timestamp("us"))
+    >>> quality = pa.array([0, 0], pa.int32())
+    >>> rows = pa.table({"sensor_id": ["a", "a"], "ts": ts, "value": [1.5, 2.5], "quality": quality})
+    >>> digests = digest_days(rows)
+    >>> [(row["sensor_id"], str(row["day"]), row["rows"]) for row in digests.to_pylist()]
+    [('a', '2026-01-01', 1), ('a', '2026-01-02', 1)]
+    >>> digests.equals(digest_days(rows.take([1, 0])).sort_by("day"))
+    True
+
+    Raises:
+        KeyError: a column is missing.
+
     """
     ts = rows["ts"]
     hashes = row_hashes(rows) if hashed else np.zeros(rows.num_rows, dtype=np.uint64)

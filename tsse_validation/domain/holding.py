@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from tsse_validation.domain.errors import BlockedError, NotCheckedError, PromiseBrokenError
 
-Value = TypeVar("Value")
+_Fact = TypeVar("_Fact")
 
 
 def hold(holds: object, message: str, advice: str = "") -> None:
@@ -29,7 +29,7 @@ def need(something: object, message: str, advice: str = "") -> None:
         raise NotCheckedError(message, advice)
 
 
-def require(value: Value | None, what: str) -> Value:
+def require(value: _Fact | None, what: str) -> _Fact:
     """Return a fact that an earlier check has found out.
 
     Raises:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from typing import TypeVar
 
-Value = TypeVar("Value")
+_Seen = TypeVar("_Seen")
 
 
 def growing(first: float, longest: float, growth: float = 1.5) -> Iterator[float]:
@@ -17,13 +17,13 @@ def growing(first: float, longest: float, growth: float = 1.5) -> Iterator[float
 
 
 def looks(
-    look: Callable[[], Value],
+    look: Callable[[], _Seen],
     *,
     timeout: float,
     pauses: Iterable[float],
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Value]:
+) -> Iterator[_Seen]:
     """Yield what is seen: at once, after each pause, and a last time when `timeout` seconds are over.
 
     `pauses` are in seconds and must not end. The time that the caller takes between two looks counts too.
@@ -42,14 +42,14 @@ def wait_until(condition: Callable[[], bool], *, seconds: float, every: float = 
 
 
 def poll(
-    look: Callable[[], Value],
-    reached: Callable[[Value], object],
+    look: Callable[[], _Seen],
+    reached: Callable[[_Seen], object],
     *,
     timeout: float,
     pause: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> Value:
+) -> _Seen:
     """Return the first value that is as wanted, or the last that was seen within `timeout` seconds."""
     for value in looks(look, timeout=timeout, pauses=repeat(pause), clock=clock, sleep=sleep):
         if reached(value):

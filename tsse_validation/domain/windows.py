@@ -22,7 +22,16 @@ SPOT_WINDOW = timedelta(hours=24)
 class Window:
     """A window of `ts`, both ends inclusive, as the parity job takes it (contract section 3).
 
-    In JSON, as the controller and the run log write it, it is an object of `start` and `end`, each RFC 3339.
+    In JSON, as the controller and the run log write it, it is an object of `start` and `end`, each RFC 3339. Both
+    ends are kept in UTC, at the microsecond.
+
+    >>> from datetime import UTC, datetime
+    >>> from tsse_validation import Window
+    >>> window = Window(datetime(2026, 1, 1, 18, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC))
+    >>> [str(day) for day in window.days()]
+    ['2026-01-01', '2026-01-02', '2026-01-03']
+    >>> window.end in window
+    True
 
     Raises:
         ValueError: an end is naive, or the end lies before the start.

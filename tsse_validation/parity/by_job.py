@@ -13,7 +13,7 @@ from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.job_counts import JobCount, unexplained_by_lateness
 from tsse_validation.runlog.records import CountRow, CountsTaken
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 
 _ROUNDS = 3
 """Counts after the first, before a mismatch is told: a row upserted in two counts is not due in either."""

@@ -52,7 +52,12 @@ _EVENLY_DRAWN = 2**24
 class Landmarks:
     """What edges are made of: the covered window, and instants at which Postgres has a row.
 
-    `row_instants` must lie in `covered`; they may be any sample, and none at all.
+    `row_instants` must lie in `covered`, UTC-aware; they may be any sample, and none at all.
+
+    >>> from datetime import UTC, datetime
+    >>> from tsse_validation import Landmarks, Window
+    >>> Landmarks(Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)), []).row_instants
+    []
 
     Raises:
         ValueError: an instant is naive, or lies outside.
@@ -181,7 +186,14 @@ EDGES: Mapping[str, Callable[[Landmarks], st.SearchStrategy[Window]]] = {
 def windows(marks: Landmarks, edge: str) -> st.SearchStrategy[Window]:
     """Draw windows of one kind, inclusive, UTC and in microseconds; every one lies in the covered window.
 
-    `edge` is a key of `EDGES`.
+    `edge` is a key of `EDGES`; the module's own text tells what each does, and how windows shrink.
+
+    >>> from datetime import UTC, datetime
+    >>> from hypothesis import find
+    >>> from tsse_validation import Landmarks, Window, windows
+    >>> january = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
+    >>> str(find(windows(Landmarks(january, []), "backfill-start"), lambda window: True))
+    '2026-01-01T00:00:00.000000+00:00 → 2026-01-01T00:00:00.000000+00:00'
 
     Raises:
         ValueError: there is no such edge.

@@ -18,7 +18,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from tsse_validation.pytest_plugin import hookspecs
-from tsse_validation.settings.model import Settings, option_of
+from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.suite_home import CONFIG_NAME, checkout_around
 
 _DEST_PREFIX = "tsse_"

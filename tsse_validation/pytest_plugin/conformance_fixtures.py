@@ -9,7 +9,7 @@ from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.conformance.jobs import Surroundings
 from tsse_validation.conformance.subject import Subject
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.run import ValidationRun
 from tsse_validation.steps.validated_stack import Stack
 

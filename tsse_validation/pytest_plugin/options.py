@@ -8,13 +8,16 @@ from tsse_validation.domain.errors import SettingsError
 from tsse_validation.pytest_plugin.command_line import given_settings
 from tsse_validation.report.model.files import REPORT_HTML, TESTS_HTML
 from tsse_validation.runlog.records import Note
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import load_settings
-from tsse_validation.settings.model import Settings
 from tsse_validation.settings.places import places_in_the_lake
 from tsse_validation.steps.interrupts import interrupt_on_sigterm
 from tsse_validation.steps.live_stack import absent_capabilities
-from tsse_validation.steps.run import RUN, ValidationRun, begin_run
+from tsse_validation.steps.run import ValidationRun, begin_run
 from tsse_validation.suite_home import RUNBOOK_DIR
+
+RUN = pytest.StashKey[ValidationRun]()
+"""The run that a session makes."""
 
 
 def runs_the_runbook(config: pytest.Config) -> bool:

@@ -8,8 +8,9 @@ import pytest
 from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.domain.errors import BlockedError, NotCheckedError
 from tsse_validation.domain.stack import Capability
+from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.runlog.records import CheckPlanned
-from tsse_validation.steps.run import RUN, ValidationRun
+from tsse_validation.steps.run import ValidationRun
 
 _DESELECTED = pytest.StashKey[list[pytest.Item]]()
 _MARKERS = (

@@ -19,7 +19,7 @@ from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.by_job import SpotChecker
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow, Finding
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps import proving
 from tsse_validation.steps.check import Check
 from tsse_validation.steps.inspecting import AspectComparison, compare_inspections, watch_by_file, watch_by_jobs
@@ -29,8 +29,7 @@ from tsse_validation.steps.run import Facts, ValidationRun
 from tsse_validation.steps.scoping import covered_scope, hold_cold_dates, spot_scope
 from tsse_validation.steps.spot_checking import reads_directly
 from tsse_validation.steps.validated_stack import Stack
-from tsse_validation.steps.watermark import active_lake_jobs as active_in
-from tsse_validation.steps.watermark import examine_files, seconds_ahead
+from tsse_validation.steps.watermark import active_jobs_seen, examine_files, seconds_ahead
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +53,11 @@ def lake_recorder(run: ValidationRun, clock: ControllerClock) -> LakeRecorder:
 @pytest.fixture(scope="session")
 def active_lake_jobs(request: pytest.FixtureRequest, stack: Stack) -> Callable[[], Sequence[ActiveJob] | None]:
     """Return what tells the lake jobs that wait or run now, or `None` where we cannot see them."""
-    return (lambda: None) if stack.conninfo is None else partial(active_in, request.getfixturevalue("postgres"))
+    return (
+        (lambda: None)
+        if stack.conninfo is None
+        else partial(active_jobs_seen, request.getfixturevalue("postgres"))
+    )
 
 
 @pytest.fixture(scope="session")
@@ -143,4 +146,4 @@ def heal(
     progress: ProgressReporter,
 ) -> Callable[[], Finding]:
     """Return what backfills again, compares again, and tells what has healed."""
-    return partial(proving.heal, run, jobs, watch, proof, day_counts, progress)
+    return partial(proving.heal_check, run, jobs, watch, proof, day_counts, progress)

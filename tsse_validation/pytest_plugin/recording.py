@@ -12,6 +12,7 @@ from rich.console import Console
 from tsse_validation.domain.catalogue import spec_of
 from tsse_validation.domain.errors import BlockedError, NotCheckedError, PromiseBrokenError, SuiteError
 from tsse_validation.domain.instants import utc_now
+from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.pytest_plugin.ordering import check_id, check_key, step_of
 from tsse_validation.report.html.html_pages import render_summary
 from tsse_validation.report.markdown.step_summary import render_step_summary
@@ -21,7 +22,7 @@ from tsse_validation.report.writer import Written, append_step_summary, write_re
 from tsse_validation.runlog.records import CheckFinished, CheckStarted, CheckStatus, PostsSpent, RunFinished
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.steps.check import Check
-from tsse_validation.steps.run import RUN, ValidationRun
+from tsse_validation.steps.run import ValidationRun
 from tsse_validation.verdict import EXIT_LEAK
 
 WRITTEN = pytest.StashKey[Written]()

@@ -209,11 +209,6 @@ class WindowChecked(Record):
     mismatching: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
 
-    @property
-    def window(self) -> Window:
-        """The window itself."""
-        return Window(self.start, self.end)
-
 
 class BackfillSeen(Record):
     """A backfill job as it went: its days, rows and events."""

@@ -55,7 +55,16 @@ _LISTED: Mapping[str, type[Record]] = {
 
 
 class RunResult(BaseModel):
-    """All that a run has seen, grouped: the one model behind the verdict and every report."""
+    """All that a run has seen, grouped: the one model behind the verdict and every report.
+
+    Instants are UTC, durations seconds, sizes bytes. `from_log` reads a run's `run.jsonl`, also of a run that goes
+    on or was killed; it raises `ValueError` where that is no log of this suite.
+
+    >>> from tsse_validation import RunResult
+    >>> result = RunResult.from_log(RUN / "run.jsonl")
+    >>> {check.status.value for check in result.checks}
+    {'passed'}
+    """
 
     model_config = ConfigDict(frozen=True)
 

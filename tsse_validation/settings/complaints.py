@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.fields import StackKind
-from tsse_validation.settings.model import Settings, option_of
 from tsse_validation.settings.places import places_in_the_lake
 
 _IMAGES = ("postgres_image", "qdrant_image", "core_image", "base_image")

@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from tsse_validation.domain.errors import SettingsError
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.fields import as_conninfo, is_token
-from tsse_validation.settings.model import Settings
 
 
 def token_of(settings: Settings) -> SecretStr:

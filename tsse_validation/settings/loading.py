@@ -13,7 +13,7 @@ from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.runlog.records import SettingValue
 from tsse_validation.settings.complaints import run_complaints
-from tsse_validation.settings.model import Settings, option_of
+from tsse_validation.settings.definitions import Settings, option_of
 
 TOML_NAME = "tsse-validation.toml"
 COMMAND_LINE = "command line"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 
 
 def places_in_the_lake(settings: Settings, places: Mapping[str, Path | None]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from tsse_validation.domain.errors import NotCheckedError, SuiteError
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.runlog.records import BackfillSeen, Note
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.interrupts import deferred_interrupts
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import ValidationRun

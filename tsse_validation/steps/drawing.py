@@ -19,7 +19,7 @@ from tsse_validation.parity.by_job import MismatchError, SpotChecker
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.parity.strategies import EDGES, Landmarks, windows
 from tsse_validation.runlog.records import WindowChecked
-from tsse_validation.settings.model import option_of
+from tsse_validation.settings.definitions import option_of
 from tsse_validation.steps.check import Check
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.run import ValidationRun

@@ -25,7 +25,7 @@ from tsse_validation.domain.contract import (
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.polling import poll
 from tsse_validation.lake.reader import LakeReader
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.check import Check
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.promises import crowded_shards
@@ -38,7 +38,7 @@ _FIRST_PASS_SECONDS = 90.0
 _COMPACTION_SECONDS = 150.0
 
 
-def inspect(jobs: JobRunner, settings: Settings) -> Inspection:
+def inspect_by_job(jobs: JobRunner, settings: Settings) -> Inspection:
     """Run one inspection job (contract section 3)."""
     job = jobs.run(INSPECT_JOB, {}, InspectResult, purpose="inspect", timeout=settings.job_timeout)
     return job.result.inspection
@@ -81,7 +81,7 @@ def watch_by_jobs(jobs: JobRunner, settings: Settings, recorder: LakeRecorder | 
     """Watch the replication state by inspection jobs; what is seen goes to the recorder."""
 
     def read() -> Replication:
-        state = inspect(jobs, settings).replication
+        state = inspect_by_job(jobs, settings).replication
         return state if recorder is None else recorder.watched(state, "inspection")
 
     return ReplicationWatch(read, pause=API_PAUSE_SECONDS)
@@ -160,7 +160,7 @@ def compare_inspections(lake: LakeReader, jobs: JobRunner, settings: Settings) -
     """
     for attempt in range(_ATTEMPTS):
         before = _direct_view(lake)
-        inspection = inspect(jobs, settings)
+        inspection = inspect_by_job(jobs, settings)
         after = _direct_view(lake)
         comparisons = {
             "paths": _compare_paths(inspection, lake),
@@ -270,7 +270,7 @@ def _inspect_until(
 ) -> Inspection:
     """Inspect until the state is as wanted, or the time is over: the last inspection then speaks for itself."""
     return poll(
-        lambda: inspect(jobs, settings),
+        lambda: inspect_by_job(jobs, settings),
         settled,
         timeout=timeout,
         pause=pause,

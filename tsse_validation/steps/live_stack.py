@@ -9,7 +9,7 @@ from tsse_validation.domain.stack import Capability, LakePaths
 from tsse_validation.lake.reader import STATE_DIR
 from tsse_validation.runlog.records import StackComponent
 from tsse_validation.settings.credentials import conninfo_of, read_token, token_of
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.validated_stack import Stack
 
 QDRANT_PORT = 6333

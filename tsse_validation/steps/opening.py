@@ -16,7 +16,7 @@ from tsse_validation.domain.errors import SettingsError
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.credentials import conninfo_of, token_of
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8000"
 DEFAULT_QDRANT_URL = "http://127.0.0.1:6333"

@@ -14,7 +14,7 @@ from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError, SuiteError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.phrasing import count_of
-from tsse_validation.domain.progress import Update, quiet
+from tsse_validation.domain.progress_update import Update, quiet
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.comparing import proven_days, sum_by_sensor
 from tsse_validation.parity.direct import DirectProof
@@ -142,7 +142,7 @@ def _both_sides(row: CountRow) -> str:
     return f"{row.sensor_id} on {row.day}: Postgres {row.postgres}, lake {row.lake}"
 
 
-def heal(
+def heal_check(
     run: ValidationRun,
     jobs: JobRunner,
     watch: ReplicationWatch,

@@ -7,13 +7,12 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 
-import pytest
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from tsse_validation import __version__
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.jobs import FinishedJob
 from tsse_validation.domain.catalogue import step_label
@@ -29,8 +28,8 @@ from tsse_validation.runlog.records import (
     StackDescribed,
 )
 from tsse_validation.runlog.redaction import Redactor, is_distinctive
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
-from tsse_validation.settings.model import Settings
 from tsse_validation.steps.validated_stack import Stack
 
 LOG_NAME = "run.jsonl"
@@ -130,9 +129,6 @@ class ValidationRun:
             )
 
 
-RUN = pytest.StashKey[ValidationRun]()
-
-
 def begin_run(
     loaded: LoadedSettings, absent: Mapping[Capability, str], now: datetime | None = None
 ) -> ValidationRun:
@@ -152,7 +148,7 @@ def begin_run(
         RunStarted(
             run_id=run_id,
             at=began,
-            suite_version=__version__,
+            suite_version=version("tsse-validation"),
             settings=loaded.shown(),
             environment=_environment(),
         )
@@ -176,5 +172,5 @@ def _environment() -> Mapping[str, str]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": str(os.cpu_count()),
-        "pytest": pytest.__version__,
+        "pytest": version("pytest"),
     }

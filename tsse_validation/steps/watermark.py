@@ -15,7 +15,7 @@ from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.lake.file_checks import FileFindings, examine
 from tsse_validation.lake.reader import LakeReader
-from tsse_validation.settings.model import Settings
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.check import Check
 from tsse_validation.steps.inspecting import temporary_files_left
 from tsse_validation.steps.progress import ProgressReporter
@@ -33,7 +33,7 @@ def seconds_ahead(postgres: PostgresClient, clock: ControllerClock) -> float:
         return (snapshot.now() - clock.now()).total_seconds()
 
 
-def active_lake_jobs(postgres: PostgresClient) -> list[ActiveJob] | None:
+def active_jobs_seen(postgres: PostgresClient) -> list[ActiveJob] | None:
     """Return the lake jobs that wait or run now, or `None` where this role may not see them."""
     try:
         with postgres.snapshot() as snapshot:

@@ -14,14 +14,14 @@ from tsse_validation.parity.by_job import MismatchError, SpotChecker
 from tsse_validation.parity.comparing import sum_by_sensor
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.fields import Level
-from tsse_validation.settings.model import Settings
-from tsse_validation.steps.inspecting import inspect, watch_by_jobs
+from tsse_validation.steps.inspecting import inspect_by_job, watch_by_jobs
 from tsse_validation.steps.opening import lake_reader, postgres_client
 from tsse_validation.steps.proving import compare_in_slices
 from tsse_validation.steps.scoping import asked_window, covered_scope, promised_scope
 
-MOST_ROWS_SHOWN = 50
+MOST_ROWS_PRINTED = 50
 NOTHING_READ = DrillDown((), (), 0, {})
 
 
@@ -53,9 +53,9 @@ def prove_window(settings: Settings) -> WindowProof:
     the watermark), the sensors (`sensor_ids`, by default all) and the `level`. Nothing is written to either side.
 
     >>> from tsse_validation import Settings, prove_window
-    >>> proof = prove_window(Settings(database_url="dbname=farm", hot_path="/lake/hot"))  # doctest: +SKIP
-    >>> proof.mismatching, [finding.summary for finding in proof.found.findings]  # doctest: +SKIP
-    ([], [])
+    >>> proof = prove_window(Settings(database_url=DSN, hot_path=HOT, cold_path=COLD))
+    >>> proof.mismatching, proof.found.findings, proof.found.differing
+    ([], [], 0)
 
     Raises:
         SettingsError: DSN or directory is not given.
@@ -78,7 +78,7 @@ def prove_window(settings: Settings) -> WindowProof:
         for row in rows
         if row.sensor_id in wanted or not settings.sensor_ids
     ]
-    found = drill_down(proof, scope, days, settings.level, RowTriage(settings.shards, MOST_ROWS_SHOWN))
+    found = drill_down(proof, scope, days, settings.level, RowTriage(settings.shards, MOST_ROWS_PRINTED))
     rows = sum_by_sensor(days, wanted)
     return WindowProof(asked_window(settings, covered), scope, rows, "direct", settings.level, found)
 
@@ -90,7 +90,7 @@ def count_window_by_job(settings: Settings, jobs: JobRunner) -> WindowProof:
         NotCheckedError: nothing is promised in the window.
 
     """
-    inspection = inspect(jobs, settings)
+    inspection = inspect_by_job(jobs, settings)
     cold = inspection.cold_path is not None
     covered = covered_scope(settings, inspection.replication, cold=cold, now=utc_now())
     scope = promised_scope(settings, covered)

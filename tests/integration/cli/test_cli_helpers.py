@@ -1,5 +1,6 @@
 """The runbook's helpers, run as an operator runs them."""
 
+import doctest
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import tsse_validation
 from fixtures.stacks.embedded import RunningStack
 from tests.integration.cli.conftest import Helper, RunHelper
 from tsse_validation.domain.contract import Inspection
@@ -70,9 +72,7 @@ def test_parity_by_the_job_writes_the_report_that_the_runbook_names(helper: RunH
 
 
 @pytest.mark.usefixtures("backfilled")
-def test_parity_finds_by_both_ways_a_row_that_was_deleted_in_postgres(
-    helper: RunHelper, lake_options: list[str], dsn: dict[str, str]
-) -> None:
+def test_both_ways_find_a_deleted_row(helper: RunHelper, lake_options: list[str], dsn: dict[str, str]) -> None:
     inserted = "sensor_id, ts, value, quality, inserted_at"
     with psycopg.connect(dsn["TSSE_DATABASE_URL"], autocommit=True) as database:
         gone = database.execute(
@@ -214,3 +214,43 @@ def test_a_token_on_the_command_line_is_taken_with_a_warning(helper: RunHelper, 
 
 def test_a_wrong_flag_is_wrong_usage(helper: RunHelper) -> None:
     assert helper("inspect", "--nope").code == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "alias"),
+    [
+        ("inspect", "--base-url", "--api-base-url"),
+        ("backfill", "--backfill-days", "--days"),
+        ("backfill", "--poll-interval", "--poll-seconds"),
+        ("parity", "--setup-config", "--config"),
+        ("parity", "--window-start", "--start"),
+        ("parity", "--window-end", "--end"),
+    ],
+)
+def test_an_option_is_taken_by_the_name_of_its_setting_and_by_that_of_the_runbooks_helper(
+    command: str, option: str, alias: str, helper: RunHelper
+) -> None:
+    told = {helper(command, name, "-1").err for name in (option, alias)}
+    assert len(told) == 1
+    assert f"{option} (command line): " in told.pop()
+
+
+@pytest.mark.usefixtures("backfilled")
+def test_a_window_that_the_lake_does_not_cover_is_said_with_options_that_the_command_takes(
+    helper: RunHelper,
+) -> None:
+    done = helper("parity", "--start", "2001-01-01T00:00:00Z", "--end", "2001-01-02T00:00:00Z")
+    assert done.code == 6
+    assert "lies outside of what the lake covers" in done.err
+    assert "Choose another by --window-start and --window-end." in done.err
+
+
+@pytest.mark.usefixtures("backfilled")
+def test_a_window_is_proven_from_a_script_as_the_documentation_has_it(
+    stack: RunningStack, dsn: dict[str, str]
+) -> None:
+    lake = stack.stack.lake
+    assert lake is not None
+    names = {"DSN": dsn["TSSE_DATABASE_URL"], "HOT": lake.hot, "COLD": lake.cold}
+    (example,) = doctest.DocTestFinder(recurse=False).find(tsse_validation.prove_window, globs=names)
+    assert doctest.DocTestRunner().run(example) == (0, 3)

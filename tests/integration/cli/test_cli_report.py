@@ -25,7 +25,7 @@ def test_the_page_is_the_same_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert written.html.read_bytes() == first
 
 
-def test_it_goes_where_it_is_told(
+def test_it_goes_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written = write_reports(tmp_path / "run", go())

@@ -83,9 +83,7 @@ def test_health_is_asked_for_without_the_token(bench: MakeBench) -> None:
     ("authorization", "sent"),
     [(None, None), ("Bearer", "Bearer"), ("Basic abc", "Basic abc"), ("own", f"Bearer {TOKEN}")],
 )
-def test_a_probe_goes_out_under_exactly_the_header_it_is_given(
-    authorization: str | None, sent: str | None, bench: MakeBench
-) -> None:
+def test_a_probe_has_exactly_its_own_header(authorization: str | None, sent: str | None, bench: MakeBench) -> None:
     made = bench(text(404, "Job not found"))
     got = made.core.probe(JOB_ID, made.core.authorization() if authorization == "own" else authorization)
     assert (got.status, got.text) == (404, "Job not found")
@@ -211,9 +209,7 @@ def test_an_answer_that_is_not_the_promised_one_is_told_as_what_it_is(
         ({"job": {key: value for key, value in JOB["job"].items() if key != "id"}}, "job.id"),
     ],
 )
-def test_json_that_is_not_what_the_contract_promises_is_told_by_its_place(
-    content: object, where: str, bench: MakeBench, told: Told
-) -> None:
+def test_json_off_the_contract_is_told_by_place(content: object, where: str, bench: MakeBench, told: Told) -> None:
     with told(PromiseBrokenError, "that the contract does not promise", where):
         bench(document(content)).core.job(JOB_ID)
 
@@ -263,9 +259,7 @@ def test_a_post_that_was_refused_by_the_budget_is_sent_again_when_the_server_sai
         ({}, 20),
     ],
 )
-def test_the_wait_after_a_refusal_is_what_its_headers_say(
-    headers: dict[str, str], at_least: int, bench: MakeBench
-) -> None:
+def test_the_wait_is_what_the_headers_say(headers: dict[str, str], at_least: int, bench: MakeBench) -> None:
     made = bench(text(429, "Too Many Requests!", headers), document(JOB))
     made.core.create_job(INSPECT_JOB, {}, purpose="inspect")
     assert at_least <= sum(made.clock.sleeps) <= at_least + 2

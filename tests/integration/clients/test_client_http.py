@@ -39,9 +39,7 @@ def test_an_answer_is_read_whole_with_its_headers_and_its_time(serve: Serve, con
     assert server.requests[0].headers["x-own"] == "1"
 
 
-def test_a_proxy_of_the_environment_is_not_used(
-    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_set_outside_is_not_used(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{dead_port()}")
     assert connect(serve(GOOD).url).get("/").status == 200
@@ -71,9 +69,7 @@ def test_a_connection_that_is_not_taken_up_is_given_up(serve: Serve, connect: Co
         connect(server.https_url, timeout=TIMEOUT_SECONDS).send("GET", "/healthz")
 
 
-def test_a_body_that_drips_is_given_up_at_the_deadline_of_the_whole_answer(
-    serve: Serve, connect: Connect, told: Told
-) -> None:
+def test_a_body_that_drips_is_given_up_at_the_whole_deadline(serve: Serve, connect: Connect, told: Told) -> None:
     def drip(exchange: Exchange) -> None:
         exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
         exchange.drip(b"{ ")
@@ -104,9 +100,7 @@ def test_a_chunked_body_that_never_ends_is_given_up_too(serve: Serve, connect: C
         raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 7\r\n\r\nno gzip"),
     ],
 )
-def test_an_answer_that_is_torn_or_no_http_is_an_unreachable_service(
-    torn: object, serve: Serve, connect: Connect, told: Told
-) -> None:
+def test_a_torn_answer_is_an_unreachable_service(torn: object, serve: Serve, connect: Connect, told: Told) -> None:
     assert callable(torn)
     with told(UnreachableError, "core-server", "GET"):
         connect(serve(torn).url).get("/healthz")
@@ -206,9 +200,7 @@ def test_an_endless_answer_is_refused_at_the_cap(
         (answer(200, "[" * 100_000, JSON_TYPE), "broken JSON"),
     ],
 )
-def test_what_is_not_json_is_told_with_its_kind_or_beginning(
-    reply: object, says: str, serve: Serve, connect: Connect, told: Told
-) -> None:
+def test_what_is_not_json_is_told_so(reply: object, says: str, serve: Serve, connect: Connect, told: Told) -> None:
     assert callable(reply)
     got = connect(serve(reply).url).get("/healthz")
     with told(PromiseBrokenError, says):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.clients.conftest import Bench, Told
-from tests.integration.clients.hostile import Exchange, Reply, document, drop, text
+from tests.integration.clients.hostile import Reply, document, drop, text
 from tests.support.builders import a_job, inspection
 from tsse_validation.clients.jobs import JOB_ADVICE, FinishedJob, JobRunner
 from tsse_validation.domain.contract import INSPECT_JOB, InspectResult, Job
@@ -14,6 +14,7 @@ from tsse_validation.domain.errors import (
     DeadlineError,
     JobFailedError,
     PromiseBrokenError,
+    SuiteError,
     UnreachableError,
 )
 
@@ -73,9 +74,7 @@ def test_the_pauses_between_polls_grow_up_to_the_longest(bench: MakeBench) -> No
 
 
 @pytest.mark.parametrize("code", [*JOB_ADVICE, "something_new"])
-def test_a_job_that_fails_is_told_with_its_code_its_reason_and_what_to_do(
-    code: str, bench: MakeBench, told: Told
-) -> None:
+def test_a_job_that_fails_is_told_with_code_reason_and_advice(code: str, bench: MakeBench, told: Told) -> None:
     made = bench(job("running"), job("failed", error={"code": code, "message": "the disk is full"}))
     with told(JobFailedError, code, "the disk is full") as caught:
         run(made)
@@ -84,14 +83,27 @@ def test_a_job_that_fails_is_told_with_its_code_its_reason_and_what_to_do(
     assert caught.value.advice
 
 
-def test_a_job_that_was_canceled_is_told(bench: MakeBench, told: Told) -> None:
-    with told(JobFailedError, "was canceled"):
-        run(bench(job("running"), job("canceled")))
+STRANGE = document({"job": a_job(INSPECT_JOB).model_dump(mode="json") | {"status": "sleeping"}})
+DONE, RUNNING = job("completed"), job("running")
 
 
-def test_a_job_that_fails_without_a_reason_is_told_all_the_same(bench: MakeBench, told: Told) -> None:
-    with told(JobFailedError, "was failed"):
-        run(bench(job("failed")))
+@pytest.mark.parametrize(
+    ("replies", "error", "says"),
+    [
+        ([RUNNING, job("canceled")], JobFailedError, ["was canceled"]),
+        ([job("failed")], JobFailedError, ["was failed"]),
+        ([RUNNING, text(404, "Job not found")], PromiseBrokenError, ["404", "Job not found"]),
+        ([RUNNING, text(401, "Missing or invalid token")], AccessError, ["refuses the token"]),
+        ([DONE, text(400, "Job is not completed")], PromiseBrokenError, ["400", "Job is not completed"]),
+        ([RUNNING, STRANGE], PromiseBrokenError, ["job.status"]),
+    ],
+    ids=["canceled", "failed without a reason", "forgotten", "token revoked", "result gone", "unknown status"],
+)
+def test_a_job_that_comes_to_no_result_is_told_with_why(
+    replies: list[Reply], error: type[SuiteError], says: list[str], bench: MakeBench, told: Told
+) -> None:
+    with told(error, *says):
+        run(bench(*replies))
 
 
 def test_a_job_that_never_ends_is_left_at_the_deadline_and_named(bench: MakeBench, told: Told) -> None:
@@ -113,29 +125,6 @@ def test_a_controller_that_goes_away_for_good_is_told_with_the_job_it_left(bench
     with told(UnreachableError, "went away while", a_job(INSPECT_JOB).id, "dropped the connection"):
         run(made)
     assert [sent.method for sent in made.server.requests] == ["POST", "GET", "GET", "GET"]
-
-
-def test_a_controller_that_has_forgotten_the_job_breaks_its_promise(bench: MakeBench, told: Told) -> None:
-    with told(PromiseBrokenError, "404", "Job not found"):
-        run(bench(job("running"), text(404, "Job not found")))
-
-
-def test_a_token_that_is_revoked_meanwhile_is_a_matter_of_access(bench: MakeBench, told: Told) -> None:
-    with told(AccessError, "refuses the token"):
-        run(bench(job("running"), text(401, "Missing or invalid token")))
-
-
-def test_a_job_whose_result_is_gone_breaks_its_promise(bench: MakeBench, told: Told) -> None:
-    with told(PromiseBrokenError, "400", "Job is not completed"):
-        run(bench(job("completed"), text(400, "Job is not completed")))
-
-
-def test_a_status_that_nobody_knows_ends_the_waiting(bench: MakeBench, told: Told) -> None:
-    def strange(exchange: Exchange) -> None:
-        document({"job": a_job(INSPECT_JOB).model_dump(mode="json") | {"status": "sleeping"}})(exchange)
-
-    with told(PromiseBrokenError, "job.status"):
-        run(bench(job("running"), strange))
 
 
 def test_a_job_that_cannot_be_created_is_not_polled(bench: MakeBench, told: Told) -> None:

@@ -106,9 +106,7 @@ def test_a_torn_or_wrong_state_file_breaks_the_promise(content: bytes, lake: Lak
         lake.reader.replication()
 
 
-def test_a_lake_that_another_user_owns_is_a_matter_of_access(
-    shared_dir: Path, as_another_user: Callable[[], None], told: Told
-) -> None:
+def test_a_lake_of_another_is_refused(shared_dir: Path, as_another_user: Callable[[], None], told: Told) -> None:
     lake = Lake(shared_dir)
     for name in ("replication.json", "manifest.json"):
         lake.state(name, EMPTY_MANIFEST).chmod(0)
@@ -234,9 +232,7 @@ def test_other_datasets_and_the_state_directory_are_not_walked(lake: Lake) -> No
     assert (listing.files, listing.foreign) == ((), ())
 
 
-def test_a_file_that_compaction_takes_away_during_the_walk_is_left_out(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_compacted_during_the_walk_is_left_out(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.file(FIRST, "00", "part-1.parquet")
     gone = lake.file(FIRST, "00", "part-2.parquet")
     stat = Path.stat

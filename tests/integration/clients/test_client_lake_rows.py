@@ -156,9 +156,7 @@ def test_values_come_back_bit_by_bit(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_a_copy_without_an_insertion_time_is_the_oldest_wherever_it_stands(
-    order: tuple[int, ...], lake: Lake
-) -> None:
+def test_a_copy_without_an_insertion_time_is_always_the_oldest(order: tuple[int, ...], lake: Lake) -> None:
     copies = [row(1.0, None), row(2.0, NOON), row(3.0, NOON + SECOND)]
     lake.write("part-1-0.parquet", [row(ts=NOON - SECOND, inserted_at=None), *(copies[n] for n in order)])
     assert newest(lake)[-1] == row(3.0, NOON + SECOND)
@@ -178,7 +176,11 @@ COPIES = st.lists(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@pytest.mark.usefixtures("_one_duckdb")
+@settings(
+    max_examples=settings().max_examples * 2 // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(copies=COPIES)
 def test_the_newest_rows_are_those_of_a_naive_search(
     copies: list[tuple[str, datetime, float, datetime | None, str]], tmp_path_factory: pytest.TempPathFactory

@@ -16,9 +16,7 @@ def asked(serve: Serve, connect: Connect, health: Reply, title: Reply = TITLE) -
 
 
 @pytest.mark.parametrize("said", sorted(HEALTHY_TEXTS))
-def test_every_text_that_qdrant_documents_for_a_healthy_node_is_healthy(
-    said: str, serve: Serve, connect: Connect
-) -> None:
+def test_every_text_that_qdrant_documents_is_healthy(said: str, serve: Serve, connect: Connect) -> None:
     found = asked(serve, connect, text(200, f"{said}\n"))
     assert found.healthy
     assert (found.version, found.text) == ("1.15.4", said)

@@ -133,9 +133,7 @@ def test_the_backfill_that_was_left_is_asked_for_by_its_id(
     assert list(cache.iterdir()) == []
 
 
-def test_a_controller_that_can_not_tell_of_the_backfill_that_was_left_gets_no_second(
-    bench: MakeBench, cache: Path
-) -> None:
+def test_a_controller_that_tells_nothing_of_the_old_backfill_gets_no_second(bench: MakeBench, cache: Path) -> None:
     made = bench(polled("running"), text(500, "oh dear"))
     with turn_of(made) as turn:
         turn.started(created(made))

@@ -207,9 +207,7 @@ def test_events_come_in_pages_with_ascending_ids(api: Api, store: JobStore) -> N
 
 
 @pytest.mark.parametrize(("limit", "given"), [("0", 1), ("1", 1), ("500", 500), ("501", 500), (None, 200)])
-def test_the_limit_of_a_page_lies_between_1_and_500(
-    api: Api, farm: FarmRows, limit: str | None, given: int
-) -> None:
+def test_a_page_has_between_1_and_500_events(api: Api, farm: FarmRows, limit: str | None, given: int) -> None:
     job_id = api.create("noop_v1")["id"]
     farm.connection.execute(
         "INSERT INTO analysis_job_events (job_id, kind) SELECT %s, 'progress' FROM generate_series(1, 600)",

@@ -38,9 +38,7 @@ def start_runner(store: SettledStore) -> Iterator[StartRunner]:
         runner.stop()
 
 
-def test_a_completed_job_has_its_result_its_times_and_its_history(
-    store: SettledStore, start_runner: StartRunner, service: LakeService
-) -> None:
+def test_a_completed_job_has_it_all(store: SettledStore, start_runner: StartRunner, service: LakeService) -> None:
     job_id = _post(store, "noop_v1", steps=2)
     start_runner(handlers(service))
     _await_end(store)
@@ -75,9 +73,7 @@ def test_a_handler_that_breaks_fails_its_job_only(store: SettledStore, start_run
     assert _job(store, second)["status"] == "completed"
 
 
-def test_jobs_are_claimed_oldest_first_and_no_more_at_once_than_allowed(
-    store: SettledStore, start_runner: StartRunner
-) -> None:
+def test_the_oldest_jobs_are_claimed_and_no_more_at_once(store: SettledStore, start_runner: StartRunner) -> None:
     posted = [_post(store, "hold") for _ in range(5)]
     hold = _Hold()
     start_runner({"hold": hold}, workers=2)
@@ -125,9 +121,7 @@ def test_canceling_an_ended_job_changes_nothing(store: SettledStore, start_runne
     assert _job(store, job_id) == before
 
 
-def test_a_job_that_ran_when_the_controller_died_runs_again(
-    store: SettledStore, start_runner: StartRunner
-) -> None:
+def test_a_job_running_when_the_controller_died_runs_again(store: SettledStore, start_runner: StartRunner) -> None:
     job_id = _post(store, "fine")
     assert store.claim_oldest() is not None
     start_runner({"fine": lambda *_: {"answer": 42}})
@@ -137,9 +131,7 @@ def test_a_job_that_ran_when_the_controller_died_runs_again(
     assert _kinds(store, job_id) == ["created", "started", "started", "runner_summary", "completed"]
 
 
-def test_a_job_to_be_canceled_when_the_controller_died_is_canceled(
-    store: SettledStore, start_runner: StartRunner
-) -> None:
+def test_a_cancel_outlives_the_controllers_death(store: SettledStore, start_runner: StartRunner) -> None:
     unwanted = _post(store, "fine")
     assert store.claim_oldest() is not None
     store.request_cancel(unwanted)
@@ -149,9 +141,7 @@ def test_a_job_to_be_canceled_when_the_controller_died_is_canceled(
     assert _job(store, unwanted)["status"] == "canceled"
 
 
-def test_a_controller_that_stops_leaves_a_running_job_for_the_next_start(
-    store: SettledStore, start_runner: StartRunner
-) -> None:
+def test_a_job_that_runs_at_the_stop_is_left_to_the_next(store: SettledStore, start_runner: StartRunner) -> None:
     job_id = _post(store, "hold")
     hold = _Hold()
     runner = start_runner({"hold": hold})
@@ -200,9 +190,7 @@ def test_the_result_of_a_backfill_has_the_contracts_keys(
     assert "phase_timing" in _kinds(store, job_id)
 
 
-def test_a_tick_answers_with_the_replication_state(
-    store: SettledStore, start_runner: StartRunner, service: LakeService
-) -> None:
+def test_a_tick_answers_with_state(store: SettledStore, start_runner: StartRunner, service: LakeService) -> None:
     job_id = _post(store, "lake_replication_tick_v1")
     start_runner(handlers(service))
     _await_end(store)
@@ -211,9 +199,7 @@ def test_a_tick_answers_with_the_replication_state(
     assert result["replication"] == service.states.load_replication().as_json()
 
 
-def test_a_tick_that_fails_has_the_contracts_code(
-    store: SettledStore, start_runner: StartRunner, service: LakeService
-) -> None:
+def test_a_failed_tick_has_its_code(store: SettledStore, start_runner: StartRunner, service: LakeService) -> None:
     (service.lake.hot / "_state").mkdir()
     (service.lake.hot / "_state/replication.json").write_text("{")
     job_id = _post(store, "lake_replication_tick_v1")

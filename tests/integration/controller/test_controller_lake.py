@@ -39,9 +39,7 @@ class StopHereError(Exception):
     pass
 
 
-def test_a_pass_takes_what_is_due_by_its_insertion_time_and_leaves_the_rest(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_a_pass_takes_what_is_due_by_insertion_time(service: LakeService, farm: FarmRows, clock: Clock) -> None:
     due = clock.now - timedelta(seconds=60)
     edge = farm.reading(SENSOR, clock.now - 30 * DAY, inserted_at=due)
     farm.reading("not-due", clock.now - DAY, inserted_at=due + timedelta(microseconds=1))
@@ -54,9 +52,7 @@ def test_a_pass_takes_what_is_due_by_its_insertion_time_and_leaves_the_rest(
     assert state.last_run_backlog_seconds == 60
 
 
-def test_a_late_arrival_enters_with_the_pass_after_its_insertion(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_a_late_arrival_enters_with_the_next_pass(service: LakeService, farm: FarmRows, clock: Clock) -> None:
     tick(service, patient)
     late = farm.reading(SENSOR, clock.now - 20 * DAY, inserted_at=clock.now)
     assert late not in lake_rows(service)
@@ -120,9 +116,7 @@ def test_a_broken_state_file_is_not_taken_for_a_missing_one(service: LakeService
     assert path.read_text() == '{"schema_version": 1, "last_in'
 
 
-def test_a_segment_has_the_contracts_name_columns_order_and_compression(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_a_segment_is_written_as_the_contract_says(service: LakeService, farm: FarmRows, clock: Clock) -> None:
     for sensor in ("b", "a", "b", "é-sensor"):
         for minutes in (3, 1, 2):
             farm.reading(sensor, clock.now - minutes * MINUTE, inserted_at=clock.now - 10 * MINUTE)
@@ -151,9 +145,7 @@ def test_a_segment_has_the_contracts_name_columns_order_and_compression(
         assert {f"shard={shard:02d}" for shard in shards} == {path.parent.name}
 
 
-def test_directories_and_state_files_have_the_contracts_modes(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_what_is_written_has_the_contracts_modes(service: LakeService, farm: FarmRows, clock: Clock) -> None:
     farm.reading(SENSOR, clock.now, inserted_at=clock.now - 2 * MINUTE)
     tick(service, patient)
     below = list(service.lake.hot.rglob("*"))
@@ -179,9 +171,7 @@ def test_a_date_is_the_utc_date_of_ts_also_before_1970(service: LakeService, far
 @pytest.mark.parametrize(
     "value", [math.nan, math.inf, -math.inf, -0.0, 5e-324, 1.7976931348623157e308, 0.1 + 0.2], ids=repr
 )
-def test_a_float_comes_back_with_every_bit(
-    service: LakeService, farm: FarmRows, clock: Clock, value: float
-) -> None:
+def test_a_float_keeps_every_bit(service: LakeService, farm: FarmRows, clock: Clock, value: float) -> None:
     key = farm.reading(SENSOR, clock.now, value, inserted_at=clock.now - 2 * MINUTE)
     tick(service, patient)
     found = lake_rows(service)[key][0]
@@ -189,17 +179,13 @@ def test_a_float_comes_back_with_every_bit(
 
 
 @pytest.mark.parametrize("sensor", ['quo"te', "com,ma", "new\nline", " blank ", "ünï🌾", "\\N", "NaN", "null", ""])
-def test_a_hand_made_sensor_id_comes_back_as_it_is(
-    service: LakeService, farm: FarmRows, clock: Clock, sensor: str
-) -> None:
+def test_a_hand_made_sensor_id_is_kept(service: LakeService, farm: FarmRows, clock: Clock, sensor: str) -> None:
     farm.reading(sensor, clock.now, quality=None, inserted_at=clock.now - 2 * MINUTE)
     tick(service, patient)
     assert lake_rows(service) == farm.rows()
 
 
-def test_a_backfill_exports_its_range_and_moves_the_watermark(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_a_backfill_exports_its_range_and_moves_on(service: LakeService, farm: FarmRows, clock: Clock) -> None:
     target = clock.now - timedelta(seconds=60)
     old = clock.now - 400 * DAY
     inside = {
@@ -225,9 +211,7 @@ def test_a_backfill_exports_its_range_and_moves_the_watermark(
     assert datetime.fromisoformat(state["backfill_completed_at"]) == clock.now
 
 
-def test_a_backfill_tells_its_progress_by_calendar_days_and_names_them(
-    service: LakeService, farm: FarmRows
-) -> None:
+def test_a_backfill_tells_its_progress_by_days_and_names_them(service: LakeService, farm: FarmRows) -> None:
     farm.reading(SENSOR, datetime(2026, 3, 9, 1, tzinfo=UTC), inserted_at=None)
     control = Control()
     outcome = backfill(service, 2, control, replace_existing=True)
@@ -238,9 +222,7 @@ def test_a_backfill_tells_its_progress_by_calendar_days_and_names_them(
     assert ["2026-03-09" in message for *_, message in control.reports] == [False, True, False, False]
 
 
-def test_the_manifest_may_name_the_dates_of_a_backfill_that_have_no_rows(
-    service: LakeService, farm: FarmRows
-) -> None:
+def test_the_manifest_may_name_a_backfills_dates_without_rows(service: LakeService, farm: FarmRows) -> None:
     farm.reading(SENSOR, datetime(2026, 3, 9, 1, tzinfo=UTC), inserted_at=None)
     naming = replace(service, names_bare_dates=True)
     outcome = backfill(naming, 2, Control(), replace_existing=True)
@@ -255,9 +237,7 @@ def test_a_backfill_never_targets_before_the_watermark(service: LakeService, clo
     assert backfill(service, 1, Control(), replace_existing=True).target == through
 
 
-def test_replacing_keeps_the_head_and_tail_of_partial_days(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_replacing_keeps_head_and_tail_of_a_day(service: LakeService, farm: FarmRows, clock: Clock) -> None:
     target = clock.now - timedelta(seconds=60)
     head = farm.reading(SENSOR, target - DAY - MINUTE, 1.0, inserted_at=target)
     tail = farm.reading("forecast_irradiance", target + timedelta(hours=3), 2.0, inserted_at=target)
@@ -288,9 +268,7 @@ def test_a_row_outside_the_range_that_came_in_since_the_last_pass_is_not_jumped_
     assert outcome.touched_dates == []
 
 
-def test_rows_deleted_in_postgres_leave_the_lake_when_it_is_replaced(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_replacing_drops_rows_deleted_in_postgres(service: LakeService, farm: FarmRows, clock: Clock) -> None:
     gone = farm.reading(SENSOR, clock.now - 2 * DAY, inserted_at=clock.now - DAY)
     last_of_its_shard = farm.reading("other", clock.now - DAY, inserted_at=clock.now - DAY)
     kept = farm.reading(SENSOR, clock.now - DAY, inserted_at=clock.now - DAY)
@@ -306,9 +284,7 @@ def test_rows_deleted_in_postgres_leave_the_lake_when_it_is_replaced(
     assert not list(service.lake.hot.glob("metrics/v1/date=2026-03-08"))
 
 
-def test_replacing_brings_a_value_that_changed_without_a_trace(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_replacing_brings_a_value_changed_in_place(service: LakeService, farm: FarmRows, clock: Clock) -> None:
     inserted = clock.now - DAY
     key = farm.reading(SENSOR, clock.now - DAY, 1.0, inserted_at=inserted)
     tick(service, patient)
@@ -342,9 +318,7 @@ def test_no_reader_finds_a_date_without_its_rows_while_it_is_replaced(
     assert all(seen)
 
 
-def test_a_canceled_backfill_leaves_every_date_whole_and_the_watermark_alone(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_a_canceled_backfill_leaves_all_dates_whole(service: LakeService, farm: FarmRows, clock: Clock) -> None:
     for hours in range(72):
         farm.reading(SENSOR, clock.now - timedelta(hours=hours + 1), inserted_at=clock.now - DAY)
     backfill(service, 5, Control(), replace_existing=True)
@@ -374,9 +348,7 @@ def test_a_pass_and_a_backfill_exclude_each_other(service: LakeService) -> None:
     backfill(service, 1, Control(try_a_pass), replace_existing=True)
 
 
-def test_the_newest_version_of_a_row_counts_before_and_after_compaction(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_compaction_keeps_the_newest_version_of_a_row(service: LakeService, farm: FarmRows, clock: Clock) -> None:
     moment = clock.now - timedelta(hours=3)
     steady = farm.reading(SENSOR, moment - MINUTE, 0.5, inserted_at=clock.now - 2 * MINUTE)
     for version in range(10):
@@ -398,9 +370,7 @@ def test_the_newest_version_of_a_row_counts_before_and_after_compaction(
     assert datetime.fromisoformat(entry["last_compacted_at"]) == clock.now
 
 
-def test_compaction_takes_an_unknown_insertion_time_for_the_oldest(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_compaction_takes_an_unknown_time_as_oldest(service: LakeService, farm: FarmRows, clock: Clock) -> None:
     key = farm.reading(SENSOR, clock.now - DAY, 1.0, inserted_at=None)
     backfill(service, 3, Control(), replace_existing=True)
     farm.reading(SENSOR, clock.now - DAY, 2.0, inserted_at=clock.now)
@@ -414,9 +384,7 @@ def test_compaction_takes_an_unknown_insertion_time_for_the_oldest(
     assert lake_rows(service)[key][0] == 2.0
 
 
-def test_old_dates_move_to_the_cold_lake_and_late_rows_follow_them(
-    cold_service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_old_dates_go_cold_and_late_rows_follow(cold_service: LakeService, farm: FarmRows, clock: Clock) -> None:
     service = cold_service
     assert service.lake.cold is not None
     day = date(2026, 3, 10)
@@ -475,9 +443,7 @@ def test_a_cold_lake_that_is_away_is_not_hidden_behind_an_empty_one(
     assert lake_rows(service) == farm.rows()
 
 
-def test_old_dates_are_deleted_where_there_is_no_cold_lake(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_without_a_cold_lake_old_dates_are_deleted(service: LakeService, farm: FarmRows, clock: Clock) -> None:
     farm.reading(SENSOR, clock.now, inserted_at=clock.now - 2 * MINUTE)
     tick(service, patient)
     clock.advance(days=91)
@@ -486,9 +452,7 @@ def test_old_dates_are_deleted_where_there_is_no_cold_lake(
     assert list(service.lake.hot.glob("metrics/v1/*")) == []
 
 
-def test_what_a_crash_left_in_the_making_is_removed_at_the_next_start(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_what_a_crash_left_is_removed_at_the_next(service: LakeService, farm: FarmRows, clock: Clock) -> None:
     farm.reading(SENSOR, clock.now, inserted_at=clock.now - 2 * MINUTE)
     tick(service, patient)
     (path,) = date_files(service, date(2026, 3, 10))

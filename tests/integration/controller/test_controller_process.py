@@ -123,9 +123,7 @@ def test_a_service_ends_when_its_parent_is_gone(tmp_path: Path, module: str) -> 
         ({"CORE_DATABASE_URL": SECRET_URL, "CORE_ANALYSIS_LAKE_SHARDS": "many"}, "CORE_ANALYSIS_LAKE_SHARDS"),
     ],
 )
-def test_a_wrong_setting_ends_the_start_with_one_line_and_status_2(
-    tmp_path: Path, env: dict[str, str], named: str
-) -> None:
+def test_a_wrong_setting_ends_with_one_line_and_2(tmp_path: Path, env: dict[str, str], named: str) -> None:
     ended = subprocess.run(
         CONTROLLER, cwd=REPOSITORY, env=_environment(tmp_path, **env), capture_output=True, check=False, text=True
     )

@@ -100,9 +100,7 @@ def test_three_times_the_rows_take_no_more_than_a_quarter_more_memory(long: Larg
     assert all_of_it["peak"] <= 1.25 * third["peak"], (third, all_of_it)
 
 
-def test_a_day_of_fifteen_times_the_rows_takes_less_than_half_as_much_memory_again(
-    long: Large, dense: Large
-) -> None:
+def test_a_day_of_fifteen_times_the_rows_takes_less_than_half_more_memory(long: Large, dense: Large) -> None:
     spread, packed = proven(long, long.days), proven(dense, dense.days)
     assert (spread["rows"], packed["rows"]) == (long.rows, dense.rows)
     # it takes a quarter more: the column engine uses more of what it is allowed, which is what bounds it

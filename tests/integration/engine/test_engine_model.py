@@ -419,9 +419,8 @@ def next_bits(value: float) -> float:
     return float(following)
 
 
-def test_the_engine_says_what_plain_sets_say_whatever_happens(
-    farm_database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("_one_duckdb")
+def test_the_engine_always_says_what_plain_sets_say(farm_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(housekeeping, "COMPACTION_THRESHOLD_FILES", 2)
     monkeypatch.setattr(FarmMachine, "conninfo", farm_database)
     run_state_machine_as_test(

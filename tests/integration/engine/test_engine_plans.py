@@ -149,9 +149,7 @@ def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("window", [ONE_HOUR, ONE_DAY], ids=["an hour", "a day"])
-def test_a_windows_rows_are_counted_by_the_primary_key(
-    window: Window, plan: Callable[[Ask], Plan], *, partitioned: bool
-) -> None:
+def test_a_window_is_counted_by_its_key(window: Window, plan: Callable[[Ask], Plan], *, partitioned: bool) -> None:
     found = plan(lambda snapshot: snapshot.counts(Scope(window, COVERAGE)))
     assert "Seq Scan" not in found.how
     assert "primary key" in found.columns
@@ -168,9 +166,7 @@ def test_the_rows_of_a_few_sensors_of_a_day_are_read_by_the_primary_key(
     assert found.tables == {DAY_PARTITION if partitioned else "metrics"}
 
 
-def test_the_digests_of_a_few_sensors_of_a_day_are_taken_by_the_primary_key(
-    plan: Callable[[Ask], Plan], *, partitioned: bool
-) -> None:
+def test_digests_of_a_few_sensors_are_taken_by_the_key(plan: Callable[[Ask], Plan], *, partitioned: bool) -> None:
     found = plan(lambda snapshot: snapshot.digests(Scope(ONE_DAY, COVERAGE), sensor_ids=SOME))
     assert "Seq Scan" not in found.how
     assert found.columns == {"primary key"}
@@ -206,9 +202,7 @@ QUERIES: dict[str, Ask] = {
 
 
 @pytest.mark.parametrize("ask", QUERIES.values(), ids=QUERIES)
-def test_a_days_query_reads_no_more_than_the_day(
-    ask: Ask, plan: Callable[[Ask], Plan], *, partitioned: bool
-) -> None:
+def test_a_days_query_reads_only_the_day(ask: Ask, plan: Callable[[Ask], Plan], *, partitioned: bool) -> None:
     """One partition, or an index into the one table."""
     found = plan(ask)
     assert found.tables == {DAY_PARTITION if partitioned else "metrics"}

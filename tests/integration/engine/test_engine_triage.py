@@ -131,9 +131,7 @@ IN_A_FILE = [
 
 
 @pytest.mark.parametrize(("change", "diagnosis", "rows", "detail"), IN_A_FILE)
-def test_a_fault_in_a_file_is_told_by_its_kind(
-    change: InFile, diagnosis: str, rows: int, detail: str, farm: Farm
-) -> None:
+def test_a_file_is_told_by_its_fault(change: InFile, diagnosis: str, rows: int, detail: str, farm: Farm) -> None:
     with rewritten(file_of(farm)) as in_file:
         change(in_file)
     (finding,) = findings(farm)

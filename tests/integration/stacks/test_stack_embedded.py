@@ -140,9 +140,7 @@ def test_a_core_binary_that_crashes_at_its_start_is_reported_with_its_log_and_al
     assert list(own_tmp.iterdir()) == []
 
 
-def test_a_core_binary_that_is_none_is_refused_before_anything_is_started(
-    options: EmbeddedOptions, tmp_path: Path, own_tmp: Path
-) -> None:
+def test_a_binary_that_is_none_starts_nothing(options: EmbeddedOptions, tmp_path: Path, own_tmp: Path) -> None:
     spoken: list[str] = []
     with (
         pytest.raises(StackError, match="not an executable file"),
@@ -246,9 +244,7 @@ def test_a_used_database_is_refused_with_its_reason_and_the_stack_is_gone(
     assert list(own_tmp.iterdir()) == []
 
 
-def test_the_stack_of_a_run_that_was_killed_is_swept_with_its_processes_by_the_next(
-    options: EmbeddedOptions, own_tmp: Path
-) -> None:
+def test_a_killed_runs_stack_and_processes_are_swept_by_the_next(options: EmbeddedOptions, own_tmp: Path) -> None:
     source = f"""
 import os, signal
 from pathlib import Path

@@ -38,9 +38,7 @@ def server_now(conninfo: str) -> str:
         return f"timestamptz '{row[0]}'"
 
 
-def test_fresh_rows_late_arrivals_and_upserts_come_in_and_nothing_from_the_future(
-    conninfo: str, farm: Farm
-) -> None:
+def test_fresh_rows_late_arrivals_and_upserts_come_in_but_no_future(conninfo: str, farm: Farm) -> None:
     begin = server_now(conninfo)
     before = count(conninfo, "true")
     with LiveIngest.into_farm(conninfo, farm, rates=BRISK, rng=random.Random(1)) as ingest:

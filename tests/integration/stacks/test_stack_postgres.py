@@ -119,9 +119,7 @@ print("gone", not home.exists())
 
 
 @needs_root
-def test_programs_that_the_account_can_not_reach_are_copied(
-    own_tmp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_programs_out_of_reach_are_copied(own_tmp: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o700)
     (locked / "pginstall").symlink_to(postgres_binaries.wheel_bin_dir(contrib=True).parent)
@@ -162,9 +160,7 @@ def test_only_the_server_for_a_core_binary_has_pgcrypto(contrib: bool, major: st
         assert (server.version.split(".")[0], scalar(server.conninfo, found)) == (major, int(contrib))
 
 
-def test_programs_that_run_nowhere_are_reported_with_what_went_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_programs_that_run_nowhere_are_told_with_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pginstall" / "bin").mkdir(parents=True)
     for name in ("postgres", "initdb"):
         program = tmp_path / "pginstall" / "bin" / name
@@ -178,9 +174,7 @@ def test_programs_that_run_nowhere_are_reported_with_what_went_wrong(
         postgres_binaries.usable_binaries(scratch)
 
 
-def test_root_on_a_machine_without_an_unprivileged_account_is_told_what_to_do(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_root_without_an_unprivileged_account_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(postgres_binaries, "UNPRIVILEGED_ACCOUNT", "no-such-account")
     with pytest.raises(StackError, match=r"refuses to run as root.*ordinary user"):

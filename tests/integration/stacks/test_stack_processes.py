@@ -57,9 +57,7 @@ def says(process: ManagedProcess, text: str) -> bool:
     return wait_until(lambda: text in process.tail(), seconds=30)
 
 
-def test_a_service_is_ready_when_its_health_endpoint_answers_and_gone_after_its_stop(
-    script: Script, healthy_server: str
-) -> None:
+def test_a_service_is_ready_when_healthz_answers_and_gone_afterwards(script: Script, healthy_server: str) -> None:
     process, argv = script(healthy_server)
     port = start_on_free_port(
         process,

@@ -1,19 +1,11 @@
 """The machine on the shared PostgreSQL; each example empties the farm's tables."""
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
 from fixtures.controller import housekeeping
 from tests.integration.stateful.machine import Replication
-from tests.support.duckdbs import one_duckdb
-
-
-@pytest.fixture
-def _one_duckdb() -> Iterator[None]:
-    with one_duckdb():
-        yield
 
 
 @pytest.fixture

@@ -37,18 +37,14 @@ def validator(farm: Farm, tmp_path: Path) -> Iterator[Validator]:
     validator.close()
 
 
-def test_a_date_whose_only_row_was_upserted_since_the_watermark_is_no_partition_too_many(
-    farm: Farm, validator: Validator
-) -> None:
+def test_a_date_whose_only_row_was_upserted_since_is_not_too_many(farm: Farm, validator: Validator) -> None:
     farm.upsert([(SENSOR, TWO_DAYS_AGO, 2.0, 0, farm.clock.now)])
     found = validator.validate()
     assert found.statuses[DATES] is CheckStatus.PASSED, found.messages[DATES]
     assert found.verdict.outcome is Outcome.GO
 
 
-def test_a_date_whose_only_row_was_replicated_since_the_watermark_is_no_partition_too_many(
-    farm: Farm, validator: Validator
-) -> None:
+def test_a_date_whose_only_row_was_replicated_since_is_not_too_many(farm: Farm, validator: Validator) -> None:
     """A late row of a day without any, which the next pass adds between the reading of watermark and lake."""
     coverage = farm.coverage
     before = coverage()
@@ -69,9 +65,7 @@ def test_a_date_whose_only_row_was_deleted_is_a_partition_too_many(farm: Farm, v
     assert found.verdict.outcome is Outcome.NO_GO
 
 
-def test_where_no_row_is_due_any_more_the_rows_of_the_lake_are_told_as_too_many(
-    farm: Farm, validator: Validator
-) -> None:
+def test_where_no_row_is_due_any_more_those_of_the_lake_are_too_many(farm: Farm, validator: Validator) -> None:
     farm.connection.execute("DELETE FROM metrics")
     found = validator.validate()
     assert found.statuses[ROWS] is CheckStatus.FAILED, found.messages[ROWS]

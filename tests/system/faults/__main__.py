@@ -4,13 +4,12 @@ import os
 import sys
 import tempfile
 from concurrent.futures import Future, as_completed
-from functools import partial
+from operator import methodcaller
 from pathlib import Path
 
 from tests.system.faults.catalogue import BENIGN, FAULTS
 from tests.system.faults.matrix import PATH, benign_row, fault_row, render, rows_of, totals
-from tests.system.faults.model import Benign, Fault
-from tests.system.faults.trial import Lane, Lanes, Trial, alarm, open_lanes, wrong
+from tests.system.faults.trial import Lanes, Trial, alarm, open_lanes, wrong
 
 LANES = int(os.environ.get("FAULT_LANES", "0")) or 2 * (os.cpu_count() or 1)
 """Trials at once: they wait as long as they work."""
@@ -18,21 +17,11 @@ LANES = int(os.environ.get("FAULT_LANES", "0")) or 2 * (os.cpu_count() or 1)
 
 def begin(lanes: Lanes, names: list[str]) -> dict[str, Future[Trial]]:
     """Let entries be tried, as many at once as there are lanes, in this order."""
-    under_way = {}
-    for name in names:
-        if name in FAULTS:
-            under_way[name] = lanes.submit(partial(_try_fault, FAULTS[name]))
-        else:
-            under_way[name] = lanes.submit(partial(_try_benign, BENIGN[name]))
-    return under_way
-
-
-def _try_fault(fault: Fault, lane: Lane) -> Trial:
-    return lane.try_fault(fault)
-
-
-def _try_benign(benign: Benign, lane: Lane) -> Trial:
-    return lane.try_benign(benign)
+    tries = {
+        **{name: methodcaller("try_fault", fault) for name, fault in FAULTS.items()},
+        **{name: methodcaller("try_benign", benign) for name, benign in BENIGN.items()},
+    }
+    return {name: lanes.submit(tries[name]) for name in names}
 
 
 def main(names: list[str]) -> int:

@@ -18,7 +18,9 @@ def trials(
         for item in request.session.items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "entry" in item.callspec.params
     ]
-    with open_lanes(LANES, tmp_path_factory.mktemp("lanes")) as lanes:
+    # a lane is dear to open
+    number = min(LANES, 1 + len(chosen) // 8)
+    with open_lanes(number, tmp_path_factory.mktemp("lanes")) as lanes:
         under_way = begin(lanes, chosen)
         lanes.open_others()
         yield under_way

@@ -169,7 +169,6 @@ def _passing(mutant: str, models: str, red: tuple[str, ...], plant: Plant, *diag
 
 
 HEALTHY = "replication_is_healthy[{}]"
-BARE = "backfilled_dates_have_partitions"
 _A_PART_OF_ITS_DAY = (
     "a partition replaced by a part of its day",
     (*LOST, SPOT),
@@ -191,12 +190,12 @@ FAULTS = (
     _logic(
         "day-in-local-time",
         "a zone in place of UTC",
+        # the job reads a date's files whatever their rows' date, but no date after its window's
         (DATE, *LOST, SPOT_AND_OURS),
         nothing,
         "day tail lost",
         "shard missing",
         "wrong date",
-        # the job reads a date's files whatever their rows' date, but no date after its window's
     ),
     _logic("day-head-lost", *_A_PART_OF_ITS_DAY, "day head lost"),
     _logic("day-tail-lost", *_A_PART_OF_ITS_DAY, "day tail lost"),
@@ -211,7 +210,15 @@ FAULTS = (
     _logic("one-decimal", "a number format", CHANGED, nothing, "values rounded"),
     _logic("milliseconds", "a unit of Parquet", CHANGED, nothing, "timestamps rounded"),
     # what leaves its date goes where that is replaced in its turn
-    _logic("hours-shifted", "local time taken for UTC", LOST, nothing, "rows missing", "timestamps shifted"),
+    _logic(
+        "hours-shifted",
+        "local time taken for UTC",
+        (*LOST, SPOT),
+        nothing,
+        "counts differ",
+        "rows missing",
+        "timestamps shifted",
+    ),
     _logic("sensor-id-trimmed", "a clean-up of texts", LOST, _padded_id, "sensor id altered"),
     _passing("upserts-skipped", "ON CONFLICT DO NOTHING", CHANGED, _upsert, "stale value"),
     _passing("compaction-keeps-the-oldest", "a comparison the wrong way round", CHANGED, _upsert, "stale value"),

@@ -120,7 +120,7 @@ class Lane:
         with fault.front(controller) as url:
             arguments = [*controller.directly(), f"--base-url={url}", *fault.arguments]
             run = self.runbook(*arguments, env={**controller.environment, **elsewhen.environment(controller)})
-            now = controller.now
+            now = elsewhen.TRIAL + timedelta(seconds=time.monotonic() - began)
             last_day = self._old_check(url, now - timedelta(days=1), now)
             all_days = self._old_check(url, now - timedelta(days=BACKFILLED_DAYS) + _MARGIN, now)
         return Trial(run, last_day, all_days, time.monotonic() - began)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Run, Runbook, is_a_sentence
+from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Directly, Run, Runbook, is_a_sentence
 from tests.support.controller import Controller, dataset, days_ago
 from tests.support.damage import at_row, lake_file, next_double, rewrite
 from tsse_validation.lake.shards import shard_of
@@ -21,10 +21,10 @@ ROWS = "every_due_row_is_in_the_lake_unchanged"
 WINDOWS = "random_windows_agree_by_direct_count"
 
 
-def test_the_differing_row_is_shown_to_the_last_bit(runbook: Runbook, controller: Controller) -> None:
+def test_the_differing_row_is_shown_to_the_last_bit(directly: Directly, controller: Controller) -> None:
     sensor, day = controller.sensor(), days_ago(5)
     rewrite(lake_file(controller, sensor, day), at_row(sensor, "value", next_double))
-    run = runbook(*controller.directly(), *LOOK_ONLY, env=controller.environment)
+    run = directly(*LOOK_ONLY)
     assert (run.code, run.verdict.outcome) == (EXIT_NO_GO, Outcome.NO_GO), run
     assert "--skip-backfill" in run.reasons
     assert "VERDICT: NO-GO" in run.output
@@ -35,11 +35,11 @@ def test_the_differing_row_is_shown_to_the_last_bit(runbook: Runbook, controller
     assert float(row.lake.value) == next_double(float(row.postgres.value))
 
 
-def test_rows_lost_today_are_seen_by_the_job_and_by_us(runbook: Runbook, controller: Controller) -> None:
+def test_rows_lost_today_are_seen_by_the_job_and_by_us(directly: Directly, controller: Controller) -> None:
     sensor = controller.sensor()
     for path in dataset(controller.paths).glob(f"date=*/shard={shard_of(sensor, controller.paths.shards)}/*"):
         path.unlink()
-    run = runbook(*controller.directly(), *LOOK_ONLY, "--max-windows=35", env=controller.environment)
+    run = directly(*LOOK_ONLY, "--max-windows=35")
     assert (run.code, run.verdict.outcome) == (EXIT_NO_GO, Outcome.NO_GO), run
     assert any(check_id.startswith(WINDOWS) for check_id in run.red)
     assert {"parity_job_finds_no_mismatch", *COUNTS, ROWS} <= run.red.keys()
@@ -94,11 +94,11 @@ OUTAGES: dict[str, tuple[Callable[[Controller], None], int, dict[str, str]]] = {
 
 @pytest.mark.parametrize("name", OUTAGES)
 def test_what_keeps_the_runbook_from_being_run_is_named_and_incomplete(
-    name: str, runbook: Runbook, controller: Controller
+    name: str, directly: Directly, controller: Controller
 ) -> None:
     plant, step, words = OUTAGES[name]
     plant(controller)
-    run = runbook(*controller.directly(), *LOOK_ONLY, env=controller.environment)
+    run = directly(*LOOK_ONLY)
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert run.red.keys() == words.keys(), run
     for check_id, text in words.items():

@@ -1,5 +1,6 @@
 """A whole stack is GO, the verdict says what it rests on, and nothing is left behind."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from tests.support.command import (
     LOGS,
     PATIENCE_SECONDS,
     QUICK,
+    Directly,
+    Run,
     Runbook,
     alive,
     service_processes,
@@ -61,44 +64,48 @@ def test_an_embedded_run_with_defaults_is_go_and_leaves_nothing_but_its_reports(
     assert runbook.left_behind() == []
 
 
+@pytest.fixture(scope="module")
+def whole(installed: Controller, stack_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Run the runbook once, in full, against a controller that nobody breaks, for all who look at the run."""
+    base = tmp_path_factory.mktemp("whole")
+    runbook = Runbook(base, stack_directory, list(installed.secrets))
+    arguments = (*installed.directly(), *QUICK, "-m", "tier_a", f"--step-summary={base}")
+    yield runbook(*arguments, env=installed.environment)
+    runbook.close()
+    installed.restore()
+
+
 def test_the_lake_s_files_and_the_lag_of_replication_are_recorded_as_each_step_saw_them(
-    runbook: Runbook, controller: Controller
+    whole: Run, installed: Controller
 ) -> None:
-    run = runbook(*controller.directly(), *QUICK, "--max-windows=0", env=controller.environment)
-    inspected = [seen for seen in run.result.partitions if seen.source == "inspection"]
+    inspected = [seen for seen in whole.result.partitions if seen.source == "inspection"]
     assert [seen.moment.split()[0] for seen in inspected] == ["before", "after", "once"]
     for seen in inspected[1:]:
-        days = {path.parent.parent.name for path in dataset(controller.paths).rglob("*.parquet")}
+        days = {path.parent.parent.name for path in dataset(installed.paths).rglob("*.parquet")}
         assert {f"date={of_date.day}" for of_date in seen.dates if of_date.files} == days
-    (by_job,) = (seen for seen in run.result.partitions if seen.source == "parity")
+    (by_job,) = (seen for seen in whole.result.partitions if seen.source == "parity")
     assert all(of_date.manifest_files is not None for of_date in by_job.dates)
-    looks = run.result.replication
+    looks = whole.result.replication
     assert {look.source for look in looks} == {"inspection", "state_file", "parity"}
     assert [look.at for look in looks] == sorted(look.at for look in looks)
     assert all(look.age_seconds is not None and look.state.computed_through_ts is not None for look in looks)
-    (counts,) = (counts for counts in run.result.counts if counts.source == "job")
+    (counts,) = (counts for counts in whole.result.counts if counts.source == "job")
     assert counts.requested is not None
 
 
-def test_a_step_summary_that_cannot_be_written_is_said_and_changes_no_verdict(
-    runbook: Runbook, controller: Controller, tmp_path: Path
-) -> None:
-    run = runbook(*controller.directly(), *QUICK, f"--step-summary={tmp_path}", env=controller.environment)
-    assert "could not be written: Is a directory." in " ".join(run.output.split())
-    assert run.code == EXIT_GO, run
+def test_a_step_summary_that_cannot_be_written_is_said_and_changes_no_verdict(whole: Run) -> None:
+    assert "could not be written: Is a directory." in " ".join(whole.output.split())
+    assert whole.code == EXIT_GO, whole
 
 
-def test_a_tier_a_run_that_sees_everything_is_go_on_the_suites_own_reading(
-    runbook: Runbook, controller: Controller
-) -> None:
-    run = runbook(*controller.directly(), *QUICK, "-m", "tier_a", env=controller.environment)
-    assert (run.code, run.verdict.outcome) == (EXIT_GO, Outcome.GO), run
-    assert {check.key for check in run.result.checks if check.status is CheckStatus.PASSED} == set(CHECKS)
-    assert run.verdict.not_checked == ()
-    assert run.verdict.basis.startswith("our own reading of Postgres and of the lake's files")
-    assert run.result.stack is not None
-    assert not run.result.stack.owned
-    assert "the installed controller at" in " ".join(run.output.split())
+def test_a_tier_a_run_that_sees_everything_is_go_on_the_suites_own_reading(whole: Run) -> None:
+    assert (whole.code, whole.verdict.outcome) == (EXIT_GO, Outcome.GO), whole
+    assert {check.key for check in whole.result.checks if check.status is CheckStatus.PASSED} == set(CHECKS)
+    assert whole.verdict.not_checked == ()
+    assert whole.verdict.basis.startswith("our own reading of Postgres and of the lake's files")
+    assert whole.result.stack is not None
+    assert not whole.result.stack.owned
+    assert "the installed controller at" in " ".join(whole.output.split())
 
 
 def test_by_the_api_alone_go_rests_on_the_controllers_own_counts(runbook: Runbook, controller: Controller) -> None:
@@ -125,12 +132,12 @@ def test_by_the_api_alone_there_is_no_go_when_direct_proof_is_required(
     assert "no --database-url" in run.reasons
 
 
-def test_a_lost_file_is_no_go_until_a_backfill_heals_it(runbook: Runbook, controller: Controller) -> None:
+def test_a_lost_file_is_no_go_until_a_backfill_heals_it(directly: Directly, controller: Controller) -> None:
     lake_file(controller, controller.sensor(), days_ago(5)).unlink()
-    looked = runbook(*controller.directly(), *QUICK, "--skip-backfill", env=controller.environment)
+    looked = directly(*QUICK, "--skip-backfill")
     assert looked.verdict.outcome is Outcome.NO_GO, looked
     assert looked.findings(flagged=True)["shard missing"].heals_by_backfill
-    healed = runbook(*controller.directly(), *QUICK, env=controller.environment)
+    healed = directly(*QUICK)
     assert (healed.code, healed.verdict.outcome) == (EXIT_GO, Outcome.GO), healed
     assert not healed.findings(flagged=True)
 
@@ -148,9 +155,9 @@ def test_a_lost_file_is_no_go_until_a_backfill_heals_it(runbook: Runbook, contro
     ids=["files", "directory"],
 )
 def test_steps_run_in_runbook_order_whatever_the_order_of_the_arguments(
-    arguments: tuple[str, ...], runbook: Runbook, controller: Controller
+    arguments: tuple[str, ...], directly: Directly
 ) -> None:
-    run = runbook(*arguments, *controller.directly(), *QUICK, "--skip-backfill", env=controller.environment)
+    run = directly(*arguments, *QUICK, "--skip-backfill")
     assert run.code == EXIT_INCOMPLETE, run
     steps = [check.step for check in run.result.checks]
     assert steps == sorted(steps)

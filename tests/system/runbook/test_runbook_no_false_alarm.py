@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Runbook
+from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Directly, Runbook
 from tests.support.controller import Controller, traffic
 from tsse_validation.domain.instants import format_rfc3339, utc_now
 from tsse_validation.domain.polling import wait_until
@@ -10,9 +10,9 @@ from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 
-def test_late_rows_and_upserts_during_a_run_are_explained(runbook: Runbook, controller: Controller) -> None:
+def test_late_rows_and_upserts_during_a_run_are_explained(directly: Directly, controller: Controller) -> None:
     with traffic(controller, history_days=80, upserts=True):
-        run = runbook(*controller.directly(), *QUICK, env=controller.environment)
+        run = directly(*QUICK)
     assert run.is_go_with_nothing_flagged, run
     explained = run.findings(flagged=False)
     assert {"late arrival pending", "upsert pending"} <= explained.keys()
@@ -49,13 +49,9 @@ def test_by_the_api_alone_rows_that_never_stop_arriving_late_leave_it_open(
     assert "--database-url" in spot.message + spot.advice
 
 
-def test_a_window_that_ends_beyond_the_watermark_is_cut_and_explained(
-    runbook: Runbook, controller: Controller
-) -> None:
+def test_a_window_that_ends_beyond_the_watermark_is_cut_and_explained(directly: Directly) -> None:
     end = utc_now() + timedelta(days=1)
-    run = runbook(
-        *controller.directly(), *QUICK, f"--window-end={format_rfc3339(end)}", env=controller.environment
-    )
+    run = directly(*QUICK, f"--window-end={format_rfc3339(end)}")
     assert run.is_go_with_nothing_flagged, run
     beyond = run.findings(flagged=False)["beyond the watermark"]
     assert "after the watermark" in beyond.summary

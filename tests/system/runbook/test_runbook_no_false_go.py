@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Runbook, meddling
+from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Directly, meddling
 from tests.support.controller import Controller, days_ago
 from tests.support.damage import lake_file, rewrite, without_row
 from tsse_validation.domain.instants import format_rfc3339, utc_now
@@ -37,10 +37,8 @@ SELECTIONS = {
 
 
 @pytest.mark.parametrize("name", SELECTIONS)
-def test_a_selection_is_incomplete_and_what_is_left_out_is_counted(
-    name: str, runbook: Runbook, controller: Controller
-) -> None:
-    run = runbook(*SELECTIONS[name], *controller.directly(), *QUICK, env=controller.environment)
+def test_a_selection_is_incomplete_and_what_is_left_out_is_counted(name: str, directly: Directly) -> None:
+    run = directly(*SELECTIONS[name], *QUICK)
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert not run.red
     assert "no row was compared" in run.reasons
@@ -50,21 +48,21 @@ def test_a_selection_is_incomplete_and_what_is_left_out_is_counted(
     assert "VERDICT: INCOMPLETE" in run.output
 
 
-def test_a_step_whose_needs_were_not_selected_is_blocked(runbook: Runbook, controller: Controller) -> None:
-    run = runbook("tests_validation/test_6_parity.py", *controller.directly(), *QUICK, env=controller.environment)
+def test_a_step_whose_needs_were_not_selected_is_blocked(directly: Directly) -> None:
+    run = directly("tests_validation/test_6_parity.py", *QUICK)
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert {check.status for check in run.result.checks} == {CheckStatus.BLOCKED}
     assert "blocked by step 4 (backfill): it did not run" in run.reasons
 
 
-def test_one_deselected_check_is_enough(runbook: Runbook, controller: Controller) -> None:
-    run = runbook("--deselect", LAST_CHECK, *controller.directly(), *QUICK, env=controller.environment)
+def test_one_deselected_check_is_enough(directly: Directly) -> None:
+    run = directly("--deselect", LAST_CHECK, *QUICK)
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert run.verdict.reasons == ("step 7 (windows): Random windows agree by the controller's job: deselected",)
 
 
-def test_a_skipped_backfill_is_enough(runbook: Runbook, controller: Controller) -> None:
-    run = runbook(*controller.directly(), *QUICK, "--skip-backfill", env=controller.environment)
+def test_a_skipped_backfill_is_enough(directly: Directly) -> None:
+    run = directly(*QUICK, "--skip-backfill")
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert not run.red
     assert "left out by --skip-backfill" in run.reasons
@@ -72,28 +70,22 @@ def test_a_skipped_backfill_is_enough(runbook: Runbook, controller: Controller) 
     assert run.verdict.rows_compared > 0
 
 
-def test_seven_days_are_not_ninety(runbook: Runbook, controller: Controller) -> None:
-    run = runbook(*controller.directly(), *QUICK, "--backfill-days=7", env=controller.environment)
+def test_seven_days_are_not_ninety(directly: Directly) -> None:
+    run = directly(*QUICK, "--backfill-days=7")
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert run.verdict.reasons == ("gate “Backfill of 90 days needs one command”: 7 of 90 days were backfilled",)
 
 
-def test_no_drawn_window_proves_nothing(runbook: Runbook, controller: Controller) -> None:
-    run = runbook(
-        *controller.directly(), *QUICK, "--max-windows=0", "--max-job-windows=0", env=controller.environment
-    )
+def test_no_drawn_window_proves_nothing(directly: Directly) -> None:
+    run = directly(*QUICK, "--max-windows=0", "--max-job-windows=0")
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert not run.red
     (reason,) = run.verdict.reasons
     assert reason.startswith("step 7 (windows): 8 checks: No window could be drawn")
 
 
-def test_drawn_windows_without_a_row_prove_nothing_and_are_no_fault(
-    runbook: Runbook, controller: Controller
-) -> None:
-    run = runbook(
-        *controller.directly(), *QUICK, "--max-job-windows=1", "--skip-backfill", env=controller.environment
-    )
+def test_drawn_windows_without_a_row_prove_nothing_and_are_no_fault(directly: Directly) -> None:
+    run = directly(*QUICK, "--max-job-windows=1", "--skip-backfill")
     (window,) = (window for window in run.result.windows if window.source == "job")
     check = run.check("random_windows_agree_by_the_parity_job")
     assert window.postgres or check.status is CheckStatus.NOT_CHECKED, run
@@ -101,23 +93,21 @@ def test_drawn_windows_without_a_row_prove_nothing_and_are_no_fault(
     assert run.code == EXIT_INCOMPLETE
 
 
-def test_a_sensor_that_does_not_exist_proves_nothing(runbook: Runbook, controller: Controller) -> None:
-    run = runbook(*controller.directly(), *QUICK, "--sensor-ids=no-such-sensor", env=controller.environment)
+def test_a_sensor_that_does_not_exist_proves_nothing(directly: Directly) -> None:
+    run = directly(*QUICK, "--sensor-ids=no-such-sensor")
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert not run.red
     assert run.check("parity_job_finds_no_mismatch").status is CheckStatus.NOT_CHECKED
     assert "equal zeros prove nothing" in run.reasons
 
 
-def test_a_window_without_rows_proves_nothing(runbook: Runbook, controller: Controller) -> None:
+def test_a_window_without_rows_proves_nothing(directly: Directly, controller: Controller) -> None:
     start = utc_now() - timedelta(days=3)
     controller.sql("DELETE FROM metrics WHERE ts >= %s", start - timedelta(hours=1))
-    run = runbook(
-        *controller.directly(),
+    run = directly(
         *QUICK,
         f"--window-start={format_rfc3339(start)}",
         f"--window-end={format_rfc3339(start + timedelta(hours=1))}",
-        env=controller.environment,
     )
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert not run.red
@@ -126,22 +116,19 @@ def test_a_window_without_rows_proves_nothing(runbook: Runbook, controller: Cont
 
 
 def test_a_run_that_stops_at_the_first_failure_counts_the_rest_as_not_run(
-    runbook: Runbook, controller: Controller
+    directly: Directly, controller: Controller
 ) -> None:
     assert controller.running.qdrant is not None
     controller.running.qdrant.kill()
-    run = runbook("-x", *controller.directly(), *QUICK, env=controller.environment)
+    run = directly("-x", *QUICK)
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert run.red.keys() == {"qdrant_answers_healthz"}
     assert len(run.result.checks) == 2
     assert "step 6 (parity): 5 checks: not run" in run.reasons
 
 
-def test_a_check_that_a_plugin_skips_or_expects_to_fail_proves_nothing(
-    runbook: Runbook, controller: Controller, tmp_path: Path
-) -> None:
-    environment = controller.environment | meddling(tmp_path, PLUGIN)
-    run = runbook(*controller.directly(), *QUICK, env=environment)
+def test_a_check_that_a_plugin_skips_or_expects_to_fail_proves_nothing(directly: Directly, tmp_path: Path) -> None:
+    run = directly(*QUICK, env=meddling(tmp_path, PLUGIN))
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert {check.check_id: check.message for check in run.red.values()} == {
         "counts_agree_for_every_sensor": "skipped: not today",
@@ -151,11 +138,10 @@ def test_a_check_that_a_plugin_skips_or_expects_to_fail_proves_nothing(
 
 
 def test_a_failure_that_a_plugin_expects_is_a_failure(
-    runbook: Runbook, controller: Controller, tmp_path: Path
+    directly: Directly, controller: Controller, tmp_path: Path
 ) -> None:
     sensor = controller.sensor()
     rewrite(lake_file(controller, sensor, days_ago(5)), without_row(sensor))
-    environment = controller.environment | meddling(tmp_path, PLUGIN)
-    run = runbook(*controller.directly(), *QUICK, "--skip-backfill", env=environment)
+    run = directly(*QUICK, "--skip-backfill", env=meddling(tmp_path, PLUGIN))
     assert (run.code, run.verdict.outcome) == (EXIT_NO_GO, Outcome.NO_GO), run
     assert run.check("every_due_row_is_in_the_lake_unchanged").status is CheckStatus.FAILED

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Runbook
+from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Directly, Runbook
 from tests.support.controller import Controller, days_ago
 from tests.support.damage import at_row, lake_file, next_double, rewrite
 from tsse_validation.domain.instants import DAY, day_start, format_rfc3339
@@ -17,12 +17,12 @@ SPOT = "parity_job_finds_no_mismatch"
 
 
 def test_counts_alone_do_not_see_a_changed_value_and_are_no_go_ahead(
-    runbook: Runbook, controller: Controller
+    directly: Directly, controller: Controller
 ) -> None:
     rewrite(
         lake_file(controller, controller.sensor(), days_ago(5)), at_row(controller.sensor(), "value", next_double)
     )
-    run = runbook(*controller.directly(), *LOOK_ONLY, "--level=count", env=controller.environment)
+    run = directly(*LOOK_ONLY, "--level=count")
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert run.check(ROWS).status is CheckStatus.NOT_CHECKED
     assert "equal counts do not prove equal rows" in run.check(ROWS).message
@@ -30,11 +30,11 @@ def test_counts_alone_do_not_see_a_changed_value_and_are_no_go_ahead(
 
 @pytest.mark.parametrize("level", ["digest", "rows"])
 def test_digests_and_rows_see_a_value_that_is_one_ulp_off(
-    level: str, runbook: Runbook, controller: Controller
+    level: str, directly: Directly, controller: Controller
 ) -> None:
     sensor = controller.sensor()
     rewrite(lake_file(controller, sensor, days_ago(5)), at_row(sensor, "value", next_double))
-    run = runbook(*controller.directly(), *LOOK_ONLY, f"--level={level}", env=controller.environment)
+    run = directly(*LOOK_ONLY, f"--level={level}")
     assert (run.code, run.verdict.outcome) == (EXIT_NO_GO, Outcome.NO_GO), run
     (compared,) = run.result.rows_compared
     (difference,) = run.result.differences
@@ -42,9 +42,9 @@ def test_digests_and_rows_see_a_value_that_is_one_ulp_off(
     assert (difference.kind, difference.sensor_id, difference.ts.date()) == ("changed_value", sensor, days_ago(5))
 
 
-def test_a_damaged_lake_is_healed_when_asked_and_still_no_go(runbook: Runbook, controller: Controller) -> None:
+def test_a_damaged_lake_is_healed_when_asked_and_still_no_go(directly: Directly, controller: Controller) -> None:
     lake_file(controller, controller.sensor(), days_ago(5)).unlink()
-    run = runbook(*controller.directly(), *LOOK_ONLY, "--heal-check", env=controller.environment)
+    run = directly(*LOOK_ONLY, "--heal-check")
     assert (run.code, run.verdict.outcome) == (EXIT_NO_GO, Outcome.NO_GO), run
     healed = run.findings(flagged=False)["healed by a backfill"]
     assert "none does after a backfill" in healed.summary
@@ -76,13 +76,13 @@ def test_by_the_api_alone_a_loss_is_narrowed_down_to_its_time(runbook: Runbook, 
     assert 3 <= run.result.posts.by_purpose["narrow"] <= 10
 
 
-def test_an_interrupted_proof_goes_on_where_it_was(runbook: Runbook, controller: Controller) -> None:
-    first = runbook(*controller.directly(), *LOOK_ONLY, env=controller.environment)
+def test_an_interrupted_proof_goes_on_where_it_was(directly: Directly) -> None:
+    first = directly(*LOOK_ONLY)
     # what an interrupted run leaves: a log without an end, with the days that were proven by then
     log = first.directory / "run.jsonl"
     lines = [line for line in log.read_text().splitlines(keepends=True) if '"run_finished"' not in line]
     log.write_text("".join(lines))
-    run = runbook(*controller.directly(), *LOOK_ONLY, f"--resume={log}", env=controller.environment)
+    run = directly(*LOOK_ONLY, f"--resume={log}")
     assert first.result.started.run_id in " ".join(note.text for note in run.result.notes)
     assert run.check(ROWS).status is CheckStatus.PASSED
     taken_over = {counts.window.start for counts in run.result.counts if counts.watermark is None}

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import EXIT_LEAK, EXIT_USAGE, Runbook, meddling
+from tests.support.command import EXIT_LEAK, EXIT_USAGE, Directly, Runbook, meddling
 from tests.support.controller import Controller
 
 LEAK = """
 import os
-from tsse_validation.steps.run import RUN
+from tsse_validation.pytest_plugin.options import RUN
 
 def pytest_sessionfinish(session):
     run = session.config.stash[RUN]
@@ -30,11 +30,10 @@ HEALTHZ = "tests_validation/test_1_health.py::test_core_server_answers_healthz"
 
 @pytest.mark.parametrize("which", [0, 1, 2], ids=["token", "view-token", "password"])
 def test_a_file_that_holds_a_secret_is_deleted_and_the_run_fails(
-    which: int, runbook: Runbook, controller: Controller, tmp_path: Path
+    which: int, directly: Directly, controller: Controller, tmp_path: Path
 ) -> None:
     leaked = {"LEAKED": controller.secrets[which]}
-    environment = controller.environment | meddling(tmp_path, LEAK) | leaked
-    run = runbook(HEALTHZ, *controller.directly(), env=environment)
+    run = directly(HEALTHZ, env=meddling(tmp_path, LEAK) | leaked)
     assert run.code == EXIT_LEAK, run
     assert not (run.directory / "debug.txt").exists()
     assert (run.directory / "result.json").exists()
@@ -43,10 +42,9 @@ def test_a_file_that_holds_a_secret_is_deleted_and_the_run_fails(
 
 
 def test_a_secret_in_an_error_and_in_captured_output_is_masked(
-    runbook: Runbook, controller: Controller, tmp_path: Path
+    directly: Directly, controller: Controller, tmp_path: Path
 ) -> None:
-    environment = controller.environment | meddling(tmp_path, ERROR) | {"LEAKED": controller.secrets[0]}
-    run = runbook(HEALTHZ, *controller.directly(), env=environment)
+    run = directly(HEALTHZ, env=meddling(tmp_path, ERROR) | {"LEAKED": controller.secrets[0]})
     assert run.code not in {0, EXIT_LEAK}, run
     assert "raised [redacted]" in run.output
     assert "printed [redacted]" in run.output

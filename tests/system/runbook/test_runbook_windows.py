@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import EXIT_GO, EXIT_NO_GO, QUICK, REPOSITORY, Runbook
+from tests.support.command import EXIT_GO, EXIT_NO_GO, QUICK, REPOSITORY, Directly, Runbook
 from tests.support.controller import Controller, days_ago
 from tests.support.damage import first_instant, lake_file, rewrite, without_row
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
@@ -44,9 +44,9 @@ def lost(controller: Controller) -> str:
 
 
 def test_a_failing_window_is_told_as_the_microsecond_that_differs_and_how_to_compare_it_again(
-    lost: str, runbook: Runbook, controller: Controller
+    lost: str, directly: Directly, controller: Controller
 ) -> None:
-    run = runbook(*controller.directly(), *LOOK_ONLY, "--max-windows=420", env=controller.environment)
+    run = directly(*LOOK_ONLY, "--max-windows=420")
     assert run.code == EXIT_NO_GO, run
     check, sensor = run.check(RANDOM), controller.sensor()
     assert check.message.startswith(f"Window {lost} → {lost}: Postgres 1, lake 0, 1 sensors differ ({sensor})")

@@ -42,9 +42,7 @@ def test_writing_again_replaces_the_reports(tmp_path: Path) -> None:
     assert read_result_json(written.result_json).verdict.outcome == "NO-GO"
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "result.json"
     path.write_bytes(b"old")
 

@@ -179,7 +179,7 @@ def test_hostile_text_adds_no_element_and_no_attribute(text: str) -> None:
     assert page(hostile(text)).tags == plain_tags()
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 @given(ANY_TEXT)
 def test_no_text_changes_the_structure_of_the_page(text: str) -> None:
     assert page(hostile(f"x{text}x")).tags == plain_tags()

@@ -50,7 +50,7 @@ def test_the_summary_fits_on_one_screen(of: RunResult) -> None:
     assert len(printed(of, 100).splitlines()) <= 45
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 @given(ANY_TEXT, st.integers(20, 120))
 def test_no_text_is_printed_wider_than_the_console_or_commands_it(text: str, width: int) -> None:
     said = printed(hostile(text * 20), width)

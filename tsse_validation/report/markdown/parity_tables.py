@@ -6,7 +6,7 @@ from tsse_validation.report.markdown.markup import Cell, Lines, bullet, code, hi
 from tsse_validation.report.model import words
 from tsse_validation.report.model.counts import CountsTable, DayTable, Totals, agrees
 from tsse_validation.report.model.view import ReportView
-from tsse_validation.runlog.records import CountRow, RowDifference
+from tsse_validation.runlog.records import CountRow, RowDifference, WindowChecked
 
 
 def parity_by_sensor(view: ReportView) -> Lines:
@@ -107,7 +107,7 @@ def drawn_windows(view: ReportView) -> Lines:
         [
             window.edge,
             words.SOURCES[window.source],
-            window_cell(window.window),
+            window_cell(window),
             number(window.postgres),
             number(window.lake),
             Cell(", ".join(map(code, window.mismatching)) or "-"),
@@ -144,7 +144,7 @@ def differing_row(row: RowDifference) -> list[str]:
     return [words.difference(row), code(row.sensor_id), timestamp, *sides]
 
 
-def window_cell(window: Window) -> Cell:
+def window_cell(window: Window | WindowChecked) -> Cell:
     """Write a window; both ends belong to it."""
     return Cell(f"{code(words.instant(window.start))} → {code(words.instant(window.end))}")
 

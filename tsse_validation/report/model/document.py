@@ -41,9 +41,17 @@ def write_result_json(path: Path, document: ReportDocument) -> None:
 
 
 def read_result_json(path: Path) -> ReportDocument:
-    """Read a `result.json` back.
+    """Read a `result.json` back: a run's `verdict`, and the `result` that it was decided on.
+
+    Instants in it are UTC, durations seconds, sizes bytes; `reports/README.md` documents every key.
+
+    >>> from tsse_validation import read_result_json
+    >>> document = read_result_json(RUN / "result.json")
+    >>> str(document.verdict.outcome), len(document.result.counts) > 0
+    ('GO', True)
 
     Raises:
+        OSError: the file cannot be read.
         pydantic.ValidationError: the file is not a document of this schema.
 
     """

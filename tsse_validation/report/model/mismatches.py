@@ -11,8 +11,8 @@ from tsse_validation.report.model.bits import Bits, bits_of
 from tsse_validation.report.model.capped import Capped, capped
 from tsse_validation.runlog.records import Finding, RowDifference
 from tsse_validation.runlog.result import RunResult
+from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.loading import DEFAULT
-from tsse_validation.settings.model import Settings, option_of
 
 MAX_ROWS = 200
 _MAX_COMMAND_SENSORS = 10

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Concatenate, ParamSpec, Union, get_args, get_
 import typer
 from pydantic import SecretStr
 
+from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.loading import load_settings
-from tsse_validation.settings.model import Settings, option_of
 from tsse_validation.steps.opening import DEFAULT_BASE_URL, DEFAULT_QDRANT_URL
 
 CONTROLLER = ("base_url", "auth_token", "auth_token_file", "ca_file")

@@ -32,7 +32,20 @@ ENV_PREFIX = "TSSE_"
 
 
 class Settings(BaseSettings):
-    """Everything that can be set; each field is a command-line option of the same name."""
+    """Everything that can be set; each field is a command-line option of the same name.
+
+    Made directly, it takes what it is given and the defaults; `settings.loading.load_settings` adds environment
+    and file. Durations are seconds, instants RFC 3339 text or UTC-aware.
+
+    >>> from tsse_validation import Settings
+    >>> settings = Settings(hot_path="/lake/hot", window_end="2026-01-01T01:00:00Z", level="rows")
+    >>> settings.level.value, settings.window_end.isoformat()
+    ('rows', '2026-01-01T01:00:00+00:00')
+
+    Raises:
+        pydantic.ValidationError: a value is wrong; no secret is in its message.
+
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", hide_input_in_errors=True
