@@ -16,8 +16,7 @@ from fixtures.controller.backfill import backfill
 from fixtures.controller.database import Database
 from fixtures.controller.lake_store import Lake, remove_segments
 from fixtures.controller.replication import LakeService, with_touched
-from fixtures.controller.segment_writer import SegmentWriter
-from fixtures.controller.segments import newest_rows, read_segment, rows_outside
+from fixtures.controller.segments import SegmentWriter, newest_rows, read_segment, rows_outside
 from fixtures.controller.state import StateFiles
 from fixtures.farm.load import copy_blocks
 from tools.benchmarks.readings import DAYS, TARGET, Sensor, days, farm_of_day, plan

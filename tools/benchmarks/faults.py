@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from fixtures.controller.files import write_parquet
-from fixtures.controller.segments import SCHEMA, read_segment
+from fixtures.controller.segments import read_segment
 from tools.benchmarks.case import Answer
 from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.schemas import ROW_SCHEMA
 
 Key = tuple[str, int]
 Row = dict[str, Any]
@@ -92,13 +93,13 @@ def _plant(hot: Path, copy: Path, number: int, fault: str) -> Planted:
     rows = _as_integers(table).to_pylist()
     keys = FAULTS[fault](rows, _place(rows))
     # written aside and renamed, so that the original behind the hard link stays
-    write_parquet(path, pa.Table.from_pylist(rows, schema=_as_integers(table).schema).cast(SCHEMA))
+    write_parquet(path, pa.Table.from_pylist(rows, schema=_as_integers(table).schema).cast(ROW_SCHEMA))
     return Planted(fault, copy, date.fromisoformat(partition.name.removeprefix("date=")), frozenset(keys))
 
 
 def _as_integers(table: pa.Table) -> pa.Table:
     """Return the instants as microseconds."""
-    fields = [pa.field(f.name, pa.int64()) if pa.types.is_timestamp(f.type) else f for f in SCHEMA]
+    fields = [pa.field(f.name, pa.int64()) if pa.types.is_timestamp(f.type) else f for f in ROW_SCHEMA]
     return table.cast(pa.schema(fields))
 
 

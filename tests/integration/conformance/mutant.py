@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from starlette.exceptions import HTTPException
 
 from fixtures.controller import __main__ as controller
-from fixtures.controller import api, auth, handlers, jobs, parity, ratelimit, runner
+from fixtures.controller import api, handlers, jobs, parity, runner
 
 Mutation = Callable[[], None]
 
@@ -22,12 +22,12 @@ def _put(place: object, name: str, value: object) -> None:
 
 
 def _strangers_are_answered_otherwise() -> None:
-    _put(auth, "UNAUTHORIZED_TEXT", "Go away")
+    _put(api, "UNAUTHORIZED_TEXT", "Go away")
 
 
 def _revoked_tokens_are_let_in() -> None:
     _put(
-        auth,
+        api,
         "_CAPABILITIES_OF",
         "SELECT capabilities FROM api_tokens WHERE token_hash = %s AND expires_at IS NULL",
     )
@@ -181,18 +181,18 @@ def _unknown_types_complete() -> None:
 
 
 def _refusals_have_no_headers() -> None:
-    refuse = ratelimit._refusal
+    refuse = api._refusal
 
     def refusal(wait: float) -> Any:
         answer = refuse(wait)
         del answer.headers["x-ratelimit-after"]
         return answer
 
-    _put(ratelimit, "_refusal", refusal)
+    _put(api, "_refusal", refusal)
 
 
 def _the_burst_is_short() -> None:
-    _put(ratelimit, "POST_BURST", 30)
+    _put(api, "POST_BURST", 30)
 
 
 MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {

@@ -54,9 +54,7 @@ def test_a_controller_that_keeps_the_contract_may_differ(liberties: str, runbook
 
 
 def test_a_broken_promise_is_no_go_and_names_its_section(runbook: Runbook, tmp_path: Path) -> None:
-    binary = controller_binary(
-        tmp_path, "from fixtures.controller import auth\nauth.UNAUTHORIZED_TEXT = 'Go away'"
-    )
+    binary = controller_binary(tmp_path, "from fixtures.controller import api\napi.UNAUTHORIZED_TEXT = 'Go away'")
     run = runbook(*SMALL, f"--core-binary={binary}", "-m", "conformance", "-k", "endpoint")
     assert (run.code, run.verdict.outcome) == (EXIT_NO_GO, Outcome.NO_GO), run
     failed = {name for name, status in conformance(run).items() if status is CheckStatus.FAILED}

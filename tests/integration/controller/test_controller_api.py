@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp
 
-from fixtures.controller.api import create_app
+from fixtures.controller.api import RateLimitMiddleware, TokenBuckets, create_app
 from fixtures.controller.database import Database
 from fixtures.controller.jobs import JobStore
-from fixtures.controller.ratelimit import RateLimitMiddleware, TokenBuckets
 from fixtures.qdrant_standin import create_app as create_qdrant_standin
 from tests.integration.controller.support import Api, FarmRows
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixtures.controller.database import Database
-from fixtures.controller.inspection import inspect_lake
+from fixtures.controller.handlers import inspect_lake
 from fixtures.controller.parity import check_parity, read_request
 from fixtures.controller.replication import LakeService, tick
 from fixtures.controller.runner import JobFailedError

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fixtures.stacks.logs import HEAD_BYTES, TAIL_BYTES, save_logs
+from fixtures.stacks.services import HEAD_BYTES, TAIL_BYTES, save_logs
 from tsse_validation.runlog.redaction import Redactor
 
 SECRET = "correct-horse-battery-staple"

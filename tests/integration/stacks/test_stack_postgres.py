@@ -193,7 +193,7 @@ def test_a_dead_server_is_reported_with_the_last_lines_of_its_log() -> None:
 
 def test_a_server_that_was_never_started_says_so() -> None:
     with pytest.raises(StackError, match="never started"):
-        EmbeddedPostgres().check_alive()
+        EmbeddedPostgres().process.check_alive()
     with pytest.raises(StackError, match="never started"):
         _ = EmbeddedPostgres().conninfo
 

@@ -12,7 +12,7 @@ from fixtures.images.building import Recipe, build
 from fixtures.images.local import DEBIAN
 from fixtures.stacks.container_service import LOG_CAP_BYTES, ContainerRunner, ContainerSpec
 from fixtures.stacks.engine import OWNER_LABEL, owner_labels, remove_stack, sweep_abandoned_stacks
-from fixtures.stacks.reaper import settle_on_ryuk
+from fixtures.stacks.images import settle_on_ryuk
 from tests.system.containers.docker_side import DockerSide
 from tsse_validation.domain.errors import StackError
 from tsse_validation.domain.polling import wait_until

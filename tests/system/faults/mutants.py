@@ -24,7 +24,6 @@ from fixtures.controller import (
     lake_store,
     parity,
     replication,
-    segment_writer,
     segments,
 )
 from fixtures.controller.lake_store import remove_hot_date
@@ -120,7 +119,7 @@ def _day_in_local_time() -> None:
             back = pc.subtract(part["ts"], offset)
             yield day, shard, part.set_column(place, table.schema.field("ts"), back)
 
-    _put(segment_writer, "split_by_shard", by_local_day)
+    _put(segments, "split_by_shard", by_local_day)
 
 
 def _day_head_lost() -> None:
@@ -153,7 +152,7 @@ def _exported_twice() -> None:
             rows = pa.array([row for row in range(part.num_rows) for _ in range(2)])
             yield day, shard, part.take(rows)
 
-    _put(segment_writer, "split_by_shard", twice)
+    _put(segments, "split_by_shard", twice)
 
 
 def _unsorted() -> None:
@@ -163,7 +162,7 @@ def _unsorted() -> None:
         for day, shard, part in split(table, shards):
             yield day, shard, part.take(pa.array(range(part.num_rows - 1, -1, -1)))
 
-    _put(segment_writer, "split_by_shard", backwards)
+    _put(segments, "split_by_shard", backwards)
 
 
 def _another_hash() -> None:
