@@ -1,13 +1,17 @@
+import multiprocessing
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from fixtures.farm import FarmSpec
 from fixtures.stacks.embedded import EmbeddedOptions, RunningStack, running_stack
+from tests.support.given import given, told
+from tsse_validation.cli import main
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,18 @@ class Helper:
 
 
 RunHelper = Callable[..., Helper]
+# the program is imported once, where its processes are forked from: the import takes longer than most of the runs
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tsse_validation.cli", __name__])
+
+
+def _main(arguments: Sequence[str], environment: dict[str, str], written: Sequence[Path]) -> None:
+    for descriptor, path in enumerate(written, start=1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["tsse-validate", *arguments]
+    main()
 
 
 @pytest.fixture(scope="session")
@@ -31,29 +47,25 @@ def stack() -> Iterator[RunningStack]:
 @pytest.fixture(scope="session")
 def helper(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> RunHelper:
     """Run `tsse-validate` as a user does, in a process of its own, with what it needs in the environment."""
-    known = stack.stack
-    assert known.conninfo is not None
+    known, place = stack.stack, tmp_path_factory.mktemp("helper")
+    written = (place / "out", place / "err")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("TSSE_", "CORE_"))},
         "TSSE_BASE_URL": known.base_url,
         "TSSE_QDRANT_URL": str(known.qdrant_url),
         "TSSE_AUTH_TOKEN_FILE": str(known.token_file),
-        "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache")),
+        "XDG_CACHE_HOME": str(place / "cache"),
         "COLUMNS": "100",
     }
 
     def run(*arguments: str, **variables: str) -> Helper:
-        program = "from tsse_validation.cli import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", program, *arguments],
-            env=environment | variables,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert known.token.get_secret_value() not in done.stdout + done.stderr
-        return Helper(done.returncode, done.stdout, done.stderr)
+        process = _FORKS.Process(target=_main, args=(arguments, environment | variables, written), daemon=True)
+        process.start()
+        process.join(120)
+        assert process.exitcode is not None
+        out, err = (path.read_text(encoding="utf-8") for path in written)
+        assert known.token.get_secret_value() not in out + err
+        return Helper(process.exitcode, out, err)
 
     return run
 
@@ -64,12 +76,24 @@ def backfilled(helper: RunHelper) -> Helper:
 
 
 @pytest.fixture(scope="session")
+def after_backfill(helper: RunHelper, backfilled: Helper) -> RunHelper:
+    """Run `tsse-validate` where the lake holds the farm."""
+    assert backfilled.code == 0
+    return helper
+
+
+@pytest.fixture(scope="session")
 def lake_options(stack: RunningStack) -> list[str]:
-    assert stack.stack.lake is not None
-    return ["--hot-path", str(stack.stack.lake.hot), "--cold-path", str(stack.stack.lake.cold)]
+    lake = given(stack.stack.lake)
+    return [f"--hot-path={lake.hot}", f"--cold-path={lake.cold}"]
 
 
 @pytest.fixture(scope="session")
 def dsn(stack: RunningStack) -> dict[str, str]:
-    assert stack.stack.conninfo is not None
-    return {"TSSE_DATABASE_URL": stack.stack.conninfo.get_secret_value()}
+    return {"TSSE_DATABASE_URL": told(stack.stack.conninfo)}
+
+
+@pytest.fixture(scope="session")
+def parity(after_backfill: RunHelper, lake_options: list[str], dsn: dict[str, str]) -> RunHelper:
+    """Run `tsse-validate parity` on the lake's files and Postgres."""
+    return partial(after_backfill, "parity", "--mode", "direct", *lake_options, **dsn)

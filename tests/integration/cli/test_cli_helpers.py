@@ -1,6 +1,5 @@
 """The runbook's helpers, run as an operator runs them."""
 
-import doctest
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import tsse_validation
 from fixtures.stacks.embedded import RunningStack
 from tests.integration.cli.conftest import Helper, RunHelper
+from tests.support.given import given
 from tsse_validation.domain.contract import Inspection
 
 
@@ -46,47 +45,47 @@ def test_backfill_without_wait_names_the_job(helper: RunHelper) -> None:
     assert json.loads(done.out)["job_type"] == "lake_backfill_v1"
 
 
-@pytest.mark.usefixtures("backfilled")
-def test_inspect_shows_the_same_lake_by_both_ways(helper: RunHelper, lake_options: list[str]) -> None:
-    by_api = Inspection.model_validate_json(helper("inspect", "--json").out)
-    by_files = Inspection.model_validate_json(helper("inspect", "--mode", "direct", *lake_options, "--json").out)
+def test_inspect_shows_the_same_lake_by_both_ways(after_backfill: RunHelper, lake_options: list[str]) -> None:
+    by_api = Inspection.model_validate_json(after_backfill("inspect", "--json").out)
+    by_files = Inspection.model_validate_json(
+        after_backfill("inspect", "--mode", "direct", *lake_options, "--json").out
+    )
     assert by_api.metrics.partitions == by_files.metrics.partitions
     assert len(by_api.metrics.partitions) >= 90
 
 
-@pytest.mark.usefixtures("backfilled")
-def test_inspect_prints_the_watermark_that_the_runbook_looks_for(helper: RunHelper) -> None:
-    out = helper("inspect").out
+def test_inspect_prints_the_watermark_that_the_runbook_looks_for(after_backfill: RunHelper) -> None:
+    out = after_backfill("inspect").out
     assert "datasets.metrics/v1.computed_through_ts: 20" in out
     assert "replication.computed_through_ts: 20" in out
 
 
-@pytest.mark.usefixtures("backfilled")
-def test_parity_by_the_job_writes_the_report_that_the_runbook_names(helper: RunHelper, tmp_path: Path) -> None:
+def test_parity_by_the_job_writes_the_report_that_the_runbook_names(
+    after_backfill: RunHelper, tmp_path: Path
+) -> None:
     report = tmp_path / "tsse-lake-parity.md"
-    done = helper("parity", "--sample", "8", "--report", str(report), "--fail-on-mismatch")
+    done = after_backfill("parity", "--sample", "8", "--report", str(report), "--fail-on-mismatch")
     assert done.code == 0
     assert report.read_text(encoding="utf-8") == done.out
     assert "| Sensor | Postgres count | Lake count | Match |" in done.out
     assert done.out.count("✅") == len(done.out.split("| :---: |\n")[1].splitlines())
 
 
-@pytest.mark.usefixtures("backfilled")
-def test_both_ways_find_a_deleted_row(helper: RunHelper, lake_options: list[str], dsn: dict[str, str]) -> None:
-    inserted = "sensor_id, ts, value, quality, inserted_at"
+def test_parity_finds_by_both_ways_a_row_that_was_deleted_in_postgres(
+    after_backfill: RunHelper, parity: RunHelper, dsn: dict[str, str]
+) -> None:
+    columns = "sensor_id, ts, value, quality, inserted_at"
+    last = (
+        "SELECT sensor_id, ts FROM metrics WHERE inserted_at < now() - interval '5 min' ORDER BY ts DESC LIMIT 1"
+    )
+    delete = f"DELETE FROM metrics WHERE (sensor_id, ts) IN ({last}) RETURNING {columns}"
     with psycopg.connect(dsn["TSSE_DATABASE_URL"], autocommit=True) as database:
-        gone = database.execute(
-            "WITH last AS (SELECT sensor_id, max(ts) AS ts FROM metrics"
-            " WHERE inserted_at < now() - interval '5 min' GROUP BY sensor_id ORDER BY ts DESC LIMIT 1)"
-            f" DELETE FROM metrics USING last WHERE metrics.sensor_id = last.sensor_id AND metrics.ts = last.ts"
-            f" RETURNING {', '.join(f'metrics.{name}' for name in inserted.split(', '))}"
-        ).fetchone()
-        assert gone is not None
+        gone = given(database.execute(delete).fetchone())
         try:
-            by_us = helper("parity", "--mode", "direct", *lake_options, "--json", **dsn)
-            by_job = helper("parity", "--sensor-ids", gone[0])
+            by_us = parity("--json")
+            by_job = after_backfill("parity", "--sensor-ids", gone[0])
         finally:
-            database.execute(f"INSERT INTO metrics ({inserted}) VALUES (%s, %s, %s, %s, %s)", gone)
+            database.execute(f"INSERT INTO metrics ({columns}) VALUES (%s, %s, %s, %s, %s)", gone)
     assert (by_us.code, by_job.code) == (1, 1)
     differing = [row for row in json.loads(by_us.out)["rows"] if not row["matches"]]
     assert [row["sensor_id"] for row in differing] == [gone[0]]
@@ -97,13 +96,9 @@ def test_both_ways_find_a_deleted_row(helper: RunHelper, lake_options: list[str]
 @contextmanager
 def changed_value(dsn: dict[str, str]) -> Iterator[str]:
     """Change the last value of a sensor, yield its id, and put the very same value back."""
+    last = "SELECT sensor_id, ts, value FROM metrics WHERE inserted_at < now() - interval '5 min'"
     with psycopg.connect(dsn["TSSE_DATABASE_URL"], autocommit=True) as database:
-        picked = database.execute(
-            "SELECT sensor_id, ts, value FROM metrics WHERE inserted_at < now() - interval '5 min'"
-            " ORDER BY ts DESC LIMIT 1"
-        ).fetchone()
-        assert picked is not None
-        sensor_id, ts, value = picked
+        sensor_id, ts, value = given(database.execute(f"{last} ORDER BY ts DESC LIMIT 1").fetchone())
         change = "UPDATE metrics SET value = %s WHERE sensor_id = %s AND ts = %s"
         database.execute(change, (-4321.5, sensor_id, ts))
         try:
@@ -113,41 +108,35 @@ def changed_value(dsn: dict[str, str]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("level", ["digest", "rows", None])
-@pytest.mark.usefixtures("backfilled")
 def test_parity_shows_the_row_whose_value_was_changed(
-    level: str | None, helper: RunHelper, lake_options: list[str], dsn: dict[str, str]
+    level: str | None, parity: RunHelper, dsn: dict[str, str]
 ) -> None:
     chosen = ["--level", level] if level else []
     with changed_value(dsn) as sensor_id:
-        done = helper("parity", "--mode", "direct", *lake_options, *chosen, **dsn)
+        done = parity(*chosen)
     assert done.code == 1
     assert "changed in place: 1 row of 1 sensor" in done.out
     (line,) = [line for line in done.out.splitlines() if "-4321.5" in line]
     assert sensor_id in line
     assert f"Compared by: {level or 'digest'}" in done.out
-    assert helper("parity", "--mode", "direct", *lake_options, *chosen, **dsn).code == 0
+    assert parity(*chosen).code == 0
 
 
-@pytest.mark.usefixtures("backfilled")
 def test_parity_by_count_does_not_see_a_changed_value_and_says_what_it_compared(
-    helper: RunHelper, lake_options: list[str], dsn: dict[str, str]
+    parity: RunHelper, dsn: dict[str, str]
 ) -> None:
     with changed_value(dsn):
-        done = helper("parity", "--mode", "direct", "--level", "count", *lake_options, "--json", **dsn)
+        done = parity("--level", "count", "--json")
     document = json.loads(done.out)
     assert (done.code, document["level"], document["findings"]) == (0, "count", [])
 
 
-@pytest.mark.usefixtures("backfilled")
-def test_parity_names_a_lake_file_that_cannot_be_read(
-    helper: RunHelper, lake_options: list[str], stack: RunningStack, dsn: dict[str, str]
-) -> None:
-    assert stack.stack.lake is not None
-    path = max(stack.stack.lake.hot.glob("metrics/v1/date=*/shard=*/backfill-*.parquet"))
+def test_parity_names_a_lake_file_that_cannot_be_read(parity: RunHelper, stack: RunningStack) -> None:
+    path = max(given(stack.stack.lake).hot.glob("metrics/v1/date=*/shard=*/backfill-*.parquet"))
     content = path.read_bytes()
     path.write_bytes(content[:-50])
     try:
-        done = helper("parity", "--mode", "direct", *lake_options, "--json", **dsn)
+        done = parity("--json")
     finally:
         path.write_bytes(content)
     assert done.code == 1
@@ -155,9 +144,8 @@ def test_parity_names_a_lake_file_that_cannot_be_read(
     assert path.name in done.out
 
 
-@pytest.mark.usefixtures("backfilled")
-def test_parity_of_a_window_without_rows_is_no_pass(helper: RunHelper) -> None:
-    done = helper("parity", "--sensor-ids", "nobody-has-this-id")
+def test_parity_of_a_window_without_rows_is_no_pass(after_backfill: RunHelper) -> None:
+    done = after_backfill("parity", "--sensor-ids", "nobody-has-this-id")
     assert done.code == 6
     assert "equal zeros prove nothing" in done.err
 
@@ -165,27 +153,21 @@ def test_parity_of_a_window_without_rows_is_no_pass(helper: RunHelper) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ("inspect --base-url ftp://controller", "--base-url (command line): must be an http:// or https://"),
+        ("inspect --auth-token-file /no/such/token", "--auth-token-file (command line): is not a file"),
+        ("inspect --mode direct", "--mode direct needs --hot-path"),
+        ("parity --mode direct", "--mode direct needs --database-url or --config"),
+        ("parity --level rows", "--level rows needs --mode direct"),
         (
-            ["inspect", "--base-url", "ftp://controller"],
-            "--base-url (command line): must be an http:// or https://",
-        ),
-        (["inspect", "--auth-token-file", "/no/such/token"], "--auth-token-file (command line): is not a file"),
-        (["inspect", "--mode", "direct"], "--mode direct needs --hot-path"),
-        (["parity", "--mode", "direct"], "--mode direct needs --database-url or --config"),
-        (["parity", "--level", "rows"], "--level rows needs --mode direct"),
-        (
-            ["parity", "--start", "2026-01-01T00:00:00Z", "--end", "2026-01-01T00:00:00Z"],
+            "parity --start 2026-01-01T00:00:00Z --end 2026-01-01T00:00:00Z",
             "--end must be after --start: the controller's job takes no single microsecond",
         ),
-        (["parity", "--start", "yesterday"], "--window-start (command line): not an RFC 3339 timestamp"),
-        (
-            ["backfill", "--days", "400"],
-            "--backfill-days (command line): Input should be less than or equal to 365",
-        ),
+        ("parity --start yesterday", "--window-start (command line): not an RFC 3339 timestamp"),
+        ("backfill --days 400", "--backfill-days (command line): Input should be less than or equal to 365"),
     ],
 )
-def test_a_wrong_setting_is_refused_in_one_line(helper: RunHelper, arguments: list[str], words: str) -> None:
-    done = helper(*arguments)
+def test_a_wrong_setting_is_refused_in_one_line(helper: RunHelper, arguments: str, words: str) -> None:
+    done = helper(*arguments.split())
     assert done.code == 4
     assert words in done.err
     assert len(done.err.strip().splitlines()) == 1
@@ -214,43 +196,3 @@ def test_a_token_on_the_command_line_is_taken_with_a_warning(helper: RunHelper, 
 
 def test_a_wrong_flag_is_wrong_usage(helper: RunHelper) -> None:
     assert helper("inspect", "--nope").code == 2
-
-
-@pytest.mark.parametrize(
-    ("command", "option", "alias"),
-    [
-        ("inspect", "--base-url", "--api-base-url"),
-        ("backfill", "--backfill-days", "--days"),
-        ("backfill", "--poll-interval", "--poll-seconds"),
-        ("parity", "--setup-config", "--config"),
-        ("parity", "--window-start", "--start"),
-        ("parity", "--window-end", "--end"),
-    ],
-)
-def test_an_option_is_taken_by_the_name_of_its_setting_and_by_that_of_the_runbooks_helper(
-    command: str, option: str, alias: str, helper: RunHelper
-) -> None:
-    told = {helper(command, name, "-1").err for name in (option, alias)}
-    assert len(told) == 1
-    assert f"{option} (command line): " in told.pop()
-
-
-@pytest.mark.usefixtures("backfilled")
-def test_a_window_that_the_lake_does_not_cover_is_said_with_options_that_the_command_takes(
-    helper: RunHelper,
-) -> None:
-    done = helper("parity", "--start", "2001-01-01T00:00:00Z", "--end", "2001-01-02T00:00:00Z")
-    assert done.code == 6
-    assert "lies outside of what the lake covers" in done.err
-    assert "Choose another by --window-start and --window-end." in done.err
-
-
-@pytest.mark.usefixtures("backfilled")
-def test_a_window_is_proven_from_a_script_as_the_documentation_has_it(
-    stack: RunningStack, dsn: dict[str, str]
-) -> None:
-    lake = stack.stack.lake
-    assert lake is not None
-    names = {"DSN": dsn["TSSE_DATABASE_URL"], "HOT": lake.hot, "COLD": lake.cold}
-    (example,) = doctest.DocTestFinder(recurse=False).find(tsse_validation.prove_window, globs=names)
-    assert doctest.DocTestRunner().run(example) == (0, 3)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from fixtures.bench import StackBench
@@ -12,6 +13,7 @@ from fixtures.processes import http_ready
 from fixtures.stacks.embedded import RunningStack, running_stack
 from tests.support.command import Runbook
 from tests.support.controller import OPTIONS, Controller
+from tests.support.given import told
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import JobRunner
@@ -20,7 +22,6 @@ from tsse_validation.settings.loading import load_settings
 from tsse_validation.steps.run import begin_run
 
 MUTANT = "tests.integration.conformance.mutant"
-REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -45,49 +46,40 @@ def controller(running: RunningStack, tmp_path: Path) -> Controller:
     return Controller(running, tmp_path)
 
 
-class Stand:
-    """Where the controller of a stack is replaced by another one."""
+@pytest.fixture(scope="module")
+def put(running: RunningStack) -> Callable[[str], None]:
+    """Let the mutant of a group be the controller, in the other's place and with no job of its time."""
+    process, port = running.controller, urlsplit(running.stack.base_url).port
+    there = ""
 
-    def __init__(self, running: RunningStack) -> None:
-        self.running = running
-        self._group = ""
-
-    def put(self, group: str) -> None:
-        """Let the mutant of a group be the controller, in the other's place and with no job of its time."""
-        if group == self._group:
+    def start(group: str) -> None:
+        nonlocal there
+        if group == there:
             return
-        process, port = self.running.controller, urlsplit(self.running.stack.base_url).port
         process.kill()
-        self.sql("TRUNCATE analysis_jobs CASCADE")
+        with psycopg.connect(told(running.stack.conninfo), autocommit=True) as connection:
+            connection.execute("TRUNCATE analysis_jobs CASCADE")
         process.start([sys.executable, "-m", MUTANT, group, "--host", "127.0.0.1", "--port", str(port)])
         process.wait_ready(lambda: http_ready(f"http://127.0.0.1:{port}/healthz"), 60)
-        self._group = group
+        there = group
 
-    def sql(self, statement: str) -> None:
-        import psycopg
-
-        assert self.running.stack.conninfo is not None
-        with psycopg.connect(self.running.stack.conninfo.get_secret_value(), autocommit=True) as connection:
-            connection.execute(statement.encode())
-
-
-@pytest.fixture(scope="module")
-def stand(running: RunningStack) -> Stand:
-    return Stand(running)
+    return start
 
 
 @pytest.fixture
-def subject_of(stand: Stand, tmp_path: Path) -> Iterator[Callable[[str], Subject]]:
+def subject_of(
+    put: Callable[[str], None], running: RunningStack, tmp_path: Path
+) -> Iterator[Callable[[str], Subject]]:
     """Provide the subject of a group's mutant; each test has jobs of its own."""
     given = {"report_dir": str(tmp_path), "job_timeout": "8", "backfill_timeout": "60", "poll_interval": "0.25"}
     run = begin_run(load_settings(given, tmp_path), {})
-    stack = stand.running.stack
+    stack = running.stack
     http = HttpClient.from_settings(stack.base_url, "core-server", run.settings)
     core = CoreClient(http, stack.token, run.budget)
     subject = Subject(run, stack, http, JobRunner(core, poll_interval=0.25), StackBench(stack))
 
     def of(group: str) -> Subject:
-        stand.put(group)
+        put(group)
         return subject
 
     yield of

@@ -8,7 +8,7 @@ import pytest
 
 from fixtures.controller.database import Database
 from fixtures.controller.replication import LakeService
-from tests.integration.controller.support import Clock, FarmRows, lake_service
+from tests.integration.controller.support import Bed, Clock, FarmRows, SettledStore, lake_service
 
 
 @pytest.fixture
@@ -42,8 +42,21 @@ def service(database: Database, tmp_path: Path, clock: Clock) -> LakeService:
 
 
 @pytest.fixture
-def cold_service(database: Database, tmp_path: Path, clock: Clock) -> LakeService:
-    return lake_service(database, tmp_path, clock, cold=True)
+def bed(connection: psycopg.Connection[tuple[object, ...]], service: LakeService, clock: Clock) -> Bed:
+    return Bed(connection, service, clock)
+
+
+@pytest.fixture
+def cold_bed(bed: Bed, database: Database, tmp_path: Path, clock: Clock) -> Bed:
+    bed.service = lake_service(database, tmp_path, clock, cold=True)
+    return bed
+
+
+@pytest.fixture
+def store(service: LakeService) -> Iterator[SettledStore]:
+    store = SettledStore(service)
+    yield store
+    store.stop()
 
 
 @pytest.fixture

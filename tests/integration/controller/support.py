@@ -6,7 +6,8 @@ import json
 import queue
 import uuid
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ import psycopg
 import pyarrow.parquet as pq
 from starlette.types import ASGIApp
 
+from fixtures.controller.backfill import BackfillOutcome, backfill
 from fixtures.controller.database import Database
-from fixtures.controller.jobs import JobStore, JsonObject
+from fixtures.controller.handlers import handlers
+from fixtures.controller.jobs import JobStore, JsonObject, NewJob, job_json
 from fixtures.controller.lake_store import Lake
-from fixtures.controller.replication import LakeService
-from fixtures.controller.state import StateFiles
+from fixtures.controller.replication import LakeService, tick
+from fixtures.controller.runner import Handler, Runner
+from fixtures.controller.state import ReplicationState, StateFiles
+from tests.support.given import given
 
 LAG = timedelta(seconds=60)
 PATIENCE_SECONDS = 30
@@ -80,10 +85,8 @@ class FarmRows:
         self.connection.execute("DELETE FROM metrics WHERE sensor_id = %s AND ts = %s", key)
 
     def rows(self) -> dict[Key, Row]:
-        found = self.connection.execute(
-            "SELECT sensor_id, ts, value, quality, inserted_at FROM metrics"
-        ).fetchall()
-        return {(sensor, ts): (value, quality, inserted) for sensor, ts, value, quality, inserted in found}
+        found = self.connection.execute("SELECT sensor_id, ts, value, quality, inserted_at FROM metrics")
+        return {(sensor_id, ts): (value, quality, inserted) for sensor_id, ts, value, quality, inserted in found}
 
 
 class Control:
@@ -102,30 +105,57 @@ class Control:
 
 
 class SettledStore(JobStore):
-    """A job store that says when a job has started and ended, so that no test needs to poll."""
+    """A job store that says when a job has ended, so that no test needs to poll, and the runners of its jobs."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        self.started: queue.Queue[uuid.UUID] = queue.Queue()
-        self.ended: queue.Queue[uuid.UUID] = queue.Queue()
-
-    def claim_oldest(self) -> dict[str, Any] | None:
-        row = super().claim_oldest()
-        if row is not None:
-            self.started.put(row["id"])
-        return row
+    def __init__(self, service: LakeService) -> None:
+        super().__init__(service.database)
+        self.service = service
+        self._ended: queue.Queue[uuid.UUID] = queue.Queue()
+        self._runners: list[Runner] = []
 
     def complete(self, job_id: uuid.UUID, result: JsonObject) -> None:
         super().complete(job_id, result)
-        self.ended.put(job_id)
+        self._ended.put(job_id)
 
     def fail(self, job_id: uuid.UUID, error: JsonObject) -> None:
         super().fail(job_id, error)
-        self.ended.put(job_id)
+        self._ended.put(job_id)
 
     def cancel(self, job_id: uuid.UUID) -> None:
         super().cancel(job_id)
-        self.ended.put(job_id)
+        self._ended.put(job_id)
+
+    def start(self, known: dict[str, Handler], workers: int = 2, poll: float = 0.05) -> Runner:
+        """Start a runner, which looks for jobs every `poll` seconds; `stop` ends it."""
+        runner = Runner(self, known, workers, timedelta(seconds=poll))
+        runner.start()
+        self._runners.append(runner)
+        return runner
+
+    def stop(self) -> None:
+        for runner in self._runners:
+            runner.stop()
+
+    def post(self, job_type: str, **params: Any) -> uuid.UUID:
+        job_id: uuid.UUID = self.create(NewJob(job_type, params))["id"]
+        return job_id
+
+    def await_end(self) -> uuid.UUID:
+        """Wait for the next job that ends."""
+        return self._ended.get(timeout=PATIENCE_SECONDS)
+
+    def run(self, job_type: str, **params: Any) -> uuid.UUID:
+        """Run a job of the controller's to its end."""
+        job_id = self.post(job_type, **params)
+        self.start(handlers(self.service))
+        assert self.await_end() == job_id
+        return job_id
+
+    def job(self, job_id: uuid.UUID) -> Any:
+        return job_json(given(self.find(job_id)))
+
+    def kinds(self, job_id: uuid.UUID) -> list[str]:
+        return [row["kind"] for row in self.events(job_id, 0, 500)]
 
 
 class Api:
@@ -133,24 +163,26 @@ class Api:
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
         address = f"10.0.{next(_addresses)}.1"
-        self._transport = httpx.ASGITransport(app, client=(address, 40_000))
-        self.headers = {} if token is None else {"authorization": f"Bearer {token}"}
-
-    def get(self, path: str, **options: Any) -> httpx.Response:
-        return self.request("GET", path, **options)
-
-    def post(self, path: str, **options: Any) -> httpx.Response:
-        return self.request("POST", path, **options)
+        self._client: dict[str, Any] = {
+            "transport": httpx.ASGITransport(app, client=(address, 40_000)),
+            "base_url": "http://controller",
+            "headers": {} if token is None else {"authorization": f"Bearer {token}"},
+        }
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         async def send() -> httpx.Response:
-            client = httpx.AsyncClient(
-                transport=self._transport, base_url="http://controller", headers=self.headers
-            )
-            async with client:
+            async with httpx.AsyncClient(**self._client) as client:
                 return await client.request(method, path, **options)
 
         return asyncio.run(send())
+
+    get = partialmethod(request, "GET")
+    post = partialmethod(request, "POST")
+
+    def told(self, method: str, path: str, **options: Any) -> tuple[int, str]:
+        """Return the status and the text of an answer."""
+        answer = self.request(method, path, **options)
+        return answer.status_code, answer.text
 
     def create(self, job_type: str, **params: Any) -> dict[str, Any]:
         answer = self.post("/api/analysis/jobs", json={"job_type": job_type, "params": params})
@@ -188,53 +220,55 @@ def patient() -> None:
     """Wait for the lake's lock for as long as it takes."""
 
 
-def manifest(service: LakeService) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((service.lake.hot / "_state/manifest.json").read_text())["datasets"][
-        "metrics/v1"
-    ]
-    return found
+class Bed(FarmRows):
+    """A farm, its lake, and the clock of both."""
 
+    def __init__(self, connection: psycopg.Connection[Any], service: LakeService, clock: Clock) -> None:
+        super().__init__(connection)
+        self.service = service
+        self.clock = clock
 
-def replication(service: LakeService) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((service.lake.hot / "_state/replication.json").read_text())
-    return found
+    @property
+    def now(self) -> datetime:
+        return self.clock.now
 
+    def tick(self, **span: float) -> ReplicationState:
+        """Run a pass after a while."""
+        self.clock.advance(**span)
+        return tick(self.service, patient)
 
-def date_files(service: LakeService, day: date) -> list[Path]:
-    """List a date's files the way that the contract has a reader look for them."""
-    entry = manifest(service)["partitions"].get(day.isoformat(), {})
-    places = [service.lake.hot, service.lake.cold]
-    if entry.get("location") == "cold":
-        places.reverse()
-    for place in places:
-        directory = place / f"metrics/v1/date={day.isoformat()}" if place else None
-        if directory is not None and directory.is_dir():
-            return sorted(directory.glob("shard=*/*.parquet"))
-    return []
+    def backfill(self, days: int, control: Control | None = None, *, replace: bool = True) -> BackfillOutcome:
+        return backfill(self.service, days, control or Control(), replace_existing=replace)
 
+    def manifest(self) -> Any:
+        return json.loads((self.service.lake.hot / "_state/manifest.json").read_text())["datasets"]["metrics/v1"]
 
-def lake_rows(service: LakeService) -> dict[Key, Row]:
-    """Read the lake as the contract has it, not by the controller's code: of a key's rows the newest counts."""
-    found: dict[Key, Row] = {}
-    for day in manifest(service)["partitions"]:
-        for path in date_files(service, date.fromisoformat(day)):
+    def partitions(self) -> Any:
+        return self.manifest()["partitions"]
+
+    def replication(self) -> Any:
+        return json.loads((self.service.lake.hot / "_state/replication.json").read_text())
+
+    def files(self, day: str) -> list[Path]:
+        """List a date's files the way that the contract has a reader look for them."""
+        places = [self.service.lake.hot, self.service.lake.cold]
+        if self.partitions().get(day, {}).get("location") == "cold":
+            places.reverse()
+        for place in places:
+            directory = place / f"metrics/v1/date={day}" if place else None
+            if directory is not None and directory.is_dir():
+                return sorted(directory.glob("shard=*/*.parquet"))
+        return []
+
+    def lake_rows(self) -> dict[Key, Row]:
+        """Read the lake by the contract, not by the controller's code: of a key's rows the newest counts."""
+        found: dict[Key, Row] = {}
+        for path in itertools.chain.from_iterable(map(self.files, self.partitions())):
             with pq.ParquetFile(path) as segment:
                 for row in segment.read().to_pylist():
-                    _keep_newest(found, row)
-    return found
-
-
-def file_count(service: LakeService, day: date) -> int:
-    return len(date_files(service, day))
-
-
-def _keep_newest(found: dict[Key, Row], row: dict[str, Any]) -> None:
-    key = row["sensor_id"], _aware(row["ts"])
-    inserted = None if row["inserted_at"] is None else _aware(row["inserted_at"])
-    known = found.get(key)
-    if known is None or known[2] is None or (inserted is not None and inserted >= known[2]):
-        found[key] = row["value"], row["quality"], inserted
-
-
-def _aware(naive: datetime) -> datetime:
-    return datetime.fromisoformat(naive.isoformat() + "+00:00")
+                    key = row["sensor_id"], row["ts"].replace(tzinfo=UTC)
+                    inserted = row["inserted_at"] and row["inserted_at"].replace(tzinfo=UTC)
+                    known = found.get(key)
+                    if known is None or known[2] is None or (inserted is not None and inserted >= known[2]):
+                        found[key] = row["value"], row["quality"], inserted
+        return found

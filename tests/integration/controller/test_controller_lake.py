@@ -13,130 +13,122 @@ import pyarrow.parquet as pq
 import pytest
 import xxhash
 
-from fixtures.controller.backfill import backfill
 from fixtures.controller.database import Database
 from fixtures.controller.lake_store import remove_scratch
-from fixtures.controller.replication import LakeService, ReplicationFailedError, tick
-from tests.integration.controller.support import (
-    Clock,
-    Control,
-    FarmRows,
-    date_files,
-    file_count,
-    lake_rows,
-    lake_service,
-    manifest,
-    patient,
-    replication,
-)
+from fixtures.controller.replication import ReplicationFailedError, tick
+from tests.integration.controller.support import Bed, Control
+from tests.support.given import given
 
 SENSOR = "0137f2f857d4dd34c390573c"
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
+INSTANT = pa.timestamp("us")
+COLUMNS = pa.schema(
+    {"sensor_id": pa.string(), "ts": INSTANT, "value": pa.float64(), "quality": pa.int32(), "inserted_at": INSTANT}
+)
 
 
 class StopHereError(Exception):
     pass
 
 
-def test_a_pass_takes_what_is_due_by_insertion_time(service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    due = clock.now - timedelta(seconds=60)
-    edge = farm.reading(SENSOR, clock.now - 30 * DAY, inserted_at=due)
-    farm.reading("not-due", clock.now - DAY, inserted_at=due + timedelta(microseconds=1))
-    farm.reading("before-the-late-window", clock.now - DAY, inserted_at=due - timedelta(hours=48))
-    farm.reading("unknown", clock.now - DAY, inserted_at=None)
-    state = tick(service, patient)
-    assert set(lake_rows(service)) == {edge}
+def _stop_here(*_: object) -> None:
+    raise StopHereError
+
+
+def _replicate_a_row(bed: Bed) -> None:
+    bed.reading(SENSOR, bed.now, inserted_at=bed.now - 2 * MINUTE)
+    bed.tick()
+
+
+def _fill_three_days(bed: Bed) -> None:
+    for hours in range(72):
+        bed.reading(SENSOR, bed.now - timedelta(hours=hours + 1), inserted_at=bed.now - DAY)
+    bed.backfill(5)
+
+
+def test_a_pass_takes_what_is_due_by_its_insertion_time_and_leaves_the_rest(bed: Bed) -> None:
+    due = bed.now - timedelta(seconds=60)
+    edge = bed.reading(SENSOR, bed.now - 30 * DAY, inserted_at=due)
+    bed.reading("not-due", bed.now - DAY, inserted_at=due + timedelta(microseconds=1))
+    bed.reading("before-the-late-window", bed.now - DAY, inserted_at=due - timedelta(hours=48))
+    bed.reading("unknown", bed.now - DAY, inserted_at=None)
+    state = bed.tick()
+    assert set(bed.lake_rows()) == {edge}
     assert state.computed_through_ts == state.last_inserted_at == due
-    assert state.last_run_row_count == 1
-    assert state.last_run_backlog_seconds == 60
+    assert (state.last_run_row_count, state.last_run_backlog_seconds) == (1, 60)
 
 
-def test_a_late_arrival_enters_with_the_next_pass(service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    tick(service, patient)
-    late = farm.reading(SENSOR, clock.now - 20 * DAY, inserted_at=clock.now)
-    assert late not in lake_rows(service)
-    clock.advance(minutes=2)
-    tick(service, patient)
-    assert late in lake_rows(service)
+def test_a_late_arrival_enters_with_the_pass_after_its_insertion(bed: Bed) -> None:
+    bed.tick()
+    late = bed.reading(SENSOR, bed.now - 20 * DAY, inserted_at=bed.now)
+    assert late not in bed.lake_rows()
+    bed.tick(minutes=2)
+    assert late in bed.lake_rows()
 
 
-def test_every_row_is_replicated_once_over_many_passes(service: LakeService, farm: FarmRows, clock: Clock) -> None:
+def test_every_row_is_replicated_once_over_many_passes(bed: Bed) -> None:
     for number in range(30):
-        moment = clock.now - timedelta(seconds=60)
-        farm.reading(SENSOR, moment, number, inserted_at=moment)
-        tick(service, patient)
-        clock.advance(seconds=20)
-    assert lake_rows(service) == farm.rows()
-    assert sum(_rows_of(path) for path in date_files(service, date(2026, 3, 10))) == 30
+        moment = bed.now - timedelta(seconds=60)
+        bed.reading(SENSOR, moment, number, inserted_at=moment)
+        bed.tick()
+        bed.clock.advance(seconds=20)
+    assert bed.lake_rows() == bed.rows()
+    assert sum(pq.read_metadata(path).num_rows for path in bed.files("2026-03-10")) == 30
 
 
-def test_the_watermark_never_retreats_when_the_clock_does(service: LakeService, clock: Clock) -> None:
-    first = tick(service, patient).computed_through_ts
-    clock.advance(minutes=-30)
-    assert tick(service, patient).computed_through_ts == first
-    assert manifest(service)["computed_through_ts"] == replication(service)["computed_through_ts"]
+def test_the_watermark_never_retreats_when_the_clock_does(bed: Bed) -> None:
+    first = bed.tick().computed_through_ts
+    assert bed.tick(minutes=-30).computed_through_ts == first
+    assert bed.manifest()["computed_through_ts"] == bed.replication()["computed_through_ts"]
 
 
-def test_a_crash_between_files_and_state_is_harmless(
-    service: LakeService, farm: FarmRows, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    farm.reading(SENSOR, clock.now - DAY, 7.5, inserted_at=clock.now - 10 * MINUTE)
-    tick(service, patient)
-    farm.reading(SENSOR, clock.now, 8.5, inserted_at=clock.now)
-    clock.advance(minutes=2)
-    before = replication(service)
+def test_a_crash_between_files_and_state_is_harmless(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    bed.reading(SENSOR, bed.now - DAY, 7.5, inserted_at=bed.now - 10 * MINUTE)
+    bed.tick()
+    bed.reading(SENSOR, bed.now, 8.5, inserted_at=bed.now)
+    bed.clock.advance(minutes=2)
+    before = bed.replication()
     with monkeypatch.context() as crash:
-        crash.setattr(type(service.states), "save_manifest", _stop_here)
+        crash.setattr(type(bed.service.states), "save_manifest", _stop_here)
         with pytest.raises(StopHereError):
-            tick(service, patient)
-    assert replication(service) == before
-    tick(service, patient)
-    assert lake_rows(service) == farm.rows()
+            bed.tick()
+    assert bed.replication() == before
+    bed.tick()
+    assert bed.lake_rows() == bed.rows()
 
 
-def test_a_pass_that_fails_keeps_the_watermark_and_says_so(tmp_path: Path, clock: Clock) -> None:
-    service = lake_service(Database("postgresql://nobody:hunter2@127.0.0.1:1/none"), tmp_path, clock)
+def test_a_pass_that_fails_keeps_the_watermark_and_says_so(bed: Bed) -> None:
+    bed.service = replace(bed.service, database=Database("postgresql://nobody:hunter2@127.0.0.1:1/none"))
     with pytest.raises(ReplicationFailedError):
-        tick(service, patient)
-    state = replication(service)
-    assert state["last_run_status"] == "failed"
+        bed.tick()
+    state = bed.replication()
+    assert (state["last_run_status"], state["computed_through_ts"]) == ("failed", None)
     assert state["last_run_error"]
     assert "hunter2" not in state["last_run_error"]
-    assert state["computed_through_ts"] is None
 
 
-def test_a_broken_state_file_is_not_taken_for_a_missing_one(service: LakeService, clock: Clock) -> None:
-    tick(service, patient)
-    path = service.lake.hot / "_state/replication.json"
+def test_a_broken_state_file_is_not_taken_for_a_missing_one(bed: Bed) -> None:
+    bed.tick()
+    path = bed.service.lake.hot / "_state/replication.json"
     path.write_text('{"schema_version": 1, "last_in')
-    clock.advance(minutes=5)
+    bed.clock.advance(minutes=5)
     with pytest.raises(ReplicationFailedError):
-        tick(service, patient)
+        bed.tick()
     assert path.read_text() == '{"schema_version": 1, "last_in'
 
 
-def test_a_segment_is_written_as_the_contract_says(service: LakeService, farm: FarmRows, clock: Clock) -> None:
+def test_a_segment_has_the_contracts_name_columns_order_and_compression(bed: Bed) -> None:
     for sensor in ("b", "a", "b", "é-sensor"):
         for minutes in (3, 1, 2):
-            farm.reading(sensor, clock.now - minutes * MINUTE, inserted_at=clock.now - 10 * MINUTE)
-    tick(service, patient)
-    paths = date_files(service, date(2026, 3, 10))
+            bed.reading(sensor, bed.now - minutes * MINUTE, inserted_at=bed.now - 10 * MINUTE)
+    bed.tick()
+    paths = bed.files("2026-03-10")
     assert paths
     for path in paths:
         assert path.name.startswith("part-")
         with pq.ParquetFile(path) as segment:
-            assert segment.schema_arrow.equals(
-                pa.schema(
-                    [
-                        ("sensor_id", pa.string()),
-                        ("ts", pa.timestamp("us")),
-                        ("value", pa.float64()),
-                        ("quality", pa.int32()),
-                        ("inserted_at", pa.timestamp("us")),
-                    ]
-                )
-            )
+            assert segment.schema_arrow.equals(COLUMNS)
             assert segment.metadata.row_group(0).column(0).compression == "ZSTD"
             rows = segment.read().to_pylist()
         keys = [(row["sensor_id"].encode(), row["ts"]) for row in rows]
@@ -145,76 +137,74 @@ def test_a_segment_is_written_as_the_contract_says(service: LakeService, farm: F
         assert {f"shard={shard:02d}" for shard in shards} == {path.parent.name}
 
 
-def test_what_is_written_has_the_contracts_modes(service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    farm.reading(SENSOR, clock.now, inserted_at=clock.now - 2 * MINUTE)
-    tick(service, patient)
-    below = list(service.lake.hot.rglob("*"))
+def test_directories_and_state_files_have_the_contracts_modes(bed: Bed) -> None:
+    _replicate_a_row(bed)
+    below = list(bed.service.lake.hot.rglob("*"))
     assert {oct(path.stat().st_mode & 0o777) for path in below if path.is_dir()} == {"0o750"}
     assert {oct(path.stat().st_mode & 0o777) for path in below if path.suffix == ".json"} == {"0o600"}
     assert not [path for path in below if path.suffix == ".tmp"]
 
 
-def test_a_date_is_the_utc_date_of_ts_also_before_1970(service: LakeService, farm: FarmRows, clock: Clock) -> None:
+def test_a_date_is_the_utc_date_of_ts_also_before_1970(bed: Bed) -> None:
     moments = [
         datetime(2026, 3, 8, 23, 59, 59, 999_999, tzinfo=UTC),
         datetime(2026, 3, 9, 0, 0, tzinfo=UTC),
         datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
     ]
     for moment in moments:
-        farm.reading(SENSOR, moment, inserted_at=clock.now - 2 * MINUTE)
-    service = replace(service, lake=replace(service.lake, retention=timedelta(days=36_500)))
-    tick(service, patient)
-    assert sorted(manifest(service)["partitions"]) == ["1969-12-31", "2026-03-08", "2026-03-09"]
-    assert lake_rows(service) == farm.rows()
+        bed.reading(SENSOR, moment, inserted_at=bed.now - 2 * MINUTE)
+    bed.service = replace(bed.service, lake=replace(bed.service.lake, retention=timedelta(days=36_500)))
+    bed.tick()
+    assert sorted(bed.partitions()) == ["1969-12-31", "2026-03-08", "2026-03-09"]
+    assert bed.lake_rows() == bed.rows()
 
 
 @pytest.mark.parametrize(
     "value", [math.nan, math.inf, -math.inf, -0.0, 5e-324, 1.7976931348623157e308, 0.1 + 0.2], ids=repr
 )
-def test_a_float_keeps_every_bit(service: LakeService, farm: FarmRows, clock: Clock, value: float) -> None:
-    key = farm.reading(SENSOR, clock.now, value, inserted_at=clock.now - 2 * MINUTE)
-    tick(service, patient)
-    found = lake_rows(service)[key][0]
+def test_a_float_comes_back_with_every_bit(bed: Bed, value: float) -> None:
+    key = bed.reading(SENSOR, bed.now, value, inserted_at=bed.now - 2 * MINUTE)
+    bed.tick()
+    found = bed.lake_rows()[key][0]
     assert struct.pack(">d", found) == struct.pack(">d", value)
 
 
 @pytest.mark.parametrize("sensor", ['quo"te', "com,ma", "new\nline", " blank ", "ünï🌾", "\\N", "NaN", "null", ""])
-def test_a_hand_made_sensor_id_is_kept(service: LakeService, farm: FarmRows, clock: Clock, sensor: str) -> None:
-    farm.reading(sensor, clock.now, quality=None, inserted_at=clock.now - 2 * MINUTE)
-    tick(service, patient)
-    assert lake_rows(service) == farm.rows()
+def test_a_hand_made_sensor_id_comes_back_as_it_is(bed: Bed, sensor: str) -> None:
+    bed.reading(sensor, bed.now, quality=None, inserted_at=bed.now - 2 * MINUTE)
+    bed.tick()
+    assert bed.lake_rows() == bed.rows()
 
 
-def test_a_backfill_exports_its_range_and_moves_on(service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    target = clock.now - timedelta(seconds=60)
-    old = clock.now - 400 * DAY
+def test_a_backfill_exports_its_range_and_moves_the_watermark(bed: Bed) -> None:
+    target = bed.now - timedelta(seconds=60)
+    old = bed.now - 400 * DAY
     inside = {
-        farm.reading(SENSOR, target - 2 * DAY, inserted_at=old),
-        farm.reading(SENSOR, target - timedelta(microseconds=1), inserted_at=target),
-        farm.reading("no-insertion-time", target - DAY, quality=None, inserted_at=None),
+        bed.reading(SENSOR, target - 2 * DAY, inserted_at=old),
+        bed.reading(SENSOR, target - timedelta(microseconds=1), inserted_at=target),
+        bed.reading("no-insertion-time", target - DAY, quality=None, inserted_at=None),
     }
-    farm.reading("too-early", target - 2 * DAY - timedelta(microseconds=1), inserted_at=old)
-    farm.reading("at-the-end", target, inserted_at=old)
-    farm.reading("not-due", target - DAY, inserted_at=target + timedelta(microseconds=1))
-    control = Control()
-    outcome = backfill(service, 2, control, replace_existing=True)
-    assert set(lake_rows(service)) == inside
-    assert lake_rows(service) == {key: row for key, row in farm.rows().items() if key in inside}
+    bed.reading("too-early", target - 2 * DAY - timedelta(microseconds=1), inserted_at=old)
+    bed.reading("at-the-end", target, inserted_at=old)
+    bed.reading("not-due", target - DAY, inserted_at=target + timedelta(microseconds=1))
+    outcome = bed.backfill(2)
+    assert set(bed.lake_rows()) == inside
+    assert bed.lake_rows() == {key: row for key, row in bed.rows().items() if key in inside}
     assert outcome.rows_exported == 3
     assert outcome.touched_dates == [date(2026, 3, 8), date(2026, 3, 9), date(2026, 3, 10)]
     assert (outcome.target, outcome.window.start, outcome.window.end) == (target, target - 2 * DAY, target)
-    state = replication(service)
+    state = bed.replication()
     assert datetime.fromisoformat(state["last_inserted_at"]) == target
     assert state["computed_through_ts"] == state["last_inserted_at"] == state["backfill_to_ts"]
-    assert manifest(service)["computed_through_ts"] == state["computed_through_ts"]
+    assert bed.manifest()["computed_through_ts"] == state["computed_through_ts"]
     assert datetime.fromisoformat(state["backfill_from_ts"]) == target - 2 * DAY
-    assert datetime.fromisoformat(state["backfill_completed_at"]) == clock.now
+    assert datetime.fromisoformat(state["backfill_completed_at"]) == bed.now
 
 
-def test_a_backfill_tells_its_progress_by_days_and_names_them(service: LakeService, farm: FarmRows) -> None:
-    farm.reading(SENSOR, datetime(2026, 3, 9, 1, tzinfo=UTC), inserted_at=None)
+def test_a_backfill_tells_its_progress_by_calendar_days_and_names_them(bed: Bed) -> None:
+    bed.reading(SENSOR, datetime(2026, 3, 9, 1, tzinfo=UTC), inserted_at=None)
     control = Control()
-    outcome = backfill(service, 2, control, replace_existing=True)
+    outcome = bed.backfill(2, control)
     assert outcome.touched_dates == [date(2026, 3, 9)]
     assert {phase for phase, *_ in control.reports} == {"lake_backfill"}
     assert [completed for _, completed, _, _ in control.reports] == [0, 1, 2, 3]
@@ -222,245 +212,219 @@ def test_a_backfill_tells_its_progress_by_days_and_names_them(service: LakeServi
     assert ["2026-03-09" in message for *_, message in control.reports] == [False, True, False, False]
 
 
-def test_the_manifest_may_name_a_backfills_dates_without_rows(service: LakeService, farm: FarmRows) -> None:
-    farm.reading(SENSOR, datetime(2026, 3, 9, 1, tzinfo=UTC), inserted_at=None)
-    naming = replace(service, names_bare_dates=True)
-    outcome = backfill(naming, 2, Control(), replace_existing=True)
+def test_the_manifest_may_name_the_dates_of_a_backfill_that_have_no_rows(bed: Bed) -> None:
+    bed.reading(SENSOR, datetime(2026, 3, 9, 1, tzinfo=UTC), inserted_at=None)
+    bed.service = replace(bed.service, names_bare_dates=True)
+    outcome = bed.backfill(2)
     assert outcome.touched_dates == [date(2026, 3, 9)]
-    assert sorted(manifest(service)["partitions"]) == ["2026-03-08", "2026-03-09", "2026-03-10"]
-    assert not list(service.lake.hot.glob("metrics/v1/date=2026-03-08"))
+    assert sorted(bed.partitions()) == ["2026-03-08", "2026-03-09", "2026-03-10"]
+    assert not list(bed.service.lake.hot.glob("metrics/v1/date=2026-03-08"))
 
 
-def test_a_backfill_never_targets_before_the_watermark(service: LakeService, clock: Clock) -> None:
-    through = tick(service, patient).computed_through_ts
-    clock.advance(minutes=-30)
-    assert backfill(service, 1, Control(), replace_existing=True).target == through
+def test_a_backfill_never_targets_before_the_watermark(bed: Bed) -> None:
+    through = bed.tick().computed_through_ts
+    bed.clock.advance(minutes=-30)
+    assert bed.backfill(1).target == through
 
 
-def test_replacing_keeps_head_and_tail_of_a_day(service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    target = clock.now - timedelta(seconds=60)
-    head = farm.reading(SENSOR, target - DAY - MINUTE, 1.0, inserted_at=target)
-    tail = farm.reading("forecast_irradiance", target + timedelta(hours=3), 2.0, inserted_at=target)
-    tomorrow = farm.reading("forecast_irradiance", target + DAY, 3.0, inserted_at=target)
-    tick(service, patient)
-    inside = farm.reading(SENSOR, target - MINUTE, 4.0, inserted_at=None)
-    backfill(service, 1, Control(), replace_existing=True)
-    assert set(lake_rows(service)) == {head, tail, tomorrow, inside}
-    assert lake_rows(service) == farm.rows()
-    backfill(service, 1, Control(), replace_existing=True)
-    assert lake_rows(service) == farm.rows()
+def test_replacing_keeps_the_head_and_tail_of_partial_days(bed: Bed) -> None:
+    target = bed.now - timedelta(seconds=60)
+    head = bed.reading(SENSOR, target - DAY - MINUTE, 1.0, inserted_at=target)
+    tail = bed.reading("forecast_irradiance", target + timedelta(hours=3), 2.0, inserted_at=target)
+    tomorrow = bed.reading("forecast_irradiance", target + DAY, 3.0, inserted_at=target)
+    bed.tick()
+    inside = bed.reading(SENSOR, target - MINUTE, 4.0, inserted_at=None)
+    bed.backfill(1)
+    assert set(bed.lake_rows()) == {head, tail, tomorrow, inside}
+    assert bed.lake_rows() == bed.rows()
+    bed.backfill(1)
+    assert bed.lake_rows() == bed.rows()
 
 
-def test_a_row_outside_the_range_that_came_in_since_the_last_pass_is_not_jumped_over(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
-    tick(service, patient)
+def test_a_row_outside_the_range_that_came_in_since_the_last_pass_is_not_jumped_over(bed: Bed) -> None:
+    bed.tick()
     outside = {
-        farm.reading("forecast_irradiance", clock.now + 5 * DAY, inserted_at=clock.now),
-        farm.reading("forecast_irradiance", clock.now + timedelta(hours=2), inserted_at=clock.now),
-        farm.reading(SENSOR, clock.now - 60 * DAY, inserted_at=clock.now),
+        bed.reading("forecast_irradiance", bed.now + 5 * DAY, inserted_at=bed.now),
+        bed.reading("forecast_irradiance", bed.now + timedelta(hours=2), inserted_at=bed.now),
+        bed.reading(SENSOR, bed.now - 60 * DAY, inserted_at=bed.now),
     }
-    clock.advance(minutes=5)
-    outcome = backfill(service, 1, Control(), replace_existing=True)
-    tick(service, patient)
-    assert outside <= set(lake_rows(service))
-    assert outcome.rows_exported == 0
-    assert outcome.touched_dates == []
+    bed.clock.advance(minutes=5)
+    outcome = bed.backfill(1)
+    bed.tick()
+    assert outside <= set(bed.lake_rows())
+    assert (outcome.rows_exported, outcome.touched_dates) == (0, [])
 
 
-def test_replacing_drops_rows_deleted_in_postgres(service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    gone = farm.reading(SENSOR, clock.now - 2 * DAY, inserted_at=clock.now - DAY)
-    last_of_its_shard = farm.reading("other", clock.now - DAY, inserted_at=clock.now - DAY)
-    kept = farm.reading(SENSOR, clock.now - DAY, inserted_at=clock.now - DAY)
-    backfill(service, 5, Control(), replace_existing=True)
-    farm.delete(gone)
-    farm.delete(last_of_its_shard)
-    backfill(service, 5, Control(), replace_existing=False)
-    assert gone in lake_rows(service)
-    outcome = backfill(service, 5, Control(), replace_existing=True)
-    assert set(lake_rows(service)) == {kept}
+def test_rows_deleted_in_postgres_leave_the_lake_when_it_is_replaced(bed: Bed) -> None:
+    gone = bed.reading(SENSOR, bed.now - 2 * DAY, inserted_at=bed.now - DAY)
+    last_of_its_shard = bed.reading("other", bed.now - DAY, inserted_at=bed.now - DAY)
+    kept = bed.reading(SENSOR, bed.now - DAY, inserted_at=bed.now - DAY)
+    bed.backfill(5)
+    bed.delete(gone)
+    bed.delete(last_of_its_shard)
+    bed.backfill(5, replace=False)
+    assert gone in bed.lake_rows()
+    outcome = bed.backfill(5)
+    assert set(bed.lake_rows()) == {kept}
     assert outcome.touched_dates == [date(2026, 3, 9)]
-    assert "2026-03-08" not in manifest(service)["partitions"]
-    assert not list(service.lake.hot.glob("metrics/v1/date=2026-03-08"))
+    assert "2026-03-08" not in bed.partitions()
+    assert not list(bed.service.lake.hot.glob("metrics/v1/date=2026-03-08"))
 
 
-def test_replacing_brings_a_value_changed_in_place(service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    inserted = clock.now - DAY
-    key = farm.reading(SENSOR, clock.now - DAY, 1.0, inserted_at=inserted)
-    tick(service, patient)
-    farm.reading(SENSOR, clock.now - DAY, 2.0, inserted_at=inserted)
-    backfill(service, 5, Control(), replace_existing=True)
-    assert lake_rows(service)[key][0] == 2.0
+def test_replacing_brings_a_value_that_changed_without_a_trace(bed: Bed) -> None:
+    inserted = bed.now - DAY
+    key = bed.reading(SENSOR, bed.now - DAY, 1.0, inserted_at=inserted)
+    bed.tick()
+    bed.reading(SENSOR, bed.now - DAY, 2.0, inserted_at=inserted)
+    bed.backfill(5)
+    assert bed.lake_rows()[key][0] == 2.0
 
 
 def test_no_reader_finds_a_date_without_its_rows_while_it_is_replaced(
-    service: LakeService, farm: FarmRows, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for hours in range(72):
-        farm.reading(SENSOR, clock.now - timedelta(hours=hours + 1), inserted_at=clock.now - DAY)
-    backfill(service, 5, Control(), replace_existing=True)
+    _fill_three_days(bed)
     seen: list[bool] = []
     unlink, rename = Path.unlink, Path.replace
 
     def unlink_after_a_look(path: Path, missing_ok: bool = False) -> None:
         unlink(path, missing_ok)
-        seen.append(lake_rows(service) == farm.rows())
+        seen.append(bed.lake_rows() == bed.rows())
 
     def replace_after_a_look(path: Path, target: Path) -> Path:
         moved = rename(path, target)
-        seen.append(lake_rows(service) == farm.rows())
+        seen.append(bed.lake_rows() == bed.rows())
         return moved
 
     monkeypatch.setattr(Path, "unlink", unlink_after_a_look)
     monkeypatch.setattr(Path, "replace", replace_after_a_look)
-    backfill(service, 5, Control(), replace_existing=True)
+    bed.backfill(5)
     assert len(seen) > 8
     assert all(seen)
 
 
-def test_a_canceled_backfill_leaves_all_dates_whole(service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    for hours in range(72):
-        farm.reading(SENSOR, clock.now - timedelta(hours=hours + 1), inserted_at=clock.now - DAY)
-    backfill(service, 5, Control(), replace_existing=True)
-    before = replication(service)
-    clock.advance(minutes=10)
+def test_a_canceled_backfill_leaves_every_date_whole_and_the_watermark_alone(bed: Bed) -> None:
+    _fill_three_days(bed)
+    before = bed.replication()
+    bed.clock.advance(minutes=10)
 
     def cancel(check: int) -> None:
         if check == 4:
             raise StopHereError
 
     with pytest.raises(StopHereError):
-        backfill(service, 5, Control(cancel), replace_existing=True)
-    assert lake_rows(service) == farm.rows()
-    assert replication(service) == before
-    backfill(service, 5, Control(), replace_existing=True)
-    assert lake_rows(service) == farm.rows()
+        bed.backfill(5, Control(cancel))
+    assert bed.lake_rows() == bed.rows()
+    assert bed.replication() == before
+    bed.backfill(5)
+    assert bed.lake_rows() == bed.rows()
 
 
-def test_a_pass_and_a_backfill_exclude_each_other(service: LakeService) -> None:
+def test_a_pass_and_a_backfill_exclude_each_other(bed: Bed) -> None:
     def try_a_pass(_: int) -> None:
-        def impatient() -> None:
-            raise StopHereError
-
         with pytest.raises(StopHereError):
-            tick(service, impatient)
+            tick(bed.service, _stop_here)
 
-    backfill(service, 1, Control(try_a_pass), replace_existing=True)
+    bed.backfill(1, Control(try_a_pass))
 
 
-def test_compaction_keeps_the_newest_version_of_a_row(service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    moment = clock.now - timedelta(hours=3)
-    steady = farm.reading(SENSOR, moment - MINUTE, 0.5, inserted_at=clock.now - 2 * MINUTE)
+def test_the_newest_version_of_a_row_counts_before_and_after_compaction(bed: Bed) -> None:
+    moment = bed.now - timedelta(hours=3)
+    steady = bed.reading(SENSOR, moment - MINUTE, 0.5, inserted_at=bed.now - 2 * MINUTE)
     for version in range(10):
-        key = farm.reading(SENSOR, moment, version, inserted_at=clock.now - MINUTE)
-        tick(service, patient)
-        assert lake_rows(service)[key][0] == version
-        clock.advance(minutes=2)
-    assert file_count(service, date(2026, 3, 10)) == 10
-    assert "last_compacted_at" not in manifest(service)["partitions"]["2026-03-10"]
-    farm.reading(SENSOR, moment, 99.0, inserted_at=clock.now - MINUTE)
-    tick(service, patient)
-    (only,) = date_files(service, date(2026, 3, 10))
+        key = bed.reading(SENSOR, moment, version, inserted_at=bed.now - MINUTE)
+        bed.tick()
+        assert bed.lake_rows()[key][0] == version
+        bed.clock.advance(minutes=2)
+    assert len(bed.files("2026-03-10")) == 10
+    assert "last_compacted_at" not in bed.partitions()["2026-03-10"]
+    bed.reading(SENSOR, moment, 99.0, inserted_at=bed.now - MINUTE)
+    bed.tick()
+    (only,) = bed.files("2026-03-10")
     assert only.name.startswith("compact-")
-    assert _rows_of(only) == 2
-    assert lake_rows(service)[key][0] == 99.0
-    assert lake_rows(service)[steady][0] == 0.5
-    entry = manifest(service)["partitions"]["2026-03-10"]
+    assert pq.read_metadata(only).num_rows == 2
+    assert bed.lake_rows()[key][0] == 99.0
+    assert bed.lake_rows()[steady][0] == 0.5
+    entry = bed.partitions()["2026-03-10"]
     assert entry["file_count"] == 1
-    assert datetime.fromisoformat(entry["last_compacted_at"]) == clock.now
+    assert datetime.fromisoformat(entry["last_compacted_at"]) == bed.now
 
 
-def test_compaction_takes_an_unknown_time_as_oldest(service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    key = farm.reading(SENSOR, clock.now - DAY, 1.0, inserted_at=None)
-    backfill(service, 3, Control(), replace_existing=True)
-    farm.reading(SENSOR, clock.now - DAY, 2.0, inserted_at=clock.now)
-    clock.advance(minutes=2)
-    tick(service, patient)
+def test_compaction_takes_an_unknown_insertion_time_for_the_oldest(bed: Bed) -> None:
+    key = bed.reading(SENSOR, bed.now - DAY, 1.0, inserted_at=None)
+    bed.backfill(3)
+    bed.reading(SENSOR, bed.now - DAY, 2.0, inserted_at=bed.now)
+    bed.tick(minutes=2)
     for _ in range(9):
         # Copies of the older version, as a backfill beside what is there would make them from an older database.
-        farm.reading(SENSOR, clock.now - DAY - timedelta(hours=1), inserted_at=None)
-        backfill(service, 3, Control(), replace_existing=False)
-    assert file_count(service, date(2026, 3, 9)) == 1
-    assert lake_rows(service)[key][0] == 2.0
+        bed.reading(SENSOR, bed.now - DAY - timedelta(hours=1), inserted_at=None)
+        bed.backfill(3, replace=False)
+    assert len(bed.files("2026-03-09")) == 1
+    assert bed.lake_rows()[key][0] == 2.0
 
 
-def test_old_dates_go_cold_and_late_rows_follow(cold_service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    service = cold_service
-    assert service.lake.cold is not None
-    day = date(2026, 3, 10)
-    farm.reading(SENSOR, clock.now, 1.0, inserted_at=clock.now - 2 * MINUTE)
-    tick(service, patient)
-    clock.advance(days=90)
-    tick(service, patient)
-    assert manifest(service)["partitions"][day.isoformat()]["location"] == "hot"
-    clock.advance(days=1)
-    tick(service, patient)
-    assert manifest(service)["partitions"][day.isoformat()]["location"] == "cold"
-    assert not (service.lake.hot / f"metrics/v1/date={day}").exists()
-    assert list(service.lake.cold.glob(f"metrics/v1/date={day}/shard=*/part-*.parquet"))
-    assert list(service.lake.tmp.iterdir()) == []
-    farm.reading("late", datetime(2026, 3, 10, 5, tzinfo=UTC), 2.0, inserted_at=clock.now)
-    clock.advance(minutes=2)
-    tick(service, patient)
-    assert lake_rows(service) == farm.rows()
-    assert manifest(service)["partitions"][day.isoformat()]["file_count"] == 2
+def test_old_dates_move_to_the_cold_lake_and_late_rows_follow_them(cold_bed: Bed) -> None:
+    cold = given(cold_bed.service.lake.cold)
+    day = "2026-03-10"
+    _replicate_a_row(cold_bed)
+    cold_bed.tick(days=90)
+    assert cold_bed.partitions()[day]["location"] == "hot"
+    cold_bed.tick(days=1)
+    assert cold_bed.partitions()[day]["location"] == "cold"
+    assert not (cold_bed.service.lake.hot / f"metrics/v1/date={day}").exists()
+    assert list(cold.glob(f"metrics/v1/date={day}/shard=*/part-*.parquet"))
+    assert list(cold_bed.service.lake.tmp.iterdir()) == []
+    cold_bed.reading("late", datetime(2026, 3, 10, 5, tzinfo=UTC), 2.0, inserted_at=cold_bed.now)
+    cold_bed.tick(minutes=2)
+    assert cold_bed.lake_rows() == cold_bed.rows()
+    assert cold_bed.partitions()[day]["file_count"] == 2
 
 
-def test_replacing_replaces_hot_and_cold(cold_service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    service = cold_service
-    key = farm.reading(SENSOR, clock.now, 1.0, inserted_at=clock.now - 2 * MINUTE)
-    gone = farm.reading(SENSOR, clock.now - MINUTE, 1.0, inserted_at=clock.now - 2 * MINUTE)
-    tick(service, patient)
-    clock.advance(days=91)
-    tick(service, patient)
-    farm.delete(gone)
-    stray = service.lake.hot / "metrics/v1/date=2026-03-10/shard=00"
+def test_replacing_replaces_hot_and_cold(cold_bed: Bed) -> None:
+    key = cold_bed.reading(SENSOR, cold_bed.now, 1.0, inserted_at=cold_bed.now - 2 * MINUTE)
+    gone = cold_bed.reading(SENSOR, cold_bed.now - MINUTE, 1.0, inserted_at=cold_bed.now - 2 * MINUTE)
+    cold_bed.tick()
+    cold_bed.tick(days=91)
+    cold_bed.delete(gone)
+    stray = cold_bed.service.lake.hot / "metrics/v1/date=2026-03-10/shard=00"
     stray.mkdir(parents=True)
-    pq.write_table(pq.ParquetFile(date_files(service, date(2026, 3, 10))[0]).read(), stray / "part-0-0.parquet")
-    backfill(service, 92, Control(), replace_existing=True)
-    assert set(lake_rows(service)) == {key}
+    pq.write_table(pq.ParquetFile(cold_bed.files("2026-03-10")[0]).read(), stray / "part-0-0.parquet")
+    cold_bed.backfill(92)
+    assert set(cold_bed.lake_rows()) == {key}
     assert not stray.exists()
-    assert manifest(service)["partitions"]["2026-03-10"]["location"] == "cold"
+    assert cold_bed.partitions()["2026-03-10"]["location"] == "cold"
 
 
-def test_a_cold_lake_that_is_away_is_not_hidden_behind_an_empty_one(
-    cold_service: LakeService, farm: FarmRows, clock: Clock, tmp_path: Path
-) -> None:
-    service = cold_service
-    assert service.lake.cold is not None
-    farm.reading(SENSOR, clock.now, 1.0, inserted_at=clock.now - 2 * MINUTE)
-    tick(service, patient)
-    clock.advance(days=91)
-    through = tick(service, patient).computed_through_ts
-    service.lake.cold.rename(tmp_path / "unplugged")
-    farm.reading("late", datetime(2026, 3, 10, 5, tzinfo=UTC), 2.0, inserted_at=clock.now)
-    clock.advance(minutes=2)
+def test_a_cold_lake_that_is_away_is_not_hidden_behind_an_empty_one(cold_bed: Bed, tmp_path: Path) -> None:
+    cold = given(cold_bed.service.lake.cold)
+    _replicate_a_row(cold_bed)
+    through = cold_bed.tick(days=91).computed_through_ts
+    cold.rename(tmp_path / "unplugged")
+    cold_bed.reading("late", datetime(2026, 3, 10, 5, tzinfo=UTC), 2.0, inserted_at=cold_bed.now)
+    cold_bed.clock.advance(minutes=2)
     with pytest.raises(ReplicationFailedError):
-        tick(service, patient)
-    assert service.states.load_replication().computed_through_ts == through
-    (tmp_path / "unplugged").rename(service.lake.cold)
-    tick(service, patient)
-    assert lake_rows(service) == farm.rows()
+        cold_bed.tick()
+    assert cold_bed.service.states.load_replication().computed_through_ts == through
+    (tmp_path / "unplugged").rename(cold)
+    cold_bed.tick()
+    assert cold_bed.lake_rows() == cold_bed.rows()
 
 
-def test_without_a_cold_lake_old_dates_are_deleted(service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    farm.reading(SENSOR, clock.now, inserted_at=clock.now - 2 * MINUTE)
-    tick(service, patient)
-    clock.advance(days=91)
-    tick(service, patient)
-    assert manifest(service)["partitions"] == {}
-    assert list(service.lake.hot.glob("metrics/v1/*")) == []
+def test_old_dates_are_deleted_where_there_is_no_cold_lake(bed: Bed) -> None:
+    _replicate_a_row(bed)
+    bed.tick(days=91)
+    assert bed.partitions() == {}
+    assert list(bed.service.lake.hot.glob("metrics/v1/*")) == []
 
 
-def test_what_a_crash_left_is_removed_at_the_next(service: LakeService, farm: FarmRows, clock: Clock) -> None:
-    farm.reading(SENSOR, clock.now, inserted_at=clock.now - 2 * MINUTE)
-    tick(service, patient)
-    (path,) = date_files(service, date(2026, 3, 10))
+def test_what_a_crash_left_in_the_making_is_removed_at_the_next_start(bed: Bed) -> None:
+    _replicate_a_row(bed)
+    (path,) = bed.files("2026-03-10")
     path.with_name("part-x-0.parquet.tmp").write_bytes(b"half a fi")
-    (service.lake.tmp / "leaving-2025-01-01-x").mkdir()
-    remove_scratch(service.lake)
+    (bed.service.lake.tmp / "leaving-2025-01-01-x").mkdir()
+    remove_scratch(bed.service.lake)
     assert [item.name for item in path.parent.iterdir()] == [path.name]
-    assert list(service.lake.tmp.iterdir()) == []
+    assert list(bed.service.lake.tmp.iterdir()) == []
 
 
 @pytest.fixture
@@ -474,21 +438,10 @@ def foreign_settings(connection: psycopg.Connection[tuple[object, ...]]) -> Iter
 
 
 @pytest.mark.usefixtures("foreign_settings")
-def test_a_database_that_speaks_in_another_zone_and_format_changes_nothing(
-    service: LakeService, farm: FarmRows, clock: Clock
-) -> None:
+def test_a_database_that_speaks_in_another_zone_and_format_changes_nothing(bed: Bed) -> None:
     # The night in which New York sets its clocks forward.
     for minutes in range(0, 240, 10):
         moment = datetime(2026, 3, 8, 5, 0, 0, 1, tzinfo=UTC) + minutes * MINUTE
-        farm.reading(SENSOR, moment, 1 / 3, inserted_at=clock.now - 2 * MINUTE)
-    tick(service, patient)
-    assert lake_rows(service) == farm.rows()
-
-
-def _stop_here(*_: object) -> None:
-    raise StopHereError
-
-
-def _rows_of(path: Path) -> int:
-    with pq.ParquetFile(path) as segment:
-        return int(segment.metadata.num_rows)
+        bed.reading(SENSOR, moment, 1 / 3, inserted_at=bed.now - 2 * MINUTE)
+    bed.tick()
+    assert bed.lake_rows() == bed.rows()

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,64 +14,68 @@ import httpx
 import pytest
 
 from fixtures.controller.settings import SettingsProblemError, read_settings
-from fixtures.processes import Launch, ManagedProcess, http_ready, start_on_free_port
+from fixtures.processes import Launch, ManagedProcess, http_ready
 from tests.integration.controller.support import PATIENCE_SECONDS, FarmRows
+from tests.support.given import given
+from tests.support.serving import serve
 from tsse_validation.domain.polling import wait_until
 
 REPOSITORY = Path(__file__).parents[3]
 CONTROLLER = [sys.executable, "-m", "fixtures.controller"]
+Start = Callable[..., tuple[ManagedProcess, str]]
 SECRET_URL = "postgresql://user:hunter2@127.0.0.1:1/none"
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., tuple[ManagedProcess, str]]]:
+def start(tmp_path: Path) -> Iterator[Start]:
     """Start a module of the fixtures, return its process and its URL, and end it with the test."""
-    started: list[ManagedProcess] = []
+    with ExitStack() as ends:
 
-    def run(module: str, **env: str) -> tuple[ManagedProcess, str]:
-        launch = Launch(module, tmp_path / f"{module}.log", REPOSITORY, _environment(tmp_path, **env))
-        process = ManagedProcess(launch)
-        started.append(process)
-        port = start_on_free_port(
-            process,
-            lambda port: [sys.executable, "-m", module, "--port", str(port)],
-            lambda port: http_ready(f"http://127.0.0.1:{port}/healthz"),
-            PATIENCE_SECONDS,
-        )
-        return process, f"http://127.0.0.1:{port}"
+        def run(module: str, **env: str) -> tuple[ManagedProcess, str]:
+            launch = Launch(module, tmp_path / f"{module}.log", REPOSITORY, _environment(tmp_path, **env))
+            process = ManagedProcess(launch)
+            ends.callback(process.kill)
+            return process, f"http://127.0.0.1:{serve(process, [sys.executable, '-m', module])}"
 
-    yield run
-    for process in started:
-        process.kill()
+        yield run
 
 
 def test_a_job_killed_with_the_controller_runs_again_after_the_next_start(
-    start: Callable[..., tuple[ManagedProcess, str]], conninfo: str, farm: FarmRows, add_token: Callable[..., str]
+    start: Start, conninfo: str, farm: FarmRows, add_token: Callable[..., str]
 ) -> None:
     headers = {"authorization": f"Bearer {add_token('all', 'analysis.run', 'analysis.view')}"}
     now = datetime.now(UTC)
     for hours in range(1, 60):
         farm.reading("s", now - timedelta(hours=hours), inserted_at=now - timedelta(minutes=5))
     alias = conninfo.replace("postgresql://", "postgresql+psycopg://")
+
+    def ask(method: str, path: str, **options: Any) -> Any:
+        answer = httpx.request(method, f"{url}/api/analysis/jobs{path}", headers=headers, **options)
+        assert answer.status_code == 200
+        return answer.json()
+
+    def post(job_type: str, **params: Any) -> str:
+        return str(ask("POST", "", json={"job_type": job_type, "params": params})["job"]["id"])
+
+    def await_status(job: str, status: str) -> None:
+        assert wait_until(lambda: ask("GET", f"/{job}")["job"]["status"] == status, seconds=PATIENCE_SECONDS)
+
     process, url = start("fixtures.controller", CORE_DATABASE_URL=alias)
-    body = {"job_type": "noop_v1", "params": {"steps": 10_000}}
-    long = httpx.post(f"{url}/api/analysis/jobs", json=body, headers=headers).json()["job"]
-    body = {"job_type": "lake_backfill_v1", "params": {"days": 3, "replace_existing": True}}
-    backfill = httpx.post(f"{url}/api/analysis/jobs", json=body, headers=headers).json()["job"]
-    _await(url, long, headers, lambda job: job["status"] == "running")
+    long = post("noop_v1", steps=10_000)
+    backfill = post("lake_backfill_v1", days=3, replace_existing=True)
+    await_status(long, "running")
     process.kill()
     process, url = start("fixtures.controller", CORE_DATABASE_URL=alias)
-    _await(url, long, headers, lambda job: job["status"] == "running")
-    _await(url, backfill, headers, lambda job: job["status"] == "completed")
-    assert httpx.post(f"{url}/api/analysis/jobs/{long['id']}/cancel", headers=headers).status_code == 200
-    _await(url, long, headers, lambda job: job["status"] == "canceled")
-    result = httpx.get(f"{url}/api/analysis/jobs/{backfill['id']}/result", headers=headers).json()["result"]
-    assert result["rows_exported"] == 59
+    await_status(long, "running")
+    await_status(backfill, "completed")
+    ask("POST", f"/{long}/cancel")
+    await_status(long, "canceled")
+    assert ask("GET", f"/{backfill}/result")["result"]["rows_exported"] == 59
     assert "hunter2" not in process.log_path.read_text()
 
 
 def test_the_controller_serves_without_a_database_makes_qdrants_collection_and_ends_cleanly(
-    start: Callable[..., tuple[ManagedProcess, str]], tmp_path: Path
+    start: Start, tmp_path: Path
 ) -> None:
     _, qdrant = start("fixtures.qdrant_standin")
     process, _ = start("fixtures.controller", CORE_DATABASE_URL=SECRET_URL, CORE_QDRANT_URL=qdrant)
@@ -80,8 +85,7 @@ def test_the_controller_serves_without_a_database_makes_qdrants_collection_and_e
     assert {name: vector["size"] for name, vector in vectors.items()} == {"value": 128, "delta": 128, "event": 64}
     assert {vector["distance"] for vector in vectors.values()} == {"Cosine"}
     # Once the process is being stopped it has to end by itself, so the fixture's SIGKILL is not what ends it.
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGTERM)
+    os.kill(given(process.pid), signal.SIGTERM)
     assert wait_until(lambda: not process.running, seconds=PATIENCE_SECONDS)
     log = (tmp_path / "fixtures.controller.log").read_text()
     assert "stopped" in log.splitlines()[-1]
@@ -92,26 +96,20 @@ def test_the_controller_serves_without_a_database_makes_qdrants_collection_and_e
 def test_a_service_ends_when_its_parent_is_gone(tmp_path: Path, module: str) -> None:
     parent = (
         "import subprocess, sys\n"
-        f"child = subprocess.Popen([sys.executable, '-m', '{module}', '--port', '0'])\n"
-        "print(child.pid, flush=True)\n"
+        f"subprocess.Popen([sys.executable, '-m', '{module}', '--port', '0'])\n"
         "sys.stdin.read()\n"
     )
     env = _environment(tmp_path, CORE_DATABASE_URL=SECRET_URL, TSSE_EXIT_WITH_PARENT="1")
+    pipe = subprocess.PIPE
     with subprocess.Popen(
-        [sys.executable, "-c", parent],
-        cwd=REPOSITORY,
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        [sys.executable, "-c", parent], cwd=REPOSITORY, env=env, stdin=pipe, stdout=pipe, stderr=pipe
     ) as process:
-        assert process.stdin is not None
-        assert process.stderr is not None
+        said = given(process.stderr)
         # The child is up and watching, and it holds the pipe: the pipe's end is the child's end.
-        while b"Uvicorn running" not in process.stderr.readline():
+        while b"Uvicorn running" not in said.readline():
             assert process.poll() is None
-        process.stdin.close()
-        rest = process.stderr.read()
+        given(process.stdin).close()
+        rest = said.read()
     assert b"Finished server process" in rest
 
 
@@ -162,23 +160,11 @@ def test_what_is_not_set_has_the_contracts_defaults() -> None:
 
 
 def test_the_cold_lake_may_lie_anywhere() -> None:
-    settings = read_settings({"CORE_DATABASE_URL": SECRET_URL, "CORE_ANALYSIS_LAKE_COLD_PATH": "/nas/lake"})
-    assert settings.cold == Path("/nas/lake")
+    settings = {"CORE_DATABASE_URL": SECRET_URL, "CORE_ANALYSIS_LAKE_COLD_PATH": "/nas/lake"}
+    assert read_settings(settings).cold == Path("/nas/lake")
 
 
 def _environment(data_root: Path, **env: str) -> dict[str, str]:
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("CORE_", "PG", "TSSE_"))
-    }
+    inherited = {name: os.environ[name] for name in os.environ if not name.startswith(("CORE_", "PG", "TSSE_"))}
     qdrant = {"CORE_QDRANT_URL": "http://127.0.0.1:1", "CORE_DATA_ROOT": str(data_root / "data")}
     return inherited | qdrant | {"PYTHONPATH": str(REPOSITORY)} | env
-
-
-def _await(
-    url: str, job: dict[str, Any], headers: dict[str, str], holds: Callable[[dict[str, Any]], bool]
-) -> None:
-    def look() -> bool:
-        answer = httpx.get(f"{url}/api/analysis/jobs/{job['id']}", headers=headers)
-        return holds(answer.json()["job"])
-
-    assert wait_until(look, seconds=PATIENCE_SECONDS)

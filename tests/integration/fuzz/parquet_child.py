@@ -41,10 +41,13 @@ def sample() -> pa.Table:
     start = day_start(DAY).replace(tzinfo=None)
     instants = [start + timedelta(minutes=number) for number in range(ROWS)]
     columns = [[SENSOR] * ROWS, instants, [number / 7 for number in range(ROWS)], [0] * ROWS, instants]
-    return pa.Table.from_arrays(
-        [pa.array(values, field.type) for values, field in zip(columns, ROW_SCHEMA, strict=True)],
-        schema=ROW_SCHEMA,
-    )
+    return pa.Table.from_pydict(dict(zip(ROW_SCHEMA.names, columns, strict=True)), schema=ROW_SCHEMA)
+
+
+def examined(path: Path) -> FileFindings:
+    findings = FileFindings()
+    examine(LakeFile(path, DAY, shard_of(SENSOR, 16), "hot", path.stat().st_size), 16, findings)
+    return findings
 
 
 def _footer_begins(content: bytes) -> int:
@@ -55,8 +58,7 @@ def main(base: Path, inputs: int, seed: int) -> None:
     """Mutate, read, and say how many were read and how many refused."""
     resource.setrlimit(resource.RLIMIT_AS, (MOST_ADDRESSES, MOST_ADDRESSES))
     rng = random.Random(seed)
-    shard = shard_of(SENSOR, 16)
-    path = base / "metrics" / "v1" / f"date={DAY}" / f"shard={shard}" / "part-1-0.parquet"
+    path = base / f"metrics/v1/date={DAY}/shard={shard_of(SENSOR, 16)}/part-1-0.parquet"
     path.parent.mkdir(parents=True)
     (base / "_state").mkdir()
     (base / "_state" / "manifest.json").write_text('{"schema_version": 1, "datasets": {}}')
@@ -70,12 +72,8 @@ def main(base: Path, inputs: int, seed: int) -> None:
         path.write_bytes(mutated(whole, rng, tail_from=_footer_begins(whole) if footer else 0))
         # what is read last when the process dies
         sys.stderr.write(f"{number}\n")
-        findings = FileFindings()
-        examine(LakeFile(path, DAY, shard, "hot", path.stat().st_size), 16, findings)
-        if any(findings.problems.values()):
-            refused += 1
-        else:
-            read += 1
+        wrong = any(examined(path).problems.values())
+        refused, read = refused + wrong, read + (not wrong)
         if number % QUERIED_EVERY == 0:
             rows = LakeRows(reader)
             try:

@@ -23,10 +23,7 @@ JOB: dict[str, Any] = {
         "status": "failed",
         "job_key": "key",
         "created_by": "somebody",
-        "created_at": _AT,
-        "updated_at": _AT,
-        "started_at": _AT,
-        "completed_at": _AT,
+        **dict.fromkeys(("created_at", "updated_at", "started_at", "completed_at"), _AT),
         "progress": {"phase": "lake_backfill", "completed": 3, "total": 91, "message": "exporting 2026-01-24"},
         "error": {"code": "lake_backfill_failed", "message": "disk full", "details": {"mismatches": 1}},
     }
@@ -70,13 +67,8 @@ COUNTED: dict[str, Any] = {
             {"sensor_id": "forecast_wind", "pg_count": 12, "lake_count": 11, "matches": False},
         ],
         "partitions": [
-            {
-                "date": "2026-01-24",
-                "location": "hot",
-                "file_count": 155,
-                "last_compacted_at": _AT,
-                "max_shard_files": 10,
-            }
+            {"date": "2026-01-24", "location": "hot", "file_count": 155, "last_compacted_at": _AT}
+            | {"max_shard_files": 10}
         ],
         "replication": REPLICATION,
         "timings_ms": {"pg_counts_ms": 3, "job_total_ms": 20},

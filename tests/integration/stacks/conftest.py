@@ -1,13 +1,17 @@
 import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
+import psycopg
 import pytest
 
 from fixtures.postgres import EmbeddedPostgres
+from tests.support.given import given
 from tests.support.schema import with_tables
 
 HEALTHY_SERVER = """
@@ -21,6 +25,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
 port = int(sys.argv[sys.argv.index("--port") + 1])
 http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
+
+
+def scalar(conninfo: str, query: str) -> Any:
+    """Return the one value that a query finds."""
+    with psycopg.connect(conninfo) as connection:
+        return given(connection.execute(query.encode()).fetchone())[0]
+
+
+def processes_below(directory: Path) -> list[str]:
+    """Return the command lines that name a directory."""
+    result = subprocess.run(["ps", "axww", "-o", "args="], capture_output=True, text=True, check=True)
+    return [line for line in result.stdout.splitlines() if str(directory) in line]
 
 
 @pytest.fixture
@@ -46,8 +62,15 @@ def own_tmp(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Callable[[str], Path]:
+def clean_tmp(own_tmp: Path) -> Iterator[Path]:
+    """Provide `own_tmp`, and see at the test's end that neither a file nor a process is left there."""
+    yield own_tmp
+    assert processes_below(own_tmp) == []
+    assert list(own_tmp.iterdir()) == []
 
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], Path]:
     def make(source: str) -> Path:
         path = tmp_path / "fake-core-server"
         path.write_text(f"#!{sys.executable}\n{dedent(source)}")

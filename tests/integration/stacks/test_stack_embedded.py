@@ -1,5 +1,6 @@
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -18,12 +20,15 @@ from fixtures.identity import ProcessIdentity
 from fixtures.postgres import EmbeddedPostgres
 from fixtures.stacks.embedded import EmbeddedOptions, RunningStack, embedded_stack, running_stack
 from fixtures.stacks.workdir import Workdir, sweep_abandoned
+from tests.integration.stacks.conftest import processes_below, scalar
+from tests.support.given import given, told
 from tsse_validation.domain.errors import StackError
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.steps.validated_stack import Stack
 
 REPOSITORY = Path(__file__).parents[3]
 FARM = FarmSpec(sensors=6, rows=5_000)
+pytestmark = pytest.mark.usefixtures("clean_tmp")
 Program = Callable[[str], Path]
 
 
@@ -42,9 +47,14 @@ def processes_of(running: RunningStack) -> list[ProcessIdentity]:
     return [ProcessIdentity.from_json(note.read_text()) for note in notes]
 
 
-def processes_below(directory: Path) -> list[str]:
-    result = subprocess.run(["ps", "axww", "-o", "args="], capture_output=True, text=True, check=True)
-    return [line for line in result.stdout.splitlines() if str(directory) in line]
+def health(stack: Stack) -> httpx.Response:
+    return httpx.get(f"{stack.base_url}/healthz")
+
+
+def refusal(options: EmbeddedOptions, told: str, say: Callable[[str], None] = quiet) -> StackError:
+    with pytest.raises(StackError, match=told) as caught, running_stack(options, say):
+        pass
+    return caught.value
 
 
 def status_of_a_job(stack: Stack, token: str) -> int:
@@ -53,47 +63,37 @@ def status_of_a_job(stack: Stack, token: str) -> int:
     return httpx.post(f"{stack.base_url}/api/analysis/jobs", json=job, headers=headers).status_code
 
 
-def test_a_stack_has_everything_that_a_check_may_look_at(own_tmp: Path) -> None:
+def test_a_stack_has_everything_that_a_check_may_look_at() -> None:
     spoken: list[str] = []
     with running_stack(EmbeddedOptions(farm=FARM, rng=random.Random(1)), spoken.append) as running:
         stack = running.stack
-        assert stack.kind == "embedded"
-        assert stack.owned
-        assert httpx.get(f"{stack.base_url}/healthz").json() == {"status": "ok"}
-        assert stack.qdrant_url is not None
+        assert (stack.kind, stack.owned) == ("embedded", True)
+        assert health(stack).json() == {"status": "ok"}
         assert httpx.get(f"{stack.qdrant_url}/healthz").text == "healthz check passed"
-        assert stack.token_file is not None
-        assert stack.token_file.read_text().splitlines() == [stack.token.get_secret_value()]
-        assert stack.token_file.stat().st_mode & 0o777 == 0o600
-        assert stack.conninfo is not None
-        with psycopg.connect(stack.conninfo.get_secret_value()) as connection:
-            row = connection.execute("SELECT count(*) FROM metrics").fetchone()
-        assert row is not None
-        assert row[0] >= running.farm.rows
-        assert stack.lake is not None
-        assert stack.lake.hot.is_dir()
-        assert stack.lake.cold is not None
-        assert stack.lake.cold.is_dir()
+        token_file, lake = given(stack.token_file), given(stack.lake)
+        assert token_file.read_text().splitlines() == [stack.token.get_secret_value()]
+        assert token_file.stat().st_mode & 0o777 == 0o600
+        assert scalar(told(stack.conninfo), "SELECT count(*) FROM metrics") >= running.farm.rows
+        assert lake.hot.is_dir()
+        assert given(lake.cold).is_dir()
         assert set(stack.logs) == {"controller", "postgres", "qdrant"}
         assert all(path.is_file() for path in stack.logs.values())
         assert [component.name for component in stack.components] == ["core-server", "postgres", "qdrant", "farm"]
         assert "reference controller" in stack.components[0].description
         assert "stand-in" in stack.components[2].description
-        assert stack.view_token is not None
-        tokens = [stack.token.get_secret_value(), stack.view_token.get_secret_value(), "unknown"]
+        secrets = [told(secret) for secret in (stack.token, stack.view_token, stack.conninfo)]
+        tokens = [*secrets[:2], "unknown"]
         assert [status_of_a_job(stack, token) for token in tokens] == [200, 403, 401]
         assert running.ingest is not None
         processes = processes_of(running)
         assert len(processes) == 3
-        secrets = [stack.token, stack.view_token, stack.conninfo]
         shown = repr(stack) + "".join(spoken) + "".join(path.read_text() for path in stack.logs.values())
-        assert not any(secret is None or secret.get_secret_value() in shown for secret in secrets)
+        assert not any(secret in shown for secret in secrets)
     assert [process for process in processes if process.alive] == []
-    assert list(own_tmp.iterdir()) == []
 
 
 def test_a_core_binary_gets_the_settings_of_the_contract_and_no_secret_in_its_arguments(
-    options: EmbeddedOptions, program: Program, healthy_server: str, own_tmp: Path
+    options: EmbeddedOptions, program: Program, healthy_server: str
 ) -> None:
     binary = program(
         "import os, sys\n"
@@ -102,65 +102,51 @@ def test_a_core_binary_gets_the_settings_of_the_contract_and_no_secret_in_its_ar
         f"{healthy_server}"
     )
     with running_stack(replace(options, core_binary=binary, shards=4), quiet) as running:
-        stack = running.stack
-        assert stack.conninfo is not None
-        assert stack.lake is not None
+        stack, lake = running.stack, given(running.stack.lake)
         arguments, *environment = running.controller.log_path.read_text().splitlines()
         settings = dict(line.partition(" ")[::2] for line in environment)
-        assert settings["CORE_DATABASE_URL"] == stack.conninfo.get_secret_value()
-        assert settings["CORE_ANALYSIS_LAKE_HOT_PATH"] == str(stack.lake.hot)
-        assert settings["CORE_ANALYSIS_LAKE_COLD_PATH"] == str(stack.lake.cold)
-        assert settings["CORE_ANALYSIS_LAKE_SHARDS"] == "4"
-        assert stack.lake.shards == 4
-        assert settings["CORE_ANALYSIS_REPLICATION_INTERVAL_SECONDS"] == "10"
-        assert settings["CORE_ENABLE_EXTERNAL_DEVICES"] == "false"
-        assert settings["TSSE_EXIT_WITH_PARENT"] == "1"
+        expected = {
+            "CORE_DATABASE_URL": told(stack.conninfo),
+            "CORE_ANALYSIS_LAKE_HOT_PATH": str(lake.hot),
+            "CORE_ANALYSIS_LAKE_COLD_PATH": str(lake.cold),
+            "CORE_ANALYSIS_LAKE_SHARDS": "4",
+            "CORE_ANALYSIS_REPLICATION_INTERVAL_SECONDS": "10",
+            "CORE_ENABLE_EXTERNAL_DEVICES": "false",
+            "TSSE_EXIT_WITH_PARENT": "1",
+        }
+        assert settings | expected == settings
+        assert lake.shards == 4
         for name in ("CORE_ANALYSIS_LAKE_HOT_PATH", "CORE_ANALYSIS_TMP_PATH"):
             assert Path(settings[name]).is_relative_to(settings["CORE_DATA_ROOT"])
-        assert running.postgres is not None
-        assert running.postgres.password not in arguments
+        assert given(running.postgres).password not in arguments
         assert "core-server binary fake-core-server" in stack.components[0].description
         assert stack.components[0].version.startswith("sha256:")
-    assert list(own_tmp.iterdir()) == []
 
 
 def test_a_core_binary_that_crashes_at_its_start_is_reported_with_its_log_and_all_is_cleaned_up(
-    options: EmbeddedOptions, program: Program, own_tmp: Path
+    options: EmbeddedOptions, program: Program
 ) -> None:
     binary = program("import os\nprint('no luck with', os.environ['CORE_DATABASE_URL'])\nraise SystemExit(3)")
-    with (
-        pytest.raises(
-            StackError, match=r"(?s)controller is not running.*exit status 3.*no luck with .*\[redacted\]"
-        ) as caught,
-        running_stack(replace(options, core_binary=binary), quiet),
-    ):
-        pass
-    assert "removed with the stack" in caught.value.advice
-    assert processes_below(own_tmp) == []
-    assert list(own_tmp.iterdir()) == []
+    words = r"(?s)controller is not running.*exit status 3.*no luck with .*\[redacted\]"
+    assert "removed with the stack" in refusal(replace(options, core_binary=binary), words).advice
 
 
-def test_a_binary_that_is_none_starts_nothing(options: EmbeddedOptions, tmp_path: Path, own_tmp: Path) -> None:
+def test_a_core_binary_that_is_none_is_refused_before_anything_is_started(
+    options: EmbeddedOptions, tmp_path: Path
+) -> None:
     spoken: list[str] = []
-    with (
-        pytest.raises(StackError, match="not an executable file"),
-        running_stack(replace(options, core_binary=tmp_path), spoken.append),
-    ):
-        pass
+    refusal(replace(options, core_binary=tmp_path), "not an executable file", spoken.append)
     assert spoken == []
-    assert list(own_tmp.iterdir()) == []
 
 
 @pytest.mark.parametrize("moment", ["Starting PostgreSQL", "Loading", "stand-in", "fake-core-server", "in use"])
-def test_ctrl_c_at_any_moment_leaves_nothing_behind(options: EmbeddedOptions, own_tmp: Path, moment: str) -> None:
+def test_ctrl_c_at_any_moment_leaves_nothing_behind(options: EmbeddedOptions, moment: str) -> None:
     def interrupt_at(text: str) -> None:
         if moment in text:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt), running_stack(replace(options, qdrant_url=None), interrupt_at):
         interrupt_at("in use")
-    assert processes_below(own_tmp) == []
-    assert list(own_tmp.iterdir()) == []
 
 
 def test_ctrl_c_while_the_database_is_made_leaves_nothing_behind(options: EmbeddedOptions, own_tmp: Path) -> None:
@@ -173,30 +159,22 @@ def test_ctrl_c_while_the_database_is_made_leaves_nothing_behind(options: Embedd
     with pytest.raises(KeyboardInterrupt), running_stack(options, quiet):
         wait_until(lambda: False, seconds=30)
     thread.join()
-    assert processes_below(own_tmp) == []
-    assert list(own_tmp.iterdir()) == []
 
 
-def test_a_failing_check_leaves_nothing_behind(options: EmbeddedOptions, own_tmp: Path) -> None:
+def test_a_failing_check_leaves_nothing_behind(options: EmbeddedOptions) -> None:
     with pytest.raises(ZeroDivisionError), embedded_stack(replace(options, live_ingest=False), quiet):
         _ = 1 / 0
-    assert processes_below(own_tmp) == []
-    assert list(own_tmp.iterdir()) == []
 
 
-def test_two_stacks_run_side_by_side(options: EmbeddedOptions, own_tmp: Path) -> None:
+def test_two_stacks_run_side_by_side(options: EmbeddedOptions) -> None:
     with ExitStack() as both:
         one, two = (both.enter_context(running_stack(options, quiet)).stack for _ in range(2))
-        assert one.base_url != two.base_url
-        assert one.lake != two.lake
-        assert one.token != two.token
-        assert one.conninfo != two.conninfo
-        assert httpx.get(f"{one.base_url}/healthz").status_code == 200
-        assert httpx.get(f"{two.base_url}/healthz").status_code == 200
-    assert list(own_tmp.iterdir()) == []
+        for name in ("base_url", "lake", "token", "conninfo"):
+            assert getattr(one, name) != getattr(two, name)
+        assert health(one).status_code == health(two).status_code == 200
 
 
-def test_a_service_of_a_stack_can_be_broken_and_is_then_reported(options: EmbeddedOptions, own_tmp: Path) -> None:
+def test_a_service_of_a_stack_can_be_broken_and_is_then_reported(options: EmbeddedOptions) -> None:
     with running_stack(options, quiet) as running:
         running.controller.check_alive()
         assert running.stack.ended() == ()
@@ -205,46 +183,37 @@ def test_a_service_of_a_stack_can_be_broken_and_is_then_reported(options: Embedd
         assert (ended.name, ended.how) == ("controller", "signal SIGKILL")
         with pytest.raises(StackError, match="SIGKILL"):
             running.controller.check_alive()
-        assert running.postgres is not None
-        running.postgres.kill()
-        running.postgres.start()
-        assert running.ingest is not None
-        seen = running.ingest.counts.fresh
-        ingest = running.ingest
+        postgres, ingest = given(running.postgres), given(running.ingest)
+        postgres.kill()
+        postgres.start()
+        seen = ingest.counts.fresh
         assert wait_until(lambda: ingest.counts.fresh > seen, seconds=30)
         assert running.farm.ids(Role.FORECAST)
     assert running.stack.ended() == (ended,)
-    assert list(own_tmp.iterdir()) == []
 
 
 def test_a_stack_on_a_named_server_has_a_database_of_its_own_there_and_drops_it(
-    options: EmbeddedOptions, postgres: EmbeddedPostgres, own_tmp: Path
+    options: EmbeddedOptions, postgres: EmbeddedPostgres
 ) -> None:
     with psycopg.connect(postgres.conninfo, autocommit=True) as connection:
         before = connection.execute("SELECT datname FROM pg_database").fetchall()
         with running_stack(replace(options, server_conninfo=postgres.conninfo), quiet) as running:
             assert running.postgres is None
             assert "postgres" not in running.stack.logs
-            conninfo = running.stack.conninfo
-            assert conninfo is not None
-            assert "/tsse_validation_" in conninfo.get_secret_value()
+            assert "/tsse_validation_" in told(running.stack.conninfo)
         assert connection.execute("SELECT datname FROM pg_database").fetchall() == before
-    assert list(own_tmp.iterdir()) == []
 
 
 def test_a_used_database_is_refused_with_its_reason_and_the_stack_is_gone(
-    options: EmbeddedOptions, farm_database: str, own_tmp: Path
+    options: EmbeddedOptions, farm_database: str
 ) -> None:
-    with (
-        pytest.raises(StackError, match=r"already holds tables.*live controller") as caught,
-        running_stack(replace(options, server_conninfo=farm_database), quiet),
-    ):
-        pass
-    assert "Name a database without tables" in caught.value.advice
-    assert list(own_tmp.iterdir()) == []
+    refused = refusal(replace(options, server_conninfo=farm_database), r"already holds tables.*live controller")
+    assert "Name a database without tables" in refused.advice
 
 
-def test_a_killed_runs_stack_and_processes_are_swept_by_the_next(options: EmbeddedOptions, own_tmp: Path) -> None:
+def test_the_stack_of_a_run_that_was_killed_is_swept_with_its_processes_by_the_next(
+    options: EmbeddedOptions, own_tmp: Path
+) -> None:
     source = f"""
 import os, signal
 from pathlib import Path
@@ -256,30 +225,22 @@ options = EmbeddedOptions(
 with running_stack(options, print):
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    result = subprocess.run(
-        [sys.executable, "-c", source],
-        cwd=REPOSITORY,
-        env={**os.environ, "TMPDIR": str(own_tmp)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    where: dict[str, Any] = {"cwd": REPOSITORY, "env": {**os.environ, "TMPDIR": str(own_tmp)}}
+    result = subprocess.run([sys.executable, "-c", source], **where, capture_output=True, text=True, check=False)
     assert result.returncode == -signal.SIGKILL, result.stderr
     (left,) = own_tmp.iterdir()
     processes = [ProcessIdentity.from_json(note.read_text()) for note in (left / "processes").glob("*.json")]
     assert [process.alive for process in processes] == [True, True]
     assert sweep_abandoned() == [left]
     assert [process for process in processes if process.alive] == []
-    assert list(own_tmp.iterdir()) == []
 
 
 def test_a_kept_stack_stays_running_and_says_how_to_end_it(options: EmbeddedOptions, own_tmp: Path) -> None:
     spoken: list[str] = []
     with running_stack(replace(options, keep=True), spoken.append) as running:
         processes = processes_of(running)
-        base_url = running.stack.base_url
     try:
-        assert httpx.get(f"{base_url}/healthz").status_code == 200
+        assert health(running.stack).status_code == 200
         assert str(running.workdir) in spoken[-1]
         assert all(str(process.pid) in spoken[-1] for process in processes)
         assert sweep_abandoned() == []
@@ -296,12 +257,9 @@ def test_a_stack_to_be_kept_that_does_not_start_keeps_its_logs_but_no_process(
 ) -> None:
     spoken: list[str] = []
     binary = program("print('no luck'); raise SystemExit(3)")
-    with (
-        pytest.raises(StackError, match="no luck"),
-        running_stack(replace(options, core_binary=binary, keep=True), spoken.append),
-    ):
-        pass
+    refusal(replace(options, core_binary=binary, keep=True), "no luck", spoken.append)
     (left,) = own_tmp.iterdir()
     assert "its services are ended" in spoken[-1]
     assert (left / "logs" / "controller.log").read_text() == "no luck\n"
     assert processes_below(own_tmp) == []
+    shutil.rmtree(left)

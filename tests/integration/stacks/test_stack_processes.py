@@ -3,8 +3,10 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -16,95 +18,98 @@ from fixtures.processes import (
     end_recorded_process,
     free_port,
     http_ready,
-    start_on_free_port,
 )
+from tests.support.given import given
+from tests.support.serving import healthy, serve
 from tsse_validation.domain.errors import StackError
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.redaction import Redactor
 
-Script = Callable[..., tuple[ManagedProcess, list[str]]]
+SLEEPS = "import time; time.sleep(600)"
+
+
+class Script(ManagedProcess):
+    """A service that is a Python script."""
+
+    def __init__(self, source: str, directory: Path, **options: Any) -> None:
+        path = directory / "script.py"
+        path.write_text(dedent(source))
+        self.argv = [sys.executable, str(path)]
+        where = (directory / "service.log", directory, child_environment({}, exit_with_parent=True))
+        super().__init__(Launch("a service", *where, pid_file=directory / "service.json", **options))
+
+    def says(self, text: str) -> bool:
+        return wait_until(lambda: text in self.tail(), seconds=30)
+
+
+Make = Callable[..., Script]
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Iterator[Script]:
-    made: list[ManagedProcess] = []
+def script(tmp_path: Path) -> Iterator[Make]:
+    with ExitStack() as ends:
 
-    def make(
-        source: str, *, stop_grace: float = 10.0, redactor: Redactor | None = None
-    ) -> tuple[ManagedProcess, list[str]]:
-        path = tmp_path / "script.py"
-        path.write_text(dedent(source))
-        process = ManagedProcess(
-            Launch(
-                name="a service",
-                log_path=tmp_path / "service.log",
-                cwd=tmp_path,
-                env=child_environment({}, exit_with_parent=True),
-                stop_grace=stop_grace,
-                pid_file=tmp_path / "service.json",
-                redactor=redactor or Redactor(),
-            )
-        )
-        made.append(process)
-        return process, [sys.executable, str(path)]
+        def make(source: str, **options: Any) -> Script:
+            made = Script(source, tmp_path, **options)
+            ends.callback(made.kill)
+            return made
 
-    yield make
-    for process in made:
-        process.kill()
+        yield make
 
 
-def says(process: ManagedProcess, text: str) -> bool:
-    return wait_until(lambda: text in process.tail(), seconds=30)
+@pytest.fixture
+def run(script: Make) -> Make:
+    """Start a script, which sleeps where none is given."""
+
+    def start(source: str = SLEEPS, **options: Any) -> Script:
+        process = script(source, **options)
+        process.start(process.argv)
+        return process
+
+    return start
 
 
-def test_a_service_is_ready_when_healthz_answers_and_gone_afterwards(script: Script, healthy_server: str) -> None:
-    process, argv = script(healthy_server)
-    port = start_on_free_port(
-        process,
-        lambda port: [*argv, "--port", str(port)],
-        lambda port: http_ready(f"http://127.0.0.1:{port}/healthz"),
-        30,
-    )
+def test_a_service_is_ready_when_its_health_endpoint_answers_and_gone_after_its_stop(
+    script: Make, healthy_server: str
+) -> None:
+    process = script(healthy_server)
+    port = serve(process, process.argv)
     assert process.running
     assert not http_ready(f"http://127.0.0.1:{port}/elsewhere")
     process.stop()
     assert process.pid is None
-    assert not http_ready(f"http://127.0.0.1:{port}/healthz")
+    assert not healthy(port)
 
 
-def test_a_service_that_ends_before_it_is_ready_is_reported_with_its_status_and_last_words(script: Script) -> None:
-    process, argv = script("print('the disk is on fire'); raise SystemExit(3)")
-    process.start(argv)
+def test_a_service_that_ends_before_it_is_ready_is_reported_with_its_status_and_last_words(run: Make) -> None:
+    process = run("print('the disk is on fire'); raise SystemExit(3)")
     with pytest.raises(StackError, match=r"(?s)a service is not running: .*exit status 3.*the disk is on fire"):
         process.wait_ready(lambda: False, 30)
 
 
-def test_a_killed_service_is_reported_by_the_signal(script: Script) -> None:
-    process, argv = script("import time; time.sleep(600)")
-    process.start(argv)
+def test_a_killed_service_is_reported_by_the_signal(run: Make) -> None:
+    process = run()
     process.check_alive()
     process.kill()
     with pytest.raises(StackError, match="signal SIGKILL"):
         process.check_alive()
 
 
-def test_a_service_that_is_not_ready_in_time_is_reported_with_its_log(script: Script) -> None:
-    process, argv = script("import time; print('still thinking', flush=True); time.sleep(600)")
-    process.start(argv)
-    assert says(process, "thinking")
+def test_a_service_that_is_not_ready_in_time_is_reported_with_its_log(run: Make) -> None:
+    process = run("import time; print('still thinking', flush=True); time.sleep(600)")
+    assert process.says("thinking")
     with pytest.raises(StackError, match=r"(?s)did not become ready within 0 s.*still thinking"):
         process.wait_ready(lambda: False, 0)
 
 
-def test_an_answer_from_a_stranger_on_the_port_does_not_pass_for_a_service_that_has_ended(script: Script) -> None:
-    process, argv = script("")
-    process.start(argv)
+def test_an_answer_from_a_stranger_on_the_port_does_not_pass_for_a_service_that_has_ended(run: Make) -> None:
+    process = run("")
     with pytest.raises(StackError, match="exit status 0"):
         process.wait_ready(lambda: wait_until(lambda: not process.running, seconds=30), 30)
 
 
-def test_a_service_that_ignores_the_stop_signal_is_killed_after_its_grace(script: Script) -> None:
-    process, argv = script(
+def test_a_service_that_ignores_the_stop_signal_is_killed_after_its_grace(run: Make) -> None:
+    process = run(
         """
         import signal, time
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -113,15 +118,14 @@ def test_a_service_that_ignores_the_stop_signal_is_killed_after_its_grace(script
         """,
         stop_grace=0.1,
     )
-    process.start(argv)
-    assert says(process, "deaf")
+    assert process.says("deaf")
     process.stop()
     with pytest.raises(StackError, match="SIGKILL"):
         process.check_alive()
 
 
-def test_the_children_of_a_wrapper_end_with_it(script: Script) -> None:
-    process, argv = script(
+def test_the_children_of_a_wrapper_end_with_it(run: Make) -> None:
+    process = run(
         """
         import subprocess, sys, time
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -129,119 +133,99 @@ def test_the_children_of_a_wrapper_end_with_it(script: Script) -> None:
         time.sleep(600)
         """
     )
-    process.start(argv)
-    assert says(process, "child")
-    child = ProcessIdentity.of(int(process.tail().split()[1]))
-    assert child is not None
+    assert process.says("child")
+    child = given(ProcessIdentity.of(int(process.tail().split()[1])))
     process.stop()
     assert not child.alive
 
 
-def test_ctrl_c_in_the_terminal_does_not_reach_the_service(script: Script) -> None:
-    process, argv = script("import time; time.sleep(600)")
-    process.start(argv)
-    assert process.pid is not None
-    assert os.getpgid(process.pid) != os.getpgid(0)
-    assert os.getsid(process.pid) != os.getsid(0)
+def test_ctrl_c_in_the_terminal_does_not_reach_the_service(run: Make) -> None:
+    process = run()
+    pid = given(process.pid)
+    assert os.getpgid(pid) != os.getpgid(0)
+    assert os.getsid(pid) != os.getsid(0)
 
 
-def test_the_log_of_an_earlier_start_is_not_shown_for_a_later_one(script: Script) -> None:
-    process, argv = script("import os; print('run', os.getpid(), flush=True)")
-    process.start(argv)
-    assert says(process, "run")
+def test_the_log_of_an_earlier_start_is_not_shown_for_a_later_one(run: Make) -> None:
+    process = run("import os; print('run', os.getpid(), flush=True)")
+    assert process.says("run")
     first = process.tail()
     assert wait_until(lambda: not process.running, seconds=30)
-    process.start(argv)
-    assert says(process, "run")
+    process.start(process.argv)
+    assert process.says("run")
     assert first not in process.tail()
 
 
-def test_secrets_are_masked_in_what_is_quoted_of_a_log(script: Script) -> None:
-    process, argv = script(
+def test_secrets_are_masked_in_what_is_quoted_of_a_log(run: Make) -> None:
+    process = run(
         "print('connecting with hunter2hunter2'); raise SystemExit(1)", redactor=Redactor(["hunter2hunter2"])
     )
-    process.start(argv)
     with pytest.raises(StackError) as caught:
         process.wait_ready(lambda: False, 30)
     assert "hunter2" not in str(caught.value)
     assert "connecting with" in str(caught.value)
 
 
-def test_a_program_that_can_not_be_run_is_named(script: Script, tmp_path: Path) -> None:
-    process, _ = script("")
+def test_a_program_that_can_not_be_run_is_named(script: Make, tmp_path: Path) -> None:
+    process = script("")
     with pytest.raises(StackError, match=r"no-such-program can not be run"):
         process.start([str(tmp_path / "no-such-program")])
     process.stop()
 
 
 def test_a_port_that_was_taken_in_the_meantime_is_given_up_for_another(
-    script: Script, healthy_server: str, monkeypatch: pytest.MonkeyPatch
+    script: Make, healthy_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process, argv = script(healthy_server)
     with socket.create_server(("127.0.0.1", 0)) as squatter:
         taken, free = squatter.getsockname()[1], free_port()
         offers = iter([taken, free])
         monkeypatch.setattr("fixtures.processes.free_port", lambda: next(offers))
-        port = start_on_free_port(
-            process,
-            lambda port: [*argv, "--port", str(port)],
-            lambda port: port != taken and http_ready(f"http://127.0.0.1:{port}/healthz"),
-            30,
-        )
+        process = script(healthy_server)
+        port = serve(process, process.argv, lambda port: port != taken and healthy(port))
     assert port == free
 
 
-def test_a_service_can_be_stopped_twice_and_before_its_start(script: Script) -> None:
-    process, argv = script("import time; time.sleep(600)")
+def test_a_service_can_be_stopped_twice_and_before_its_start(script: Make) -> None:
+    process = script(SLEEPS)
     process.stop()
-    process.start(argv)
+    process.start(process.argv)
     process.stop()
     process.stop()
     assert not process.running
 
 
-def test_a_service_that_runs_is_not_started_again(script: Script) -> None:
-    process, argv = script("import time; time.sleep(600)")
-    process.start(argv)
+def test_a_service_that_runs_is_not_started_again(run: Make) -> None:
+    process = run()
     with pytest.raises(StackError, match="runs already"):
-        process.start(argv)
+        process.start(process.argv)
 
 
-def test_a_later_run_ends_a_service_by_its_pid_file(script: Script, tmp_path: Path) -> None:
-    process, argv = script("import time; time.sleep(600)")
-    process.start(argv)
+def test_a_later_run_ends_a_service_by_its_pid_file(run: Make, tmp_path: Path) -> None:
+    process = run()
     end_recorded_process(tmp_path / "service.json")
     assert not process.running
 
 
-def test_a_stranger_under_a_recorded_id_is_left_alone(script: Script, tmp_path: Path) -> None:
-    process, argv = script("import time; time.sleep(600)")
-    process.start(argv)
-    assert process.pid is not None
+def test_a_stranger_under_a_recorded_id_is_left_alone(run: Make, tmp_path: Path) -> None:
+    process = run()
     note = tmp_path / "old.json"
-    note.write_text(ProcessIdentity(process.pid, "another start").to_json())
+    note.write_text(ProcessIdentity(given(process.pid), "another start").to_json())
     end_recorded_process(note)
     assert process.running
 
 
 def test_settings_for_another_controller_or_server_do_not_reach_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PGPASSWORD", "x")
-    monkeypatch.setenv("CORE_DATA_ROOT", "/Users/Shared")
-    monkeypatch.setenv("TSSE_TOKEN", "x")
+    for name in ("PGPASSWORD", "CORE_DATA_ROOT", "TSSE_TOKEN"):
+        monkeypatch.setenv(name, "x")
     env = child_environment({"CORE_QDRANT_URL": "here"}, exit_with_parent=True)
-    assert {name for name in env if name.startswith(("PG", "CORE_", "TSSE_"))} == {
-        "CORE_QDRANT_URL",
-        "TSSE_EXIT_WITH_PARENT",
-    }
+    ours = {name for name in env if name.startswith(("PG", "CORE_", "TSSE_"))}
+    assert ours == {"CORE_QDRANT_URL", "TSSE_EXIT_WITH_PARENT"}
     assert "TSSE_EXIT_WITH_PARENT" not in child_environment({}, exit_with_parent=False)
 
 
-def test_a_process_is_told_from_a_later_one_under_its_id_and_from_its_zombie(script: Script) -> None:
-    process, argv = script("import time; time.sleep(600)")
-    process.start(argv)
-    assert process.pid is not None
-    identity = ProcessIdentity.of(process.pid)
-    assert identity is not None
+def test_a_process_is_told_from_a_later_one_under_its_id_and_from_its_zombie(run: Make) -> None:
+    process = run()
+    identity = given(ProcessIdentity.of(given(process.pid)))
     assert identity.alive
     assert ProcessIdentity.from_json(identity.to_json()) == identity
     assert not ProcessIdentity(identity.pid, "another start").alive

@@ -1,5 +1,7 @@
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,11 +9,17 @@ import pytest
 from fixtures.identity import ProcessIdentity
 from fixtures.stacks.workdir import Workdir, sweep_abandoned
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a directory to another user")
 DEAD = ProcessIdentity(os.getpid(), "another start")
 
 
-def abandon(workdir: Workdir) -> None:
+def abandoned(*, kept: bool = False, owner: int = -1) -> Workdir:
+    workdir = Workdir.create()
+    if kept:
+        workdir.mark_kept()
     (workdir.path / "owner.json").write_text(DEAD.to_json())
+    os.chown(workdir.path, owner, owner)
+    return workdir
 
 
 def test_a_stack_has_every_directory_of_its_own(own_tmp: Path) -> None:
@@ -19,9 +27,8 @@ def test_a_stack_has_every_directory_of_its_own(own_tmp: Path) -> None:
     assert workdir.path.parent == own_tmp
     assert workdir.path.name.startswith("tsse-stack-")
     assert all(path.is_dir() for path in (workdir.hot, workdir.cold, workdir.scratch, workdir.data_root))
-    assert workdir.hot.is_relative_to(workdir.data_root)
-    assert workdir.scratch.is_relative_to(workdir.data_root)
-    assert not workdir.cold.is_relative_to(workdir.data_root)
+    inside = [path.is_relative_to(workdir.data_root) for path in (workdir.hot, workdir.scratch, workdir.cold)]
+    assert inside == [True, True, False]
 
 
 def test_only_the_owner_reads_the_token_file(own_tmp: Path) -> None:
@@ -32,32 +39,25 @@ def test_only_the_owner_reads_the_token_file(own_tmp: Path) -> None:
     assert workdir.token_file.is_relative_to(own_tmp)
 
 
-def test_the_stack_of_a_dead_run_is_swept(own_tmp: Path) -> None:
-    workdir = Workdir.create()
-    abandon(workdir)
+@pytest.mark.parametrize("note", [None, "{"], ids=["", "with a note that was cut short"])
+def test_the_stack_of_a_dead_run_is_swept(note: str | None, own_tmp: Path) -> None:
+    workdir = abandoned()
+    if note is not None:
+        workdir.pid_file("postgres").write_text(note)
     assert sweep_abandoned() == [workdir.path]
     assert list(own_tmp.iterdir()) == []
 
 
-def test_the_stack_of_a_live_run_is_left_alone(own_tmp: Path) -> None:
-    workdir = Workdir.create()
-    assert sweep_abandoned() == []
-    assert list(own_tmp.iterdir()) == [workdir.path]
-
-
-def test_a_kept_stack_is_never_swept(own_tmp: Path) -> None:
-    workdir = Workdir.create()
-    workdir.mark_kept()
-    abandon(workdir)
-    assert sweep_abandoned() == []
-    assert list(own_tmp.iterdir()) == [workdir.path]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a directory to another user")
-def test_the_stack_of_another_user_is_left_alone(own_tmp: Path) -> None:
-    workdir = Workdir.create()
-    abandon(workdir)
-    os.chown(workdir.path, 65534, 65534)
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param(Workdir.create, id="of a live run"),
+        pytest.param(partial(abandoned, kept=True), id="kept"),
+        pytest.param(partial(abandoned, owner=65534), id="of another user", marks=needs_root),
+    ],
+)
+def test_any_other_stack_is_never_swept(left: Callable[[], Workdir], own_tmp: Path) -> None:
+    workdir = left()
     assert sweep_abandoned() == []
     assert list(own_tmp.iterdir()) == [workdir.path]
 
@@ -78,11 +78,3 @@ def test_a_directory_without_owner_is_left_for_an_hour(own_tmp: Path) -> None:
     long_ago = time.time() - 7_200
     os.utime(path, (long_ago, long_ago))
     assert sweep_abandoned() == [path]
-
-
-def test_a_note_of_a_process_that_was_cut_short_does_not_stop_the_sweep(own_tmp: Path) -> None:
-    workdir = Workdir.create()
-    workdir.pid_file("postgres").write_text("{")
-    abandon(workdir)
-    assert sweep_abandoned() == [workdir.path]
-    assert list(own_tmp.iterdir()) == []
