@@ -15,10 +15,7 @@ from tsse_validation.cli.report_command import report
 from tsse_validation.cli.run_command import run_runbook
 
 app = typer.Typer(
-    name="tsse-validate",
-    epilog=EXIT_CODES_TEXT,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+    name="tsse-validate", epilog=EXIT_CODES_TEXT, no_args_is_help=True, pretty_exceptions_enable=False
 )
 for command in (health, inspect, backfill, parity, report, index):
     app.command(epilog=EXIT_CODES_TEXT)(command)

@@ -41,7 +41,6 @@ def _read(path: Path) -> ReportDocument:
     Raises:
         SettingsError: there is no such result.
         SuiteError: its records do not bear its verdict out.
-
     """
     try:
         document = read_result_json(path)

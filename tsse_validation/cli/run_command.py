@@ -21,7 +21,6 @@ class _WholeRunbook:
 
         Raises:
             pytest.UsageError: there is such an argument.
-
         """
         if strange := [argument for argument in config.args if argument != self._runbook]:
             msg = f"tsse-validate run takes options only, not {', '.join(strange)}: choose checks by -m or -k"

@@ -54,7 +54,6 @@ def takes(*names: str) -> Callable[[Callable[Concatenate[Settings, _Own], None]]
 
     Raises:
         SettingsError: when it is called, and a value is wrong.
-
     """
 
     def decorate(command: Callable[Concatenate[Settings, _Own], None]) -> Callable[..., None]:

@@ -110,7 +110,6 @@ class CallGuard:
 
         Raises:
             NotAllowedError: it is not in the table, or would cancel a job of somebody else.
-
         """
         for call in self._calls:
             match = re.fullmatch(call.target, target, re.ASCII)

@@ -95,7 +95,6 @@ class CoreClient:
             NotAllowedError: the job type is not one of the runbook's, or its parameters are not the contract's.
             BudgetError: the budget would have to be waited for too long.
             AccessError: the token is refused.
-
         """
         answer = self._post(JOBS_PATH, _job_body(job_type, params), purpose=purpose)
         job = self._model(answer, Job, key="job", expect=200)
@@ -109,7 +108,6 @@ class CoreClient:
 
         Raises:
             NotAllowedError: the job type is not the harmless `lake_inspect_v1`.
-
         """
         if job_type != INSPECT_JOB:
             msg = f"a token's rights are tried with {INSPECT_JOB} only, not with {job_type!r}"
@@ -121,7 +119,6 @@ class CoreClient:
 
         Raises:
             NotAllowedError: the job is not ours.
-
         """
         answer = self._post(f"{JOBS_PATH}/{job_id}/cancel", None, purpose="cancel")
         return self._model(answer, Job, key="job", expect=200)

@@ -55,7 +55,6 @@ class Answer:
 
         Raises:
             PromiseBrokenError: it is not JSON.
-
         """
         kind = self.headers.get("content-type", "no content type").split(";")[0]
         if not kind.startswith("application/json"):
@@ -81,7 +80,6 @@ class GuardedTransport(httpx.HTTPTransport):
 
         Raises:
             NotAllowedError: it goes elsewhere, or is none of the calls that are allowed; it was not sent.
-
         """
         url, base = request.url, self._base
         prefix = base.raw_path.decode("ascii").rstrip("/")
@@ -152,7 +150,6 @@ class HttpClient:
         Raises:
             UnreachableError: no answer, three times.
             DeadlineError: the answer did not end in time.
-
         """
         attempts = Retrying(
             retry=retry_if_exception_type(UnreachableError),
@@ -172,7 +169,6 @@ class HttpClient:
             DeadlineError: the answer did not end within the request timeout.
             PromiseBrokenError: the answer is a redirect, or larger than 64 MiB.
             NotAllowedError: it is not one of the calls that are allowed; it was not sent.
-
         """
         url = f"{self.base_url}{path}"
         began = time.monotonic()

@@ -75,19 +75,13 @@ class JobRunner:
             JobFailedError: the job failed or was canceled.
             DeadlineError: it had not ended within `timeout` seconds; it is left running, and named.
             UnreachableError: the controller went away while the job was followed.
-
         """
         job = self.core.create_job(job_type, params, purpose=purpose)
         on_job(job)
         return self.follow(job, model, timeout=timeout, on_job=on_job)
 
     def follow(
-        self,
-        job: Job,
-        model: type[_Model],
-        *,
-        timeout: float,
-        on_job: Callable[[Job], None] = lambda _job: None,
+        self, job: Job, model: type[_Model], *, timeout: float, on_job: Callable[[Job], None] = lambda _job: None
     ) -> FinishedJob[_Model]:
         """Follow a job that was just created to its end, and return it with its result; errors as in `run`."""
         began = self._clock()

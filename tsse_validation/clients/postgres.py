@@ -104,11 +104,7 @@ class PostgresClient:
             "work_mem": f"{WORK_MEMORY_KB}",
             "max_parallel_workers_per_gather": f"{workers}",
         }
-        options = self._limits | {
-            "timezone": "UTC",
-            "datestyle": "ISO",
-            "extra_float_digits": "1",
-        }
+        options = self._limits | {"timezone": "UTC", "datestyle": "ISO", "extra_float_digits": "1"}
         given = conninfo_to_dict(conninfo.get_secret_value())
         ours = " ".join(f"-c {name}={value}" for name, value in options.items())
         self._conninfo = SecretStr(
@@ -142,7 +138,6 @@ class PostgresClient:
             AccessError: it does not let us in, or not at what a check reads.
             DeadlineError: a statement or a lock took too long.
             NotAllowedError: one is open already: the suite takes one session of the server.
-
         """
         if not self._session.acquire(blocking=False):
             msg = f"The suite keeps one session on Postgres at {self.where}, and a second was asked for."
@@ -334,10 +329,7 @@ def _parse_csv(buffer: BytesIO, schema: pa.Schema) -> pa.Table:
         buffer,
         read_options=pa_csv.ReadOptions(column_names=schema.names),
         convert_options=pa_csv.ConvertOptions(
-            column_types=zoned,
-            null_values=[""],
-            strings_can_be_null=False,
-            quoted_strings_can_be_null=False,
+            column_types=zoned, null_values=[""], strings_can_be_null=False, quoted_strings_can_be_null=False
         ),
     )
     return table.cast(schema)

@@ -30,7 +30,6 @@ def qdrant_health(http: HttpClient) -> QdrantHealth:
 
     Raises:
         UnreachableError: it does not answer.
-
     """
     health = http.get("/healthz")
     title = http.get("/")

@@ -66,7 +66,6 @@ class BackfillTurn:
 
         Raises:
             NotCheckedError: another backfill was started meanwhile; ours is being canceled.
-
         """
         others = [other for other in self._in_postgres() if other.job_type == BACKFILL_JOB and other.id != job.id]
         if others:
@@ -127,7 +126,6 @@ def backfill_turn(
     Raises:
         NotCheckedError: one is active still: it would be disturbed, and our proof by it.
         AccessError: the lock file cannot be written.
-
     """
     path = _lock_path(core.http.base_url)
     deadline = clock() + timeout

@@ -35,7 +35,6 @@ class ReplicationWatch:
 
         Raises:
             DeadlineError: none was within `timeout` seconds; `what` names the state in the message.
-
         """
         state, is_reached = self.look_until(reached, timeout)
         if not is_reached:

@@ -70,10 +70,7 @@ _CHECKS = (
     _check(2, "valid_token_runs_a_job", "A valid token runs a job"),
     _check(2, "bad_token_is_refused", "A missing, malformed or unknown token is refused"),
     _check(
-        2,
-        "view_only_token_cannot_create_a_job",
-        "A view-only token cannot create a job",
-        Capability.VIEW_TOKEN,
+        2, "view_only_token_cannot_create_a_job", "A view-only token cannot create a job", Capability.VIEW_TOKEN
     ),
     _check(2, "token_file_is_private", "The token file is readable by its owner only", Capability.TOKEN_FILE),
     _check(3, "api_inspection_describes_the_lake", "The controller describes its lake"),
@@ -97,10 +94,7 @@ _CHECKS = (
     _check(5, "no_temporary_file_is_left", "No temporary file is left", Capability.LAKE, gate=Gate.FILE_COUNTS),
     _check(5, "lake_files_are_well_formed", "Every lake file is well formed", Capability.LAKE),
     _check(
-        6,
-        "parity_job_finds_no_mismatch",
-        "The controller's own parity job finds no mismatch",
-        gate=Gate.PARITY,
+        6, "parity_job_finds_no_mismatch", "The controller's own parity job finds no mismatch", gate=Gate.PARITY
     ),
     _check(6, "parity_job_counts_as_we_do", "The job's counts are the counts we find", *_DIRECT, gate=Gate.PARITY),
     _check(6, "counts_agree_for_every_sensor", "Our counts agree for every sensor", *_DIRECT, gate=Gate.PARITY),
@@ -119,11 +113,7 @@ _CHECKS = (
         gate=Gate.PARITY,
     ),
     _check(
-        7,
-        "random_windows_agree_by_direct_count",
-        "Random windows agree by our count",
-        *_DIRECT,
-        gate=Gate.PARITY,
+        7, "random_windows_agree_by_direct_count", "Random windows agree by our count", *_DIRECT, gate=Gate.PARITY
     ),
     _check(
         7,

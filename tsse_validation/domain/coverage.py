@@ -28,7 +28,6 @@ class Coverage:
 
         Raises:
             NotCheckedError: no backfill has completed, so that nothing is promised.
-
         """
         begin, end, watermark = (
             replication.backfill_from_ts,
@@ -73,7 +72,6 @@ class Scope:
 
         Raises:
             BlockedError: it is empty.
-
         """
         if coverage.window is None:
             raise BlockedError("The lake's covered range is empty.", "Backfill it first.")

@@ -159,7 +159,6 @@ def digest_days(rows: pa.Table, *, hashed: bool = True) -> pa.Table:
 
     Raises:
         KeyError: a column is missing.
-
     """
     ts = rows["ts"]
     hashes = row_hashes(rows) if hashed else np.zeros(rows.num_rows, dtype=np.uint64)

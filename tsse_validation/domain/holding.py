@@ -12,7 +12,6 @@ def hold(holds: object, message: str, advice: str = "") -> None:
 
     Raises:
         PromiseBrokenError: it does not hold.
-
     """
     if not holds:
         raise PromiseBrokenError(message, advice)
@@ -23,7 +22,6 @@ def need(something: object, message: str, advice: str = "") -> None:
 
     Raises:
         NotCheckedError: there is nothing.
-
     """
     if not something:
         raise NotCheckedError(message, advice)
@@ -34,7 +32,6 @@ def require(value: _Fact | None, what: str) -> _Fact:
 
     Raises:
         BlockedError: it has not.
-
     """
     if value is None:
         msg = f"blocked: {what} is not known, an earlier check did not get that far"

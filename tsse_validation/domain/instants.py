@@ -30,7 +30,6 @@ def parse_rfc3339(text: str) -> datetime:
 
     Raises:
         ValueError: the text is not RFC 3339 with a zone; a naive time is refused, not guessed.
-
     """
     match = _RFC3339.fullmatch(text.strip())
     if match is None:
@@ -67,7 +66,6 @@ def require_utc(instant: datetime) -> datetime:
 
     Raises:
         ValueError: the instant is naive.
-
     """
     if instant.tzinfo is None:
         msg = f"naive datetime {instant.isoformat()}: every instant must carry its zone"
@@ -105,8 +103,6 @@ def _coerce(value: object) -> datetime:
 
 
 Instant = Annotated[
-    datetime,
-    BeforeValidator(_coerce),
-    PlainSerializer(format_rfc3339, return_type=str, when_used="json"),
+    datetime, BeforeValidator(_coerce), PlainSerializer(format_rfc3339, return_type=str, when_used="json")
 ]
 """A pydantic field type: RFC 3339 in, an aware UTC `datetime` inside, RFC 3339 out."""

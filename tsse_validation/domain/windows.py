@@ -35,7 +35,6 @@ class Window:
 
     Raises:
         ValueError: an end is naive, or the end lies before the start.
-
     """
 
     start: Instant

@@ -66,7 +66,6 @@ class LakeReader:
         Raises:
             PromiseBrokenError: it is missing, torn, or not what the contract promises.
             AccessError: this user may not read it.
-
         """
         return self._state("replication.json", Replication)
 
@@ -79,7 +78,6 @@ class LakeReader:
 
         Raises:
             AccessError: a directory may not be read by this user.
-
         """
         manifest = self.manifest().metrics.partitions
         walk = _Walk()

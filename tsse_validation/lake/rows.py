@@ -70,7 +70,6 @@ class LakeRows:
 
         Raises:
             PromiseBrokenError: a file cannot be read.
-
         """
 
         def query(connection: Connection, files: Sequence[LakeFile]) -> dict[str, tuple[int, int]]:
@@ -84,7 +83,6 @@ class LakeRows:
 
         Raises:
             PromiseBrokenError: the lake cannot be read, and no single file is the reason.
-
         """
         return self._table(lake_sql.NEWEST_OF_WANTED, scope, ROW_SCHEMA, wanted=_wanted(sensor_ids))
 
@@ -96,7 +94,6 @@ class LakeRows:
 
         Raises:
             PromiseBrokenError: the lake cannot be read, and no single file is the reason.
-
         """
 
         def query(connection: Connection, files: Sequence[LakeFile]) -> pa.Table:

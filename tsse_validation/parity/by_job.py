@@ -106,7 +106,6 @@ class SpotChecker:
             MismatchError: sensors differ, and not by rows that arrived late.
             NotCheckedError: no sensor was counted.
             JobFailedError: the job failed for another reason than a mismatch.
-
         """
         try:
             counted = self._run(window, sensor_ids, sample, purpose, fail_on_mismatch=True)

@@ -220,12 +220,7 @@ class DayComparison:
 
 
 def diff_rows(
-    day: date,
-    postgres: pa.Table,
-    lake: pa.Table,
-    not_due: pa.Table,
-    copies: pa.Table,
-    files: DayFiles,
+    day: date, postgres: pa.Table, lake: pa.Table, not_due: pa.Table, copies: pa.Table, files: DayFiles
 ) -> DayComparison:
     """Compare some sensors, or all, on one day row by row.
 

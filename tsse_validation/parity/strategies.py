@@ -61,7 +61,6 @@ class Landmarks:
 
     Raises:
         ValueError: an instant is naive, or lies outside.
-
     """
 
     covered: Window
@@ -197,7 +196,6 @@ def windows(marks: Landmarks, edge: str) -> st.SearchStrategy[Window]:
 
     Raises:
         ValueError: there is no such edge.
-
     """
     if edge not in EDGES:
         msg = f"no edge is called {edge!r}: there are {', '.join(EDGES)}"

@@ -60,7 +60,6 @@ def _keep_out_of_the_lake(config: pytest.Config, settings: Settings) -> None:
 
     Raises:
         SettingsError: a place for its files lies there.
-
     """
     given = {"--html": "htmlpath", "--junitxml": "xmlpath", "--basetemp": "basetemp"}
     places = {name: Path(str(path)) for name, dest in given.items() if (path := config.getoption(dest, None))}

@@ -40,7 +40,6 @@ def step_of(item: pytest.Item) -> Step | None:
 
     Raises:
         pytest.UsageError: the marker is not used as `step(n, needs=[…])`.
-
     """
     marker = item.get_closest_marker("step")
     if marker is None:
@@ -112,7 +111,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     Raises:
         BlockedError: a step that this one needs failed, or did not run.
         NotCheckedError: what the check reads cannot be looked at on this stack.
-
     """
     run, step = item.config.stash.get(RUN, None), step_of(item)
     if run is None or step is None:

@@ -16,7 +16,6 @@ def token_of(settings: Settings) -> SecretStr:
 
     Raises:
         SettingsError: none is given, or its file cannot be used.
-
     """
     if settings.auth_token is not None:
         return settings.auth_token
@@ -30,7 +29,6 @@ def conninfo_of(settings: Settings) -> SecretStr | None:
 
     Raises:
         SettingsError: the setup config cannot be used.
-
     """
     if settings.setup_config is not None:
         return read_setup_config(settings.setup_config)
@@ -42,7 +40,6 @@ def read_token(path: Path) -> SecretStr:
 
     Raises:
         SettingsError: the file is unreadable, or its first line is no token.
-
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -61,7 +58,6 @@ def read_setup_config(path: Path) -> SecretStr:
 
     Raises:
         SettingsError: the file is no JSON object with a usable `database_url`.
-
     """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

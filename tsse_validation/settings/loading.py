@@ -52,7 +52,6 @@ def load_settings(command_line: Mapping[str, Any], directory: Path, *, for_run: 
 
     Raises:
         SettingsError: a value is wrong; the message has one line for each.
-
     """
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}

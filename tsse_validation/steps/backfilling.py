@@ -27,7 +27,6 @@ def run_backfill(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter
 
     Raises:
         NotCheckedError: another lake job is active, and stays so: two backfills at once would undo each other.
-
     """
     settings = run.settings
     last: list[Job] = []
@@ -61,7 +60,6 @@ def start_backfill(
 
     Raises:
         NotCheckedError: another backfill was started in the same moment; ours is being canceled.
-
     """
     with deferred_interrupts():  # a job that nobody has heard of could be neither named nor canceled
         params: dict[str, object] = {"days": settings.backfill_days, "replace_existing": replace_existing}
@@ -78,7 +76,6 @@ def completed_backfill(run: ValidationRun) -> FinishedJob[BackfillResult]:
     Raises:
         NotCheckedError: the run was told to leave it out.
         BlockedError: it did not complete.
-
     """
     if run.settings.skip_backfill:
         raise NotCheckedError("left out by --skip-backfill")

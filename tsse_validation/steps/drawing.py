@@ -179,7 +179,6 @@ def draw_and_check(edge: str, landmarks: Landmarks, drawing: Drawing, check: Che
     Raises:
         PromiseBrokenError: a window differs; the smallest within it is named, and how to compare that again.
         NotCheckedError: no window may be drawn.
-
     """
     if drawing.most < 1:
         raise NotCheckedError(

@@ -47,7 +47,6 @@ def live_stack(settings: Settings) -> Stack:
 
     Raises:
         SettingsError: a token file or the setup config cannot be used.
-
     """
     if settings.base_url is None:
         raise SettingsError("a live stack needs --base-url")

@@ -30,7 +30,6 @@ def core_server(settings: Settings, token: SecretStr | None = None) -> Iterator[
 
     Raises:
         SettingsError: no token is given, or its file cannot be used.
-
     """
     http = HttpClient.from_settings(settings.base_url or DEFAULT_BASE_URL, "core-server", settings)
     try:
@@ -63,7 +62,6 @@ def postgres_client(settings: Settings) -> PostgresClient | None:
 
     Raises:
         SettingsError: the setup config cannot be used.
-
     """
     conninfo = conninfo_of(settings)
     return PostgresClient.from_settings(conninfo, settings) if conninfo else None
@@ -74,7 +72,6 @@ def lake_reader(settings: Settings) -> LakeReader:
 
     Raises:
         SettingsError: no `--hot-path` is given.
-
     """
     if settings.hot_path is None:
         raise SettingsError("--mode direct needs --hot-path, the lake's hot directory.")

@@ -173,7 +173,6 @@ def compare_every_row(
 
     Raises:
         NotCheckedError: the run compares counts only.
-
     """
     level = run.settings.level
     if level is Level.COUNT:

@@ -20,13 +20,7 @@ from tsse_validation.domain.contract import BackfillResult, Inspection, ParityRe
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.stack import Capability
 from tsse_validation.runlog.log import RunLog
-from tsse_validation.runlog.records import (
-    CheckStatus,
-    Note,
-    Record,
-    RunStarted,
-    StackDescribed,
-)
+from tsse_validation.runlog.records import CheckStatus, Note, Record, RunStarted, StackDescribed
 from tsse_validation.runlog.redaction import Redactor, is_distinctive
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
@@ -136,7 +130,6 @@ def begin_run(
 
     Raises:
         OSError: the folder cannot be written.
-
     """
     began = now or utc_now()
     kind = "live" if loaded.settings.live else str(loaded.settings.stack)

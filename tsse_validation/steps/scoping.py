@@ -19,7 +19,6 @@ def covered_scope(settings: Settings, replication: Replication, *, cold: bool, n
 
     Raises:
         NotCheckedError: no backfill has completed, or nothing is covered.
-
     """
     coverage = Coverage.promised_by(replication)
     return Scope.covered_by(coverage if cold else coverage.after_retention(settings.hot_retention_days, now))
@@ -30,7 +29,6 @@ def hold_cold_dates(inspection: Inspection, stack: Stack | None, absent: Mapping
 
     Raises:
         NotCheckedError: the lake has such dates.
-
     """
     shown = stack is None or stack.lake is None or stack.lake.cold is not None
     cold = [day for day, partition in inspection.metrics.partitions.items() if partition.location == "cold"]
@@ -49,7 +47,6 @@ def promised_scope(settings: Settings, covered: Scope) -> Scope:
 
     Raises:
         NotCheckedError: it promises nothing there.
-
     """
     asked, window = asked_and_promised(covered.window, settings.window_start, settings.window_end)
     if window is None:
@@ -63,7 +60,6 @@ def spot_scope(settings: Settings, covered: Scope, check: Check) -> Scope:
 
     Raises:
         NotCheckedError: the lake promises nothing there.
-
     """
     asked = asked_window(settings, covered)
     if finding := beyond_watermark(asked, covered.coverage.watermark):

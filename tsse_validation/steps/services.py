@@ -11,7 +11,6 @@ def hold_core_health(health: Health) -> None:
 
     Raises:
         PromiseBrokenError: it is not that of a healthy core-server.
-
     """
     hold(
         health.status == 200 and is_healthy(health.body),
@@ -25,7 +24,6 @@ def hold_qdrant_health(health: QdrantHealth) -> None:
 
     Raises:
         PromiseBrokenError: it is not that of a healthy Qdrant.
-
     """
     hold(
         health.healthy,

@@ -34,7 +34,6 @@ def record_spot_check(
     Raises:
         PromiseBrokenError: counts differ, and not by rows that arrived late.
         NotCheckedError: the sensors have no row in the window, which proves nothing.
-
     """
     try:
         spot = checker.check(window, run.settings.sensor_ids, run.settings.sample, purpose="parity")

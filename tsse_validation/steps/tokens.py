@@ -31,7 +31,6 @@ def hold_token_accepted(core: CoreClient) -> None:
     Raises:
         AccessError: the token is refused.
         PromiseBrokenError: the answer is another than that there is no such job.
-
     """
     answer = _probe(core, core.authorization())
     if answer.status in {401, 403}:
@@ -49,7 +48,6 @@ def hold_refused(core: CoreClient, case: str) -> None:
 
     Raises:
         PromiseBrokenError: it is not refused as it must be.
-
     """
     answer = _probe(core, BAD_AUTHORIZATIONS[case]())
     hold(
@@ -64,7 +62,6 @@ def hold_view_only(viewer: CoreClient) -> None:
 
     Raises:
         PromiseBrokenError: it is not refused as it must be.
-
     """
     answer = viewer.try_to_create(INSPECT_JOB, purpose="view-only token")
     wanted = MISSING_CAPABILITY_TEXT.format(capability=RUN_CAPABILITY)

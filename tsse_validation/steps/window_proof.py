@@ -61,7 +61,6 @@ def prove_window(settings: Settings) -> WindowProof:
         SettingsError: DSN or directory is not given.
         NotCheckedError: nothing is promised in the window.
         SuiteError: a side cannot be read.
-
     """
     postgres = postgres_client(settings)
     if postgres is None:
@@ -88,7 +87,6 @@ def count_window_by_job(settings: Settings, jobs: JobRunner) -> WindowProof:
 
     Raises:
         NotCheckedError: nothing is promised in the window.
-
     """
     inspection = inspect_by_job(jobs, settings)
     cold = inspection.cold_path is not None
