@@ -7,11 +7,10 @@ import typer
 from tsse_validation import __version__
 from tsse_validation.cli.backfill_command import backfill
 from tsse_validation.cli.health_command import health
-from tsse_validation.cli.index_command import index
 from tsse_validation.cli.inspect_command import inspect
 from tsse_validation.cli.parity_command import parity
 from tsse_validation.cli.printing import EXIT_CODES_TEXT
-from tsse_validation.cli.report_command import report
+from tsse_validation.cli.report_command import index, report
 from tsse_validation.cli.run_command import run_runbook
 
 app = typer.Typer(

@@ -15,9 +15,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import DIGEST_SCHEMA, ROW_HASH_SQL
+from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, ROW_HASH_SQL, ROW_SCHEMA
 from tsse_validation.domain.errors import AccessError, DeadlineError, NotAllowedError, SuiteError, UnreachableError
-from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.windows import Window
 from tsse_validation.settings.definitions import Settings
 

@@ -7,7 +7,7 @@ from tsse_validation.diagnosis.tally import NAMED_SENSORS, NOTHING_TO_DO, REPEAT
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
-from tsse_validation.parity.job_counts import JobCount
+from tsse_validation.parity.by_job import JobCount
 from tsse_validation.runlog.records import CountRow, Finding
 
 

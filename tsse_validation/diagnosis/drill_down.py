@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tsse_validation.diagnosis.file_triage import unreadable_files
 from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.progress_update import Update, quiet
+from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow, Finding, RowDifference

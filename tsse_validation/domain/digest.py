@@ -29,6 +29,21 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+ROW_SCHEMA = pa.schema(
+    [
+        ("sensor_id", pa.string()),
+        ("ts", pa.timestamp("us")),
+        ("value", pa.float64()),
+        ("quality", pa.int32()),
+        ("inserted_at", pa.timestamp("us")),
+    ]
+)
+"""A row: instants are UTC without a zone, at the microsecond."""
+
+KEY_SCHEMA = pa.schema([ROW_SCHEMA.field("sensor_id"), ROW_SCHEMA.field("ts")])
+"""What a row is known by."""
+
+
 Bits32 = npt.NDArray[np.uint32]
 Bits64 = npt.NDArray[np.uint64]
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, to_micros
 from tsse_validation.domain.phrasing import count_of
-from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.shards import shard_of
 

@@ -14,13 +14,12 @@ import duckdb
 import pyarrow as pa
 
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import add_digests, digest_days
+from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA, add_digests, digest_days
 from tsse_validation.domain.errors import AccessError, PromiseBrokenError, SuiteError
-from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake import sql as lake_sql
-from tsse_validation.lake.column_engine import column_engine
 from tsse_validation.lake.reader import LakeFile, LakeReader
+from tsse_validation.lake.sql import column_engine
 
 BATCH_BYTES = 12 * 1024 * 1024
 """Bytes of Parquet that are digested before the progress is told: some two million rows, or a day."""

@@ -1,10 +1,33 @@
-"""What we ask of the lake's files, in DuckDB's SQL: copies apart, as of a watermark (contract section 4)."""
+"""The questions to the lake's files in DuckDB's SQL (contract section 4), and the engine that answers them."""
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
 
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import to_micros
 from tsse_validation.lake.reader import LakeFile
+
+MEMORY_LIMIT = "320MB"
+
+
+@contextmanager
+def column_engine(**tables: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an empty DuckDB with some Arrow tables in it; it spills to the temp directory beyond its memory."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY_LIMIT,
+        "threads": 2,
+        "temp_directory": tempfile.gettempdir(),
+    }
+    with duckdb.connect(":memory:", config=config) as connection:
+        connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+        for name, table in tables.items():
+            connection.register(name, table)
+        yield connection
+
 
 _KEY = "sensor_id, ts"
 _ROW = "sensor_id, ts, value, quality, inserted_at"

@@ -1,4 +1,4 @@
-"""The runbook's spot check by the controller's own parity job, with lateness told from loss."""
+"""The runbook's spot check by the controller's own parity job, which tells late rows from lost ones."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,33 @@ from tsse_validation.domain.errors import JobFailedError, NotCheckedError, Promi
 from tsse_validation.domain.instants import format_rfc3339, latest_meant
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
-from tsse_validation.parity.job_counts import JobCount, unexplained_by_lateness
 from tsse_validation.runlog.records import CountRow, CountsTaken
 from tsse_validation.settings.definitions import Settings
+
+
+@dataclass(frozen=True)
+class JobCount:
+    """One sensor's counts by the controller's job, in one round."""
+
+    sensor_id: str
+    postgres: int
+    lake: int
+
+
+def unexplained_by_lateness(first: Sequence[JobCount], second: Sequence[JobCount]) -> list[JobCount]:
+    """Return the sensors whose mismatch late arrivals cannot explain.
+
+    `second` was counted over the same window after the watermark had passed the time of `first`. Every row that
+    `first` saw in Postgres was inserted before that, so the lake must hold it by now, and nothing but rows of
+    Postgres: ``first.postgres ≤ second.lake ≤ second.postgres``. New late arrivals raise only the right side.
+    """
+    before = {count.sensor_id: count.postgres for count in first}
+    return [
+        count
+        for count in second
+        if not before.get(count.sensor_id, count.postgres) <= count.lake <= count.postgres
+    ]
+
 
 _ROUNDS = 3
 """Counts after the first, before a mismatch is told: a row upserted in two counts is not due in either."""

@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 
 from tsse_validation.clients.postgres import DueCount
 from tsse_validation.domain.contract import ParityResult
-from tsse_validation.domain.schemas import KEY_SCHEMA
-from tsse_validation.lake.column_engine import column_engine
+from tsse_validation.domain.digest import KEY_SCHEMA
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.rows import Key
+from tsse_validation.lake.sql import column_engine
 from tsse_validation.runlog.records import CountRow
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.fields import Level

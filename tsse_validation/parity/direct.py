@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from tsse_validation.clients.postgres import PostgresClient, Snapshot
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import add_digests, digest_days
-from tsse_validation.domain.progress_update import Update, quiet
+from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.rows import LakeRows

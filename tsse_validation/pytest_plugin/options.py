@@ -12,8 +12,8 @@ from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import load_settings
 from tsse_validation.settings.places import places_in_the_lake
 from tsse_validation.steps.interrupts import interrupt_on_sigterm
-from tsse_validation.steps.live_stack import absent_capabilities
 from tsse_validation.steps.run import ValidationRun, begin_run
+from tsse_validation.steps.validated_stack import absent_capabilities
 from tsse_validation.suite_home import RUNBOOK_DIR
 
 RUN = pytest.StashKey[ValidationRun]()

@@ -1,15 +1,14 @@
-"""What steps 5 and 6 work on: the covered scope, the counts, the comparison of every row."""
+"""What steps 5 to 7 work on: the covered range, the counts, the rows, the random windows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import pytest
 
-from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import ActiveJob, PostgresClient
-from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.clients.watch import ControllerClock, ReplicationWatch
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.stack import Capability
@@ -18,14 +17,15 @@ from tsse_validation.lake.file_checks import FileFindings
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.by_job import SpotChecker
 from tsse_validation.parity.direct import DirectProof
+from tsse_validation.parity.strategies import Landmarks
 from tsse_validation.runlog.records import CountRow, Finding
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps import proving
-from tsse_validation.steps.check import Check
+from tsse_validation.steps.drawing import Drawing, draw_by_job, draw_directly, find_landmarks
 from tsse_validation.steps.inspecting import AspectComparison, compare_inspections, watch_by_file, watch_by_jobs
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
-from tsse_validation.steps.run import Facts, ValidationRun
+from tsse_validation.steps.run import Check, Facts, ValidationRun
 from tsse_validation.steps.scoping import covered_scope, hold_cold_dates, spot_scope
 from tsse_validation.steps.spot_checking import reads_directly
 from tsse_validation.steps.validated_stack import Stack
@@ -147,3 +147,24 @@ def heal(
 ) -> Callable[[], Finding]:
     """Return what backfills again, compares again, and tells what has healed."""
     return partial(proving.heal_check, run, jobs, watch, proof, day_counts, progress)
+
+
+@pytest.fixture(scope="session")
+def landmarks(request: pytest.FixtureRequest, run: ValidationRun, covered: Scope) -> Landmarks:
+    """Find the edges that windows are drawn at."""
+    absent = Capability.POSTGRES in run.absent
+    return find_landmarks(covered, None if absent else request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(scope="session")
+def direct_drawing(run: ValidationRun, proof: DirectProof, covered: Scope) -> Drawing:
+    """Draw windows and count them in Postgres and in the lake's files."""
+    return draw_directly(run, proof, covered)
+
+
+@pytest.fixture(scope="session")
+def job_drawing(
+    run: ValidationRun, spot_checker: SpotChecker, covered: Scope, lake_recorder: LakeRecorder
+) -> Drawing:
+    """Draw windows and count them by the controller's job."""
+    return draw_by_job(run, spot_checker, covered, lake_recorder)

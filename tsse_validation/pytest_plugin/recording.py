@@ -21,8 +21,7 @@ from tsse_validation.report.terminal import print_summary
 from tsse_validation.report.writer import Written, append_step_summary, write_reports
 from tsse_validation.runlog.records import CheckFinished, CheckStarted, CheckStatus, PostsSpent, RunFinished
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.steps.check import Check
-from tsse_validation.steps.run import ValidationRun
+from tsse_validation.steps.run import Check, ValidationRun
 from tsse_validation.verdict import EXIT_LEAK
 
 WRITTEN = pytest.StashKey[Written]()

@@ -19,11 +19,9 @@ from tsse_validation.parity.direct import DirectProof
 from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.pytest_plugin.recording import CHECK
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.check import Check
-from tsse_validation.steps.live_stack import live_stack
 from tsse_validation.steps.progress import ProgressReporter
-from tsse_validation.steps.run import Facts, ValidationRun
-from tsse_validation.steps.validated_stack import Stack
+from tsse_validation.steps.run import Check, Facts, ValidationRun
+from tsse_validation.steps.validated_stack import Stack, live_stack
 
 
 @pytest.fixture(scope="session")

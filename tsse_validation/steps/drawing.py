@@ -20,9 +20,8 @@ from tsse_validation.parity.direct import DirectProof
 from tsse_validation.parity.strategies import EDGES, Landmarks, windows
 from tsse_validation.runlog.records import WindowChecked
 from tsse_validation.settings.definitions import option_of
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.lake_recorder import LakeRecorder
-from tsse_validation.steps.run import ValidationRun
+from tsse_validation.steps.run import Check, ValidationRun
 from tsse_validation.steps.spot_checking import POSTS_KEPT_FOR_OTHERS
 
 MOST_LANDMARKS = 64

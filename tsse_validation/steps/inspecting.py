@@ -26,9 +26,9 @@ from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.polling import poll
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.promises import crowded_shards
+from tsse_validation.steps.run import Check
 
 INSPECTION_ASPECTS = ("paths", "watermark", "replication", "partitions")
 _ATTEMPTS = 3

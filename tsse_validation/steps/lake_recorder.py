@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 
-from tsse_validation.clients.clock import ControllerClock
+from tsse_validation.clients.watch import ControllerClock
 from tsse_validation.domain.contract import InspectedPartition, Inspection, ParityResult, Replication
 from tsse_validation.runlog.records import PartitionFiles, PartitionsSeen, ReplicationSeen, ReplicationSource
 from tsse_validation.steps.run import ValidationRun

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from tsse_validation.domain.progress_update import Update
+from tsse_validation.domain.polling import Update
 
 PLAIN_STEP_PERCENT = 10
 

@@ -14,7 +14,7 @@ from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError, SuiteError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.phrasing import count_of
-from tsse_validation.domain.progress_update import Update, quiet
+from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.comparing import proven_days, sum_by_sensor
 from tsse_validation.parity.direct import DirectProof
@@ -22,9 +22,8 @@ from tsse_validation.runlog.records import CountRow, CountsTaken, Finding, Note,
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.fields import Level
 from tsse_validation.steps.backfilling import run_backfill
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.progress import ProgressReporter
-from tsse_validation.steps.run import ValidationRun
+from tsse_validation.steps.run import Check, ValidationRun
 from tsse_validation.steps.scoping import covered_scope
 
 MOST_ROWS_SHOWN = 200

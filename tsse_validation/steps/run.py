@@ -1,4 +1,4 @@
-"""One validation run inside a pytest session: its settings, its log, and what its steps hand on."""
+"""One validation run inside a pytest session: its settings, its log, and what its steps and checks record."""
 
 import os
 import platform
@@ -17,6 +17,7 @@ from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.jobs import FinishedJob
 from tsse_validation.domain.catalogue import step_label
 from tsse_validation.domain.contract import BackfillResult, Inspection, ParityResult
+from tsse_validation.domain.holding import hold, need
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.stack import Capability
 from tsse_validation.runlog.log import RunLog
@@ -167,3 +168,27 @@ def _environment() -> Mapping[str, str]:
         "cpus": str(os.cpu_count()),
         "pytest": version("pytest"),
     }
+
+
+class Check:
+    """The evidence of one check; what is recorded is in the run log at once."""
+
+    def __init__(self, run: ValidationRun) -> None:
+        self._run = run
+        self.facts: dict[str, str] = {}
+        self.warnings: list[str] = []
+
+    def fact(self, name: str, value: object) -> None:
+        """State what was measured, in words and with its unit."""
+        self.facts[name] = str(value)
+
+    def warn(self, text: str) -> None:
+        """State what is not as it should be, and does not fail the check."""
+        self.warnings.append(text)
+
+    def record(self, *records: Record) -> None:
+        """Append records to the run log."""
+        self._run.record(*records)
+
+    needs = staticmethod(need)
+    that = staticmethod(hold)

@@ -10,7 +10,7 @@ from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window, asked_and_promised
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.check import Check
+from tsse_validation.steps.run import Check
 from tsse_validation.steps.validated_stack import Stack
 
 

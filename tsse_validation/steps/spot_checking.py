@@ -11,9 +11,8 @@ from tsse_validation.parity.by_job import MismatchError, SpotCheck, SpotChecker
 from tsse_validation.parity.comparing import disagreements_with_job
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import Finding
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.lake_recorder import LakeRecorder
-from tsse_validation.steps.run import ValidationRun
+from tsse_validation.steps.run import Check, ValidationRun
 
 MOST_NARROWED = 3
 """Sensors whose mismatch is narrowed down by jobs: each takes five POSTs or more."""
