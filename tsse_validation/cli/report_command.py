@@ -39,9 +39,7 @@ def report(
 def _read(path: Path) -> ReportDocument:
     """Read a result and hold its verdict against its records.
 
-    Raises:
-        SettingsError: there is no such result.
-        SuiteError: its records do not bear its verdict out.
+    Raises SettingsError when there is no such result; SuiteError when its records do not bear its verdict out.
     """
     try:
         document = read_result_json(path)

@@ -50,11 +50,7 @@ ModeOption = Annotated[Mode, typer.Option("--mode", help="look by the API, or at
 
 
 def takes(*names: str) -> Callable[[Callable[Concatenate[Settings, _Own], None]], Callable[..., None]]:
-    """Give a command an option for each of the settings named; it is called with the settings, loaded.
-
-    Raises:
-        SettingsError: when it is called, and a value is wrong.
-    """
+    """Give a command an option for each of the settings named; it is called with the settings, loaded."""
 
     def decorate(command: Callable[Concatenate[Settings, _Own], None]) -> Callable[..., None]:
         @functools.wraps(command)

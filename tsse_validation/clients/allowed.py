@@ -108,8 +108,7 @@ class CallGuard:
     def hold(self, method: str, target: str, content: bytes = b"") -> None:
         """Let a request pass, or raise; `target` is its path with the query.
 
-        Raises:
-            NotAllowedError: it is not in the table, or would cancel a job of somebody else.
+        Raises NotAllowedError when it is not in the table, or would cancel a job of somebody else.
         """
         for call in self._calls:
             match = re.fullmatch(call.target, target, re.ASCII)

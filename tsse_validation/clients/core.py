@@ -89,13 +89,7 @@ class CoreClient:
         return f"Bearer {self._token.get_secret_value()}"
 
     def create_job(self, job_type: str, params: dict[str, object], *, purpose: str) -> Job:
-        """POST a job of the runbook and return it; waits for the POST budget, within reason (section 3).
-
-        Raises:
-            NotAllowedError: the job type is not one of the runbook's, or its parameters are not the contract's.
-            BudgetError: the budget would have to be waited for too long.
-            AccessError: the token is refused.
-        """
+        """POST a job of the runbook and return it; waits for the POST budget, within reason (section 3)."""
         answer = self._post(JOBS_PATH, _job_body(job_type, params), purpose=purpose)
         job = self._model(answer, Job, key="job", expect=200)
         self.http.guard.started(job.id)
@@ -106,8 +100,7 @@ class CoreClient:
 
         Should the token be let in, an inspection is all that it starts.
 
-        Raises:
-            NotAllowedError: the job type is not the harmless `lake_inspect_v1`.
+        Raises NotAllowedError when the job type is not the harmless `lake_inspect_v1`.
         """
         if job_type != INSPECT_JOB:
             msg = f"a token's rights are tried with {INSPECT_JOB} only, not with {job_type!r}"
@@ -115,11 +108,7 @@ class CoreClient:
         return self._post(JOBS_PATH, _job_body(job_type, {}), purpose=purpose)
 
     def cancel(self, job_id: str) -> Job:
-        """Ask for the cancellation of a job that this run has created (section 3).
-
-        Raises:
-            NotAllowedError: the job is not ours.
-        """
+        """Ask for the cancellation of a job that this run has created (section 3)."""
         answer = self._post(f"{JOBS_PATH}/{job_id}/cancel", None, purpose="cancel")
         return self._model(answer, Job, key="job", expect=200)
 
@@ -249,11 +238,7 @@ class QdrantHealth:
 
 
 def qdrant_health(http: HttpClient) -> QdrantHealth:
-    """Ask Qdrant how it is, and who.
-
-    Raises:
-        UnreachableError: it does not answer.
-    """
+    """Ask Qdrant how it is, and who."""
     health = http.get("/healthz")
     title = http.get("/")
     document = title.json() if title.status == 200 else {}

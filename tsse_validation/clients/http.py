@@ -51,11 +51,7 @@ class Answer:
         return " ".join(printable.split())[:120]
 
     def json(self) -> Any:
-        """Return the body as JSON.
-
-        Raises:
-            PromiseBrokenError: it is not JSON.
-        """
+        """Return the body as JSON; raises PromiseBrokenError when it is not JSON."""
         kind = self.headers.get("content-type", "no content type").split(";")[0]
         if not kind.startswith("application/json"):
             msg = f"{self.url} answered {self.status}, {kind} where JSON is promised: “{self.excerpt()}”."
@@ -145,12 +141,7 @@ class HttpClient:
         self._client.close()
 
     def get(self, path: str, *, headers: dict[str, str] | None = None) -> Answer:
-        """GET a path, and try again when the connection breaks: a GET changes nothing.
-
-        Raises:
-            UnreachableError: no answer, three times.
-            DeadlineError: the answer did not end in time.
-        """
+        """GET a path, and try again when the connection breaks: a GET changes nothing; errors as in `send`."""
         attempts = Retrying(
             retry=retry_if_exception_type(UnreachableError),
             stop=stop_after_attempt(3),

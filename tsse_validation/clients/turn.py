@@ -123,9 +123,8 @@ def backfill_turn(
 
     `alone` says that the stack is this run's own, of which no other run knows: it needs no lock file.
 
-    Raises:
-        NotCheckedError: one is active still: it would be disturbed, and our proof by it.
-        AccessError: the lock file cannot be written.
+    Raises NotCheckedError when one is active still: it would be disturbed, and our proof by it; AccessError when
+    the lock file cannot be written.
     """
     path = _lock_path(core.http.base_url)
     deadline = clock() + timeout

@@ -164,7 +164,6 @@ def _shifted_times(ours: Sequence[Row], theirs: Sequence[Row]) -> list[_Move]:
 
 
 def _swapped(altered: Sequence[Row]) -> dict[datetime, RowDiagnosis]:
-    """Tell rows that have each other's value."""
     swapped = {}
     for one, other in pairwise(sorted(altered, key=lambda row: row["ts"])):
         here, there = (one["pg_value"], one["lake_value"]), (other["lake_value"], other["pg_value"])
@@ -175,7 +174,6 @@ def _swapped(altered: Sequence[Row]) -> dict[datetime, RowDiagnosis]:
 
 
 def _rounded(altered: Sequence[Row]) -> RowDiagnosis | None:
-    """Tell values that were all rounded alike, to single precision or to some decimals."""
     if len(altered) < FEWEST_ROWS:
         return None
     return next((told for fits, told in _ROUNDINGS if all(_is_rounded(row, fits) for row in altered)), None)
@@ -226,7 +224,6 @@ def _folded(sensor_id: str) -> str:
 
 
 def _is_to_decimals(ours: float, theirs: float, *, decimals: int) -> bool:
-    """Return whether a value is another rounded to some decimals, half up, down or to even."""
     half = 0.5 * 10.0**-decimals
     ulp = max(math.ulp(ours), math.ulp(theirs))  # they differ across a power of two
     if not 100 * ulp < half:  # so large a value has no such decimals

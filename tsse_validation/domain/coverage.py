@@ -26,8 +26,7 @@ class Coverage:
     def promised_by(cls, replication: Replication) -> "Coverage":
         """Return what a replication state promises.
 
-        Raises:
-            NotCheckedError: no backfill has completed, so that nothing is promised.
+        Raises NotCheckedError when no backfill has completed, so that nothing is promised.
         """
         begin, end, watermark = (
             replication.backfill_from_ts,
@@ -68,11 +67,7 @@ class Scope:
 
     @classmethod
     def covered_by(cls, coverage: Coverage) -> "Scope":
-        """Return the whole covered range.
-
-        Raises:
-            BlockedError: it is empty.
-        """
+        """Return the whole covered range; raises BlockedError when it is empty."""
         if coverage.window is None:
             raise BlockedError("The lake's covered range is empty.", "Backfill it first.")
         return cls(coverage.window, coverage)

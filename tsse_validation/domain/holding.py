@@ -10,8 +10,7 @@ _Fact = TypeVar("_Fact")
 def hold(holds: object, message: str, advice: str = "") -> None:
     """Hold a promise against what was found; `message` says what was found instead.
 
-    Raises:
-        PromiseBrokenError: it does not hold.
+    Raises PromiseBrokenError when it does not hold.
     """
     if not holds:
         raise PromiseBrokenError(message, advice)
@@ -20,19 +19,14 @@ def hold(holds: object, message: str, advice: str = "") -> None:
 def need(something: object, message: str, advice: str = "") -> None:
     """Require something to check: without it nothing is proven, and nothing is broken.
 
-    Raises:
-        NotCheckedError: there is nothing.
+    Raises NotCheckedError when there is nothing.
     """
     if not something:
         raise NotCheckedError(message, advice)
 
 
 def require(value: _Fact | None, what: str) -> _Fact:
-    """Return a fact that an earlier check has found out.
-
-    Raises:
-        BlockedError: it has not.
-    """
+    """Return a fact that an earlier check has found out; raises BlockedError when it has not."""
     if value is None:
         msg = f"blocked: {what} is not known, an earlier check did not get that far"
         raise BlockedError(msg)

@@ -62,11 +62,7 @@ def format_rfc3339(instant: datetime) -> str:
 
 
 def require_utc(instant: datetime) -> datetime:
-    """Return the instant in UTC.
-
-    Raises:
-        ValueError: the instant is naive.
-    """
+    """Return the instant in UTC; raises ValueError when the instant is naive."""
     if instant.tzinfo is None:
         msg = f"naive datetime {instant.isoformat()}: every instant must carry its zone"
         raise ValueError(msg)

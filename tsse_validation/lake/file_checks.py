@@ -148,7 +148,6 @@ def _check_order(group: pa.Table, examined: _Examined) -> None:
 
 
 def _of_rows(group: pa.Table, chosen: Chosen) -> tuple[int, list[str]]:
-    """Return how many rows are chosen, and their sensors."""
     sensors: list[str] = pc.unique(group["sensor_id"].filter(pa.array(chosen))).to_pylist()
     return int(np.count_nonzero(chosen)), sensors
 

@@ -63,9 +63,8 @@ class LakeReader:
     def replication(self) -> Replication:
         """Return `_state/replication.json`.
 
-        Raises:
-            PromiseBrokenError: it is missing, torn, or not what the contract promises.
-            AccessError: this user may not read it.
+        Raises PromiseBrokenError when it is missing, torn, or not what the contract promises; AccessError when
+        this user may not read it.
         """
         return self._state("replication.json", Replication)
 
@@ -74,11 +73,7 @@ class LakeReader:
         return self._state("manifest.json", Manifest)
 
     def listing(self) -> LakeListing:
-        """Walk hot and cold once.
-
-        Raises:
-            AccessError: a directory may not be read by this user.
-        """
+        """Walk hot and cold once."""
         manifest = self.manifest().metrics.partitions
         walk = _Walk()
         for location, root in self._roots():
@@ -116,8 +111,6 @@ class LakeReader:
 
 
 class _Walk:
-    """Gathers what a walk finds."""
-
     def __init__(self) -> None:
         self.files: list[LakeFile] = []
         self.temporary: list[Path] = []

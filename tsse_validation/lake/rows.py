@@ -66,9 +66,6 @@ class LakeRows:
 
         `not_due` is a table of `(sensor_id, ts)` which Postgres does not owe yet; `pending` are those of them
         that the lake holds in an older version. Give at most a few days at a time. Nothing is set aside here.
-
-        Raises:
-            PromiseBrokenError: a file cannot be read.
         """
 
         def query(connection: Connection, files: Sequence[LakeFile]) -> dict[str, tuple[int, int]]:
@@ -78,11 +75,7 @@ class LakeRows:
         return self._with_files(scope.window, query, empty={}, set_aside=False, not_due=not_due.cast(KEY_SCHEMA))
 
     def newest_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> pa.Table:
-        """Return the newest row of each key of some sensors in a window; give at most a day at a time.
-
-        Raises:
-            PromiseBrokenError: the lake cannot be read, and no single file is the reason.
-        """
+        """Return the newest row of each key of some sensors in a window; give at most a day at a time."""
         return self._table(lake_sql.NEWEST_OF_WANTED, scope, ROW_SCHEMA, wanted=_wanted(sensor_ids))
 
     def digests(self, scope: Scope, not_due: pa.Table, *, hashed: bool = True) -> Iterator[tuple[Scope, pa.Table]]:
@@ -90,9 +83,6 @@ class LakeRows:
 
         Each table is in `digest.DIGEST_SCHEMA`, and comes with the part of the scope that it is of. A shard-day
         in one file holds each key once, and is not searched for copies: should it hold some, its digest differs.
-
-        Raises:
-            PromiseBrokenError: the lake cannot be read, and no single file is the reason.
         """
 
         def query(connection: Connection, files: Sequence[LakeFile]) -> pa.Table:
@@ -138,7 +128,6 @@ class LakeRows:
         return [file for file in self._listing.files if file.day in wanted]
 
     def _files_straying_from(self, day: date) -> Sequence[LakeFile]:
-        """Return the files of other dates that hold rows of a date."""
         if self._straying is None:
             none: Mapping[date, Sequence[LakeFile]] = {}
             self._straying = self._with(lambda: self._listing.files, self._find_straying, empty=none)

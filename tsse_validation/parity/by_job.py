@@ -126,10 +126,8 @@ class SpotChecker:
     def check(self, window: Window, sensor_ids: Sequence[str], sample: int, *, purpose: str) -> SpotCheck:
         """Count a window, and look again at what differs once the watermark has passed the first count.
 
-        Raises:
-            MismatchError: sensors differ, and not by rows that arrived late.
-            NotCheckedError: no sensor was counted.
-            JobFailedError: the job failed for another reason than a mismatch.
+        Raises MismatchError when sensors differ, and not by rows that arrived late; NotCheckedError when no sensor
+        was counted; JobFailedError when the job failed for another reason than a mismatch.
         """
         try:
             counted = self._run(window, sensor_ids, sample, purpose, fail_on_mismatch=True)

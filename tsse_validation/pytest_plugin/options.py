@@ -58,8 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _keep_out_of_the_lake(config: pytest.Config, settings: Settings) -> None:
     """Refuse what pytest itself would write into the lake.
 
-    Raises:
-        SettingsError: a place for its files lies there.
+    Raises SettingsError when a place for its files lies there.
     """
     given = {"--html": "htmlpath", "--junitxml": "xmlpath", "--basetemp": "basetemp"}
     places = {name: Path(str(path)) for name, dest in given.items() if (path := config.getoption(dest, None))}
@@ -68,7 +67,6 @@ def _keep_out_of_the_lake(config: pytest.Config, settings: Settings) -> None:
 
 
 def _given(config: pytest.Config) -> dict[str, object]:
-    """Return what the command line gives, by the name of the setting."""
     given = given_settings(config.option)
     # pytest-base-url knows its own environment variable and ini key beside its option
     if base_url := config.getoption("base_url") or config.getini("base_url"):

@@ -1,8 +1,9 @@
 """Step 7: draws windows with hypothesis, counts each, and narrows down what differs."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, given
@@ -18,7 +19,7 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import MismatchError, SpotChecker
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.parity.strategies import EDGES, Landmarks, windows
-from tsse_validation.runlog.records import WindowChecked
+from tsse_validation.runlog.records import CountRow, WindowChecked
 from tsse_validation.settings.definitions import option_of
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.run import Check, ValidationRun
@@ -55,16 +56,7 @@ def draw_directly(run: ValidationRun, proof: DirectProof, covered: Scope) -> Dra
 
     def count(edge: str, window: Window) -> WindowChecked:
         counted = proof.count_window(covered.narrowed(window))
-        return WindowChecked(
-            edge=edge,
-            source="direct",
-            start=window.start,
-            end=window.end,
-            postgres=counted.postgres,
-            lake=counted.lake,
-            sensors=len(counted.rows),
-            mismatching=counted.mismatching,
-        )
+        return _checked("direct", edge, window, counted.rows, counted.mismatching)
 
     most = run.settings.max_windows // len(EDGES)
     return Drawing(
@@ -72,7 +64,9 @@ def draw_directly(run: ValidationRun, proof: DirectProof, covered: Scope) -> Dra
     )
 
 
-def draw_by_job(run: ValidationRun, checker: SpotChecker, covered: Scope, lake_recorder: LakeRecorder) -> Drawing:
+def draw_by_job(
+    run: ValidationRun, spot_checker: SpotChecker, covered: Scope, lake_recorder: LakeRecorder
+) -> Drawing:
     """Draw windows and count them by the controller's job, as far as its POST budget goes."""
     settings = run.settings
     most = min(settings.max_job_windows, run.budget.available() - POSTS_KEPT_FOR_OTHERS)
@@ -81,7 +75,7 @@ def draw_by_job(run: ValidationRun, checker: SpotChecker, covered: Scope, lake_r
         mismatching: tuple[str, ...] = ()
         window = _wide_enough(window, covered.window)
         try:
-            spot = checker.check(window, settings.sensor_ids, settings.sample, purpose="windows")
+            spot = spot_checker.check(window, settings.sensor_ids, settings.sample, purpose="windows")
             counts = spot.counts()
             lake_recorder.watched(spot.result.replication, "parity")
         except MismatchError as error:
@@ -89,21 +83,32 @@ def draw_by_job(run: ValidationRun, checker: SpotChecker, covered: Scope, lake_r
             run.record(mismatch)
             lake_recorder.watched(error.result.replication, "parity")
             counts, mismatching = error.counts, mismatch.sensors
-        return WindowChecked(
-            edge=edge,
-            source="job",
-            start=window.start,
-            end=window.end,
-            postgres=sum(row.postgres for row in counts.rows),
-            lake=sum(row.lake for row in counts.rows),
-            sensors=len(counts.rows),
-            mismatching=mismatching,
-            late=counts.late,
-        )
+        return _checked("job", edge, window, counts.rows, mismatching, counts.late)
 
     # each step of a narrowing would be a job
     return Drawing(
         max(0, most), settings.window_seed, count, lambda window: repeat_by_job(run, window), narrows=False
+    )
+
+
+def _checked(
+    source: Literal["direct", "job"],
+    edge: str,
+    window: Window,
+    rows: Sequence[CountRow],
+    mismatching: tuple[str, ...],
+    late: tuple[str, ...] = (),
+) -> WindowChecked:
+    return WindowChecked(
+        edge=edge,
+        source=source,
+        start=window.start,
+        end=window.end,
+        postgres=sum(row.postgres for row in rows),
+        lake=sum(row.lake for row in rows),
+        sensors=len(rows),
+        mismatching=mismatching,
+        late=late,
     )
 
 
@@ -165,8 +170,6 @@ def _wide_enough(window: Window, covered: Window) -> Window:
 
 
 class _DiffersError(PromiseBrokenError):
-    """A window that was drawn differs."""
-
     def __init__(self, counted: WindowChecked) -> None:
         super().__init__("a window differs")
         self.counted = counted

@@ -170,8 +170,7 @@ def compare_every_row(
     By digest, the rows of a sensor-day are read only where its digests differ. `heal` is called with
     `--heal-check`, when rows differ.
 
-    Raises:
-        NotCheckedError: the run compares counts only.
+    Raises NotCheckedError when the run compares counts only.
     """
     level = run.settings.level
     if level is Level.COUNT:

@@ -129,8 +129,7 @@ def begin_run(
 ) -> ValidationRun:
     """Create the run's folder and log; `absent` says what of the stack cannot be looked at, and why.
 
-    Raises:
-        OSError: the folder cannot be written.
+    Raises OSError when the folder cannot be written.
     """
     began = now or utc_now()
     kind = "live" if loaded.settings.live else str(loaded.settings.stack)

@@ -20,11 +20,7 @@ from tsse_validation.domain.holding import hold
 
 
 def hold_core_health(health: Health) -> None:
-    """Hold the core-server's answer to `/healthz`.
-
-    Raises:
-        PromiseBrokenError: it is not that of a healthy core-server.
-    """
+    """Hold the core-server's answer to `/healthz`."""
     hold(
         health.status == 200 and is_healthy(health.body),
         f"/healthz answered {health.status} {health.body} instead of 200 {HEALTHZ_BODY}.",
@@ -33,11 +29,7 @@ def hold_core_health(health: Health) -> None:
 
 
 def hold_qdrant_health(health: QdrantHealth) -> None:
-    """Hold Qdrant's answer to `/healthz`.
-
-    Raises:
-        PromiseBrokenError: it is not that of a healthy Qdrant.
-    """
+    """Hold Qdrant's answer to `/healthz`."""
     hold(
         health.healthy,
         f"Qdrant's /healthz answered {health.status} “{health.text[:80]}”.",
@@ -57,9 +49,8 @@ BAD_AUTHORIZATIONS: Mapping[str, Callable[[], str | None]] = {
 def hold_token_accepted(core: CoreClient) -> None:
     """Ask for a job that nobody has.
 
-    Raises:
-        AccessError: the token is refused.
-        PromiseBrokenError: the answer is another than that there is no such job.
+    Raises AccessError when the token is refused; PromiseBrokenError when the answer is another than that there is
+    no such job.
     """
     answer = _probe(core, core.authorization())
     if answer.status in {401, 403}:
@@ -73,11 +64,7 @@ def hold_token_accepted(core: CoreClient) -> None:
 
 
 def hold_refused(core: CoreClient, case: str) -> None:
-    """Ask under one of `BAD_AUTHORIZATIONS`.
-
-    Raises:
-        PromiseBrokenError: it is not refused as it must be.
-    """
+    """Ask under one of `BAD_AUTHORIZATIONS`."""
     answer = _probe(core, BAD_AUTHORIZATIONS[case]())
     hold(
         _is(answer, 401, UNAUTHORIZED_TEXT),
@@ -87,11 +74,7 @@ def hold_refused(core: CoreClient, case: str) -> None:
 
 
 def hold_view_only(viewer: CoreClient) -> None:
-    """Try to create a job with a token that may only look.
-
-    Raises:
-        PromiseBrokenError: it is not refused as it must be.
-    """
+    """Try to create a job with a token that may only look."""
     answer = viewer.try_to_create(INSPECT_JOB, purpose="view-only token")
     wanted = MISSING_CAPABILITY_TEXT.format(capability=RUN_CAPABILITY)
     hold(

@@ -30,9 +30,8 @@ def record_spot_check(
 ) -> SpotCheck:
     """Run the runbook's spot check, and record its counts and what was found.
 
-    Raises:
-        PromiseBrokenError: counts differ, and not by rows that arrived late.
-        NotCheckedError: the sensors have no row in the window, which proves nothing.
+    Raises PromiseBrokenError when counts differ, and not by rows that arrived late; NotCheckedError when the
+    sensors have no row in the window, which proves nothing.
     """
     try:
         spot = checker.check(window, run.settings.sensor_ids, run.settings.sample, purpose="parity")

@@ -71,8 +71,7 @@ def _lake_absent(hot: Path | None) -> str | None:
 def live_stack(settings: Settings) -> Stack:
     """Describe the controller that the settings name.
 
-    Raises:
-        SettingsError: a token file or the setup config cannot be used.
+    Raises SettingsError when a token file or the setup config cannot be used.
     """
     if settings.base_url is None:
         raise SettingsError("a live stack needs --base-url")
