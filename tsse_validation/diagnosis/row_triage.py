@@ -1,6 +1,6 @@
 """From differing rows to a diagnosis: pure, most specific first, with the runbook's next step.
 
-What is explained (a late arrival, a pending upsert, a window past the watermark) is told and not flagged.
+An explained difference (a late arrival, a pending upsert, a window past the watermark) is not flagged.
 """
 
 from collections import defaultdict
@@ -11,7 +11,7 @@ from datetime import UTC
 from typing import Any
 
 from tsse_validation.diagnosis.patterns import OF_A_RUN, RowDiagnosis, tell
-from tsse_validation.diagnosis.tally import NAMED_SENSORS, REPEAT_BACKFILL, Tally
+from tsse_validation.diagnosis.tally import NAMED_SENSORS, Tally, healable
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.lake.shards import shard_of
@@ -155,15 +155,13 @@ def _finding(diagnosis: str, tally: Tally) -> Finding:
     sensors = [sensor_id for sensor_id, _ in tally.sensors.most_common()]
     days = sorted(tally.days)
     details = ", ".join(detail for detail, _ in tally.details.most_common(3))
-    return Finding(
-        diagnosis=diagnosis,
-        flagged=True,
-        summary=f"{count_of(tally.rows, 'row')} of {count_of(len(sensors), 'sensor')} on {days_in_words(days)}"
+    return healable(
+        diagnosis,
+        f"{count_of(tally.rows, 'row')} of {count_of(len(sensors), 'sensor')} on {days_in_words(days)}"
         + (f", {details}" if details else ""),
-        evidence=meaning.evidence,
+        meaning.evidence,
+        heals=meaning.heals,
         sensors=tuple(sensors[:NAMED_SENSORS]),
         days=tuple(days),
         rows=tally.rows,
-        next_step=REPEAT_BACKFILL,
-        heals_by_backfill=meaning.heals,
     )

@@ -8,19 +8,13 @@ _Fact = TypeVar("_Fact")
 
 
 def hold(holds: object, message: str, advice: str = "") -> None:
-    """Hold a promise against what was found; `message` says what was found instead.
-
-    Raises PromiseBrokenError when it does not hold.
-    """
+    """Raise PromiseBrokenError when a promise does not hold; `message` says what was found instead."""
     if not holds:
         raise PromiseBrokenError(message, advice)
 
 
 def need(something: object, message: str, advice: str = "") -> None:
-    """Require something to check: without it nothing is proven, and nothing is broken.
-
-    Raises NotCheckedError when there is nothing.
-    """
+    """Raise NotCheckedError when there is nothing to check: nothing is proven then, and nothing is broken."""
     if not something:
         raise NotCheckedError(message, advice)
 

@@ -12,6 +12,8 @@ from tsse_validation.steps.run import ValidationRun
 
 UNCHANGED_PAUSE_SECONDS = 2.0
 """How seldom an unchanged state is written down while a check watches it: a look a second would swell the log."""
+_NOT_SAID = (None, None, None)
+"""The parity job does not report how many files, bytes and shards a date has."""
 
 
 class LakeRecorder:
@@ -48,16 +50,9 @@ class LakeRecorder:
                 moment="by the parity job, for its window",
                 dates=tuple(
                     PartitionFiles(
-                        day=partition.date,
-                        location=partition.location,
-                        files=None,
-                        size=None,
-                        shards=None,
-                        most_in_a_shard=partition.max_shard_files,
-                        manifest_files=partition.file_count,
-                        last_compacted_at=partition.last_compacted_at,
+                        p.date, p.location, *_NOT_SAID, p.max_shard_files, p.file_count, p.last_compacted_at
                     )
-                    for partition in result.partitions
+                    for p in result.partitions
                 ),
             )
         )
@@ -87,13 +82,5 @@ class LakeRecorder:
 
 
 def _inspected(day: date, partition: InspectedPartition) -> PartitionFiles:
-    return PartitionFiles(
-        day=day,
-        location=partition.location,
-        files=partition.parquet_files,
-        size=partition.total_bytes,
-        shards=len(partition.shards),
-        most_in_a_shard=partition.most_in_a_shard,
-        manifest_files=None,
-        last_compacted_at=None,
-    )
+    files, size, shards = partition.parquet_files, partition.total_bytes, len(partition.shards)
+    return PartitionFiles(day, partition.location, files, size, shards, partition.most_in_a_shard, None, None)
