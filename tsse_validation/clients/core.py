@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -48,6 +48,7 @@ class Health:
     date: str | None
 
 
+@dataclass
 class CoreClient:
     """Speaks to one core-server as one token.
 
@@ -56,24 +57,16 @@ class CoreClient:
     raises `NotAllowedError` before it is sent, and before it is counted.
     """
 
-    def __init__(
-        self,
-        http: HttpClient,
-        token: SecretStr,
-        budget: PostBudget,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        longest_wait: float = 180.0,
-    ) -> None:
-        self.http = http
-        self.budget = budget
-        self._token = token
-        self._sleep = sleep
-        self._longest_wait = longest_wait
+    http: HttpClient
+    token: SecretStr = field(repr=False)
+    budget: PostBudget
+    _: KW_ONLY
+    sleep: Callable[[float], None] = time.sleep
+    longest_wait: float = 180.0
 
     def with_token(self, token: SecretStr) -> "CoreClient":
         """Return a client of the same server and budget that speaks as another token."""
-        return CoreClient(self.http, token, self.budget, sleep=self._sleep, longest_wait=self._longest_wait)
+        return replace(self, token=token)
 
     def health(self) -> Health:
         """GET `/healthz`, without a token (section 1)."""
@@ -86,7 +79,7 @@ class CoreClient:
 
     def authorization(self) -> str:
         """Return the header's value of this client's token."""
-        return f"Bearer {self._token.get_secret_value()}"
+        return f"Bearer {self.token.get_secret_value()}"
 
     def create_job(self, job_type: str, params: dict[str, object], *, purpose: str) -> Job:
         """POST a job of the runbook and return it; waits for the POST budget, within reason (section 3)."""
@@ -148,13 +141,13 @@ class CoreClient:
         waited = 0.0
         while True:
             delay = self.budget.delay()
-            if waited + delay > self._longest_wait:
+            if waited + delay > self.longest_wait:
                 msg = (
                     f"The POST budget of the controller is used up: a {purpose} job would wait {delay:.0f} s more."
                 )
                 raise BudgetError(msg, "Run again later, or with fewer windows (--max-job-windows).")
             if delay:
-                self._sleep(delay)
+                self.sleep(delay)
                 self.budget.waited(delay)
                 waited += delay
             self.budget.spend(purpose)

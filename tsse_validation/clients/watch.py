@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -17,21 +18,15 @@ STANDS_STILL = "Is replication running? Look at last_run_at and the controller's
 """What to do where a state is not reached."""
 
 
+@dataclass
 class ReplicationWatch:
     """Looks at the replication state again and again; `pause` is in seconds."""
 
-    def __init__(
-        self,
-        read: Callable[[], Replication],
-        *,
-        pause: float,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.read = read
-        self._pause = pause
-        self._clock = clock
-        self._sleep = sleep
+    read: Callable[[], Replication]
+    _: KW_ONLY
+    pause: float
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     def wait_until(self, reached: Callable[[Replication], bool], what: str, timeout: float) -> Replication:
         """Return the first state that is as wanted.
@@ -47,7 +42,7 @@ class ReplicationWatch:
 
     def look_until(self, reached: Callable[[Replication], bool], timeout: float) -> tuple[Replication, bool]:
         """Return the first state that is as wanted, or the last within `timeout` seconds; and whether it is."""
-        state = poll(self.read, reached, timeout=timeout, pause=self._pause, clock=self._clock, sleep=self._sleep)
+        state = poll(self.read, reached, timeout=timeout, pause=self.pause, clock=self.clock, sleep=self.sleep)
         return state, reached(state)
 
 

@@ -7,6 +7,7 @@ check that is listed here and has no result was not checked. `tests/` holds it a
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from tsse_validation.domain.stack import Capability
 
@@ -62,6 +63,7 @@ def _check(step: int, key: str, title: str, *requires: Capability, gate: Gate | 
     return CheckSpec(f"test_{key}", step, title, gate, frozenset(requires))
 
 
+_parity = partial(_check, gate=Gate.PARITY)
 _CHECKS = (
     _check(1, "core_server_answers_healthz", "core-server answers /healthz"),
     _check(1, "qdrant_answers_healthz", "Qdrant answers /healthz", Capability.QDRANT),
@@ -93,34 +95,13 @@ _CHECKS = (
     _check(5, "file_counts_stay_bounded", "File counts stay bounded", gate=Gate.FILE_COUNTS),
     _check(5, "no_temporary_file_is_left", "No temporary file is left", Capability.LAKE, gate=Gate.FILE_COUNTS),
     _check(5, "lake_files_are_well_formed", "Every lake file is well formed", Capability.LAKE),
-    _check(
-        6, "parity_job_finds_no_mismatch", "The controller's own parity job finds no mismatch", gate=Gate.PARITY
-    ),
-    _check(6, "parity_job_counts_as_we_do", "The job's counts are the counts we find", *_DIRECT, gate=Gate.PARITY),
-    _check(6, "counts_agree_for_every_sensor", "Our counts agree for every sensor", *_DIRECT, gate=Gate.PARITY),
-    _check(
-        6,
-        "counts_agree_for_every_sensor_and_day",
-        "Our counts agree for every sensor and day",
-        *_DIRECT,
-        gate=Gate.PARITY,
-    ),
-    _check(
-        6,
-        "every_due_row_is_in_the_lake_unchanged",
-        "Every row is the same on both sides",
-        *_DIRECT,
-        gate=Gate.PARITY,
-    ),
-    _check(
-        7, "random_windows_agree_by_direct_count", "Random windows agree by our count", *_DIRECT, gate=Gate.PARITY
-    ),
-    _check(
-        7,
-        "random_windows_agree_by_the_parity_job",
-        "Random windows agree by the controller's job",
-        gate=Gate.PARITY,
-    ),
+    _parity(6, "parity_job_finds_no_mismatch", "The controller's own parity job finds no mismatch"),
+    _parity(6, "parity_job_counts_as_we_do", "The job's counts are the counts we find", *_DIRECT),
+    _parity(6, "counts_agree_for_every_sensor", "Our counts agree for every sensor", *_DIRECT),
+    _parity(6, "counts_agree_for_every_sensor_and_day", "Our counts agree for every sensor and day", *_DIRECT),
+    _parity(6, "every_due_row_is_in_the_lake_unchanged", "Every row is the same on both sides", *_DIRECT),
+    _parity(7, "random_windows_agree_by_direct_count", "Random windows agree by our count", *_DIRECT),
+    _parity(7, "random_windows_agree_by_the_parity_job", "Random windows agree by the controller's job"),
 )
 
 CHECKS: Mapping[str, CheckSpec] = {spec.key: spec for spec in _CHECKS}

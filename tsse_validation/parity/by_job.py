@@ -1,7 +1,7 @@
 """The runbook's spot check by the controller's own parity job, which tells late rows from lost ones."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
@@ -85,26 +85,19 @@ class MismatchError(PromiseBrokenError):
         self.lost = tuple(lost)
 
 
+@dataclass
 class SpotChecker:
     """Counts windows by the controller's job; timeouts are in seconds.
 
     `own_count` counts a window by our own reading, where that is possible: it tells late rows from lost at once.
     """
 
-    def __init__(
-        self,
-        jobs: JobRunner,
-        watch: ReplicationWatch,
-        *,
-        job_timeout: float,
-        settle_timeout: float,
-        own_count: Callable[[Window], Sequence[CountRow]] | None = None,
-    ) -> None:
-        self._jobs = jobs
-        self._watch = watch
-        self._job_timeout = job_timeout
-        self._settle_timeout = settle_timeout
-        self._own_count = own_count
+    jobs: JobRunner
+    watch: ReplicationWatch
+    _: KW_ONLY
+    job_timeout: float
+    settle_timeout: float
+    own_count: Callable[[Window], Sequence[CountRow]] | None = None
 
     @classmethod
     def from_settings(
@@ -115,13 +108,8 @@ class SpotChecker:
         own_count: Callable[[Window], Sequence[CountRow]] | None = None,
     ) -> "SpotChecker":
         """Count with the settings' timeouts."""
-        return cls(
-            jobs,
-            watch,
-            job_timeout=settings.job_timeout,
-            settle_timeout=settings.settle_timeout,
-            own_count=own_count,
-        )
+        times = {"job_timeout": settings.job_timeout, "settle_timeout": settings.settle_timeout}
+        return cls(jobs, watch, **times, own_count=own_count)
 
     def check(self, window: Window, sensor_ids: Sequence[str], sample: int, *, purpose: str) -> SpotCheck:
         """Count a window, and look again at what differs once the watermark has passed the first count.
@@ -139,7 +127,7 @@ class SpotChecker:
         first = _differing(counted.result)
         if not first:
             return SpotCheck(counted.result, ())
-        if self._own_count is not None and not _unexplained_by_own(first, self._own_count(window)):
+        if self.own_count is not None and not _unexplained_by_own(first, self.own_count(window)):
             return SpotCheck(counted.result, tuple(first))
         # by the controller's clock, which its watermark goes by too
         return self._again(window, first, purpose, _counted_by(counted.job))
@@ -156,7 +144,7 @@ class SpotChecker:
         while open_ends:
             part, total = open_ends.pop()
             narrow_enough = part.end - part.start <= NARROWEST or not (total.postgres and total.lake)
-            if narrow_enough or self._jobs.core.budget.available() <= posts_kept:
+            if narrow_enough or self.jobs.core.budget.available() <= posts_kept:
                 found.append((part, total))
                 continue
             left, right = part.halves()
@@ -193,10 +181,10 @@ class SpotChecker:
     def _after(
         self, counted_at: datetime, window: Window, sensor_ids: Sequence[str], purpose: str
     ) -> FinishedJob[ParityResult]:
-        self._watch.wait_until(
+        self.watch.wait_until(
             lambda state: state.computed_through_ts is not None and state.computed_through_ts >= counted_at,
             f"A watermark past {format_rfc3339(counted_at)}, which tells late rows from lost ones,",
-            self._settle_timeout,
+            self.settle_timeout,
         )
         return self._run(window, sensor_ids, len(sensor_ids), purpose, fail_on_mismatch=False)
 
@@ -210,7 +198,7 @@ class SpotChecker:
             "sample": sample,
             "fail_on_mismatch": fail_on_mismatch,
         }
-        finished = self._jobs.run(PARITY_JOB, params, ParityResult, purpose=purpose, timeout=self._job_timeout)
+        finished = self.jobs.run(PARITY_JOB, params, ParityResult, purpose=purpose, timeout=self.job_timeout)
         _plausible(finished.result, window, sensor_ids)
         return finished
 
