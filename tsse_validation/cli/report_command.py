@@ -37,10 +37,7 @@ def report(
 
 
 def _read(path: Path) -> ReportDocument:
-    """Read a result and hold its verdict against its records.
-
-    Raises SettingsError when there is no such result; SuiteError when its records do not bear its verdict out.
-    """
+    """Read a result and hold its verdict against its records; raises SettingsError when it is none."""
     try:
         document = read_result_json(path)
     except OSError as error:

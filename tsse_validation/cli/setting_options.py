@@ -93,7 +93,7 @@ def _parameter(name: str) -> inspect.Parameter:
 
 
 def _plain(annotation: Any) -> type:
-    """Return what typer parses for a field: the settings themselves hold it to all else."""
+    """Return the type that typer parses for a field; the settings check everything else."""
     while get_origin(annotation) in {Annotated, Union, UnionType}:
         annotation = get_args(annotation)[0]
     kind: type = get_origin(annotation) or annotation

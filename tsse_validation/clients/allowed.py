@@ -1,7 +1,7 @@
 """What may be sent to a controller: the runbook's calls and no others (contract section 3).
 
-The table below is the whole of it. It is held against every request at the last point before the network
-(`http.GuardedTransport`): what is not in it raises, whatever code above has gone wrong, and is not sent.
+The table below is complete. Every request is held against it at the last point before the network
+(`http.GuardedTransport`): a call that is not in it raises, and is not sent.
 """
 
 import json

@@ -50,11 +50,11 @@ class Health:
 
 @dataclass
 class CoreClient:
-    """Speaks to one core-server as one token.
+    """Speaks to one core-server with one token.
 
     Only the runbook's calls leave it (`allowed.CORE_CALLS`): GETs of health, jobs, events and results; POSTs of
-    the four lake jobs, and the cancel of a job that this run has started, whichever token did. Everything else
-    raises `NotAllowedError` before it is sent, and before it is counted.
+    the four lake jobs, and the cancel of a job of this run. Any other call raises NotAllowedError before it is
+    sent or counted.
     """
 
     http: HttpClient
@@ -89,11 +89,10 @@ class CoreClient:
         return job
 
     def try_to_create(self, job_type: str, *, purpose: str) -> Answer:
-        """POST a job of the runbook for a token that should be refused, and return the raw answer (section 2).
+        """POST an inspection job with a token that should be refused, and return the raw answer (section 2).
 
-        Should the token be let in, an inspection is all that it starts.
-
-        Raises NotAllowedError when the job type is not the harmless `lake_inspect_v1`.
+        A token that is let in starts nothing but an inspection: for any other job type this raises
+        NotAllowedError.
         """
         if job_type != INSPECT_JOB:
             msg = f"a token's rights are tried with {INSPECT_JOB} only, not with {job_type!r}"

@@ -189,8 +189,8 @@ class HttpClient:
     def _in_time(self, exchange: Callable[[], Exchange], url: str) -> Exchange:
         """Run an exchange under one deadline for all of it.
 
-        The timeouts of httpx begin anew with each read, and a name's resolution has none: a slow drip of headers
-        would hold us for ever. The thread that is given up ends with its connection, or with the process.
+        The timeouts of httpx begin anew with each read, and name resolution has none: headers that arrive byte by
+        byte would hold us for ever. The abandoned thread ends with its connection, or with the process.
         """
         ended: SimpleQueue[Exchange | Exception] = SimpleQueue()
 

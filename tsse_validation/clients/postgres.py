@@ -263,7 +263,7 @@ class Snapshot:
     def digests(self, scope: Scope, *, sensor_ids: Sequence[str] | None = None, hashed: bool = True) -> pa.Table:
         """Return the digests of the due rows of each sensor and UTC day, in `digest.DIGEST_SCHEMA`.
 
-        One statement, and one pass over the window. Without `hashed` the digests are 0.
+        One statement passes once over the window. Without `hashed` the digests are 0.
         """
         query = _DIGESTS.format(
             hash=sql.SQL(ROW_HASH_SQL if hashed else "0::bigint"), within=_WITHIN, condition=_due_of(sensor_ids)

@@ -29,11 +29,7 @@ class ReplicationWatch:
     sleep: Callable[[float], None] = time.sleep
 
     def wait_until(self, reached: Callable[[Replication], bool], what: str, timeout: float) -> Replication:
-        """Return the first state that is as wanted.
-
-        Raises:
-            DeadlineError: none was within `timeout` seconds; `what` names the state in the message.
-        """
+        """Return the first state that is as wanted; raises DeadlineError with `what` after `timeout` seconds."""
         state, is_reached = self.look_until(reached, timeout)
         if not is_reached:
             msg = f"{what} was not so within {timeout:.0f} s."

@@ -1,7 +1,7 @@
-"""The runbook as data: its steps, the checks of each step, and the release gate's lines they speak for.
+"""The runbook as data: its steps, their checks, and the lines of the release gate that each check answers for.
 
-This catalogue, not the set of tests that happened to be selected, is what a verdict is measured against: a
-check that is listed here and has no result was not checked. `tests/` holds it and `tests_validation/` equal.
+A verdict is measured against this catalogue, not against the tests that were selected: a check without a result
+was not checked. `tests/` holds it and `tests_validation/` equal.
 """
 
 from collections.abc import Mapping
@@ -44,10 +44,7 @@ STEP_NAMES: Mapping[int, str] = {
 
 @dataclass(frozen=True)
 class CheckSpec:
-    """One check of the runbook.
-
-    `key` is the name of the test function that performs it; `requires` is what it must be able to look at.
-    """
+    """One check: `key` is its test function's name, `requires` are the capabilities that it cannot do without."""
 
     key: str
     step: int

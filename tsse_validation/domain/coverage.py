@@ -24,10 +24,7 @@ class Coverage:
 
     @classmethod
     def promised_by(cls, replication: Replication) -> "Coverage":
-        """Return what a replication state promises.
-
-        Raises NotCheckedError when no backfill has completed, so that nothing is promised.
-        """
+        """Return what a replication state promises; raises NotCheckedError when no backfill has completed."""
         begin, end, watermark = (
             replication.backfill_from_ts,
             replication.backfill_to_ts,
@@ -38,10 +35,9 @@ class Coverage:
         return cls(begin, end, watermark)
 
     def after_retention(self, days: int, now: datetime) -> "Coverage":
-        """Return what is left where retention deletes dates older than `days` (contract section 4).
+        """Return what is left where retention deletes dates older than `days`: without a cold place (section 4).
 
-        That is so where no cold place is set. A range that was backfilled longer ago begins where retention has
-        got to, or will within the hour.
+        A backfilled range then begins no earlier than retention has got, or will get within the hour.
         """
         oldest_kept = day_start(utc_day(now + timedelta(hours=1)) - timedelta(days=days))
         return replace(self, backfill_from=max(self.backfill_from, oldest_kept))

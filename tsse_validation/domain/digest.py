@@ -79,10 +79,7 @@ ROW_HASH_SQL = f"""
 
 
 def row_hashes(rows: pa.Table) -> Bits64:
-    """Return the hash of each row; `rows` has the lake's columns `ts`, `value` and `quality`.
-
-    `ts` is timestamp[us] in UTC.
-    """
+    """Return the hash of each row, by the lake's columns `ts` (timestamp[us] in UTC), `value` and `quality`."""
     hashes = np.empty(rows.num_rows, dtype=np.uint64)
     for begin in range(0, rows.num_rows, _CHUNK_ROWS):
         chunk = rows.slice(begin, _CHUNK_ROWS)

@@ -1,7 +1,7 @@
 """Instants at the database's microsecond, always UTC-aware.
 
-The controller writes RFC 3339 with 0, 3, 6 or 9 digits of fraction (contract, preamble); Postgres keeps
-microseconds, so nanoseconds are cut off, never rounded: rounding could lift an instant past a window's end.
+The controller writes RFC 3339 with 0, 3, 6 or 9 digits of fraction (contract, preamble). Nanoseconds are cut off,
+as Postgres keeps microseconds: rounding could lift an instant past a window's end.
 """
 
 import re
@@ -26,11 +26,7 @@ def utc_now() -> datetime:
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """Parse an RFC 3339 instant and return it in UTC, cut to the microsecond.
-
-    Raises:
-        ValueError: the text is not RFC 3339 with a zone; a naive time is refused, not guessed.
-    """
+    """Return an RFC 3339 instant in UTC, cut to the microsecond; raises ValueError, also when it has no zone."""
     match = _RFC3339.fullmatch(text.strip())
     if match is None:
         msg = f"not an RFC 3339 timestamp with a zone: {text[:60]!r}"
@@ -45,10 +41,9 @@ def parse_rfc3339(text: str) -> datetime:
 
 
 def latest_meant(instant: datetime) -> datetime:
-    """Return the latest instant that a timestamp may stand for.
+    """Return the latest instant that a timestamp may stand for: fewer than six digits of fraction may be cut off.
 
-    Who writes fewer than six digits of fraction may have cut the rest off; so may one whose digits happen to end
-    in zeros, which costs a wait of a second at most.
+    Digits that happen to end in zeros look the same, which costs a wait of a second at most.
     """
     micros = instant.microsecond
     if micros == 0:

@@ -65,4 +65,4 @@ class Update(Protocol):
 
 
 def quiet(done: int, total: int | None, message: str, *, rows: int = 0) -> None:
-    """Show nothing: an `Update` for whoever does not watch."""
+    """Show nothing: an `Update` where nobody watches."""

@@ -35,11 +35,11 @@ class LakeFile:
 
 @dataclass(frozen=True)
 class LakeListing:
-    """What the lake's directories hold, from one walk over hot and cold.
+    """The files of the lake's directories, from one walk over hot and cold.
 
-    `files` are those a reader takes: of a date that stands in both places, the manifest's. `shadowed` are the
-    files of the other place. `temporary` are files in the making, or left over. `foreign` is anything else.
-    `named` are the manifest's dates.
+    A date in both places is read where the manifest says: `files` has those files, `shadowed` those of the other
+    place. `temporary` files are being written, or left over. `foreign` is anything else. `named` are the
+    manifest's dates.
     """
 
     files: tuple[LakeFile, ...]
@@ -61,11 +61,7 @@ class LakeReader:
         self.paths = paths
 
     def replication(self) -> Replication:
-        """Return `_state/replication.json`.
-
-        Raises PromiseBrokenError when it is missing, torn, or not what the contract promises; AccessError when
-        this user may not read it.
-        """
+        """Return `_state/replication.json`; raises PromiseBrokenError or AccessError when it cannot be read."""
         return self._state("replication.json", Replication)
 
     def manifest(self) -> Manifest:

@@ -89,7 +89,8 @@ class MismatchError(PromiseBrokenError):
 class SpotChecker:
     """Counts windows by the controller's job; timeouts are in seconds.
 
-    `own_count` counts a window by our own reading, where that is possible: it tells late rows from lost at once.
+    `own_count` counts a window by our own reading, where that is possible, and so tells late rows from lost ones
+    at once.
     """
 
     jobs: JobRunner
@@ -114,8 +115,8 @@ class SpotChecker:
     def check(self, window: Window, sensor_ids: Sequence[str], sample: int, *, purpose: str) -> SpotCheck:
         """Count a window, and look again at what differs once the watermark has passed the first count.
 
-        Raises MismatchError when sensors differ, and not by rows that arrived late; NotCheckedError when no sensor
-        was counted; JobFailedError when the job failed for another reason than a mismatch.
+        Raises MismatchError when sensors differ, other than by late rows; NotCheckedError when no sensor was
+        counted; JobFailedError when the job failed for another reason than a mismatch.
         """
         try:
             counted = self._run(window, sensor_ids, sample, purpose, fail_on_mismatch=True)
@@ -135,9 +136,9 @@ class SpotChecker:
     def narrow(self, window: Window, count: JobCount, posts_kept: int) -> list[tuple[Window, JobCount]]:
         """Narrow one sensor's mismatch down to the hour by halving its window, one job a step.
 
-        Only one half is counted, the other is what remains. It stops early where one side has no row at all, and
-        where the POST budget has `posts_kept` left. Two faults of opposite sign within one half cancel, and are
-        not found this way: counts prove little.
+        The job counts one half; the other half is the remainder. This stops early where one side has no row, and
+        where the POST budget has `posts_kept` left. Two faults of opposite sign within one half cancel out and are
+        not found.
         """
         found: list[tuple[Window, JobCount]] = []
         open_ends = [(window, count)]
@@ -155,10 +156,10 @@ class SpotChecker:
         return sorted(found, key=lambda part: part[0])
 
     def _again(self, window: Window, first: list[JobCount], purpose: str, counted_at: datetime) -> SpotCheck:
-        """Count the sensors that differ again, each time once the watermark has passed the count before.
+        """Count the differing sensors again, each time once the watermark has passed the count before.
 
-        A sensor is settled when both sides are equal, and lost when lateness explains none of the rounds. One that
-        is neither has rows that keep arriving, behind which a lost one could hide: counts cannot tell.
+        A sensor is settled when both sides are equal, and lost when lateness explains none of the rounds. Any
+        other sensor has rows that keep arriving, and counts cannot tell whether a lost row is among them.
         """
         before, open_ends = first, [count.sensor_id for count in first]
         surely: set[str] = set(open_ends)

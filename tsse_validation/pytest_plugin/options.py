@@ -56,10 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _keep_out_of_the_lake(config: pytest.Config, settings: Settings) -> None:
-    """Refuse what pytest itself would write into the lake.
-
-    Raises SettingsError when a place for its files lies there.
-    """
+    """Raise SettingsError where pytest itself would write into the lake."""
     given = {"--html": "htmlpath", "--junitxml": "xmlpath", "--basetemp": "basetemp"}
     places = {name: Path(str(path)) for name, dest in given.items() if (path := config.getoption(dest, None))}
     if complaints := list(places_in_the_lake(settings, {**places, "pytest's root": config.rootpath})):

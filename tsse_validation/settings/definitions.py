@@ -1,7 +1,7 @@
 """One typed settings object for the test suite and the command-line helpers.
 
-Precedence: command line > environment (`TSSE_…`) > `tsse-validation.toml` > default. Every value knows where it
-came from, and a secret's value is never shown. Bad values are refused together, before anything is contacted.
+Precedence: command line > environment (`TSSE_…`) > `tsse-validation.toml` > default. Every value has a known
+source, and no secret is shown. Bad values are refused together, before anything is contacted.
 """
 
 from pathlib import Path

@@ -133,7 +133,7 @@ _IMAGES = ("postgres_image", "qdrant_image", "core_image", "base_image")
 
 
 def run_complaints(settings: Settings) -> Iterator[str]:
-    """Tell what does not fit together for a run: a live controller and a stack of our own exclude each other."""
+    """Yield what does not fit together for a run: a live controller and a stack of our own exclude each other."""
     yield from _stack_complaints(settings)
     if settings.window_start is not None and settings.window_start == settings.window_end:
         yield "--window-end must be after --window-start: the parity job takes no single microsecond"
@@ -150,7 +150,7 @@ def run_complaints(settings: Settings) -> Iterator[str]:
 
 
 def _stack_complaints(settings: Settings) -> Iterator[str]:
-    """Tell what the chosen stack would pass over: who names an image must not get another one without a word."""
+    """Yield what the chosen stack would ignore: whoever names an image must not silently get another one."""
     given = settings.model_fields_set
     images = [option_of(name) for name in _IMAGES if name in given]
     if settings.stack is not StackKind.CONTAINERS:

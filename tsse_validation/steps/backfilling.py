@@ -74,7 +74,7 @@ def completed_backfill(run: ValidationRun) -> FinishedJob[BackfillResult]:
 
 @contextmanager
 def _turn(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> Iterator[BackfillTurn]:
-    """Wait for our turn, and say where it could not be seen whether it is ours."""
+    """Wait for our turn, and record where others' jobs could not be seen."""
     settings, stack = run.settings, require(run.stack, "the stack")
     with backfill_turn(
         jobs.core,
@@ -93,7 +93,7 @@ def _turn(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> It
 def _end_is_said(
     run: ValidationRun, jobs: JobRunner, progress: ProgressReporter, turn: BackfillTurn, last: list[Job]
 ) -> Iterator[None]:
-    """Name the job that goes on, that failed or was canceled, when the run does not see it complete."""
+    """Record and name the job that goes on, failed or was canceled, when the run does not see it complete."""
     began = time.monotonic()
     try:
         yield

@@ -32,8 +32,8 @@ MOST_LANDMARKS = 64
 class Drawing:
     """How to draw and count windows: `count` gets the edge's name and the window.
 
-    `repeat` returns the command that compares one window again; `narrows` says that a window which differs may be
-    counted again in halves, down to the smallest that does.
+    `repeat` returns the command that compares one window again. `narrows` says whether a window that differs is
+    counted again in halves, down to the smallest that differs.
     """
 
     most: int
@@ -178,9 +178,8 @@ class _DiffersError(PromiseBrokenError):
 def draw_and_check(edge: str, landmarks: Landmarks, drawing: Drawing, check: Check) -> list[WindowChecked]:
     """Draw windows at one kind of edge, count and record each, and stop at the first that differs.
 
-    Raises:
-        PromiseBrokenError: a window differs; the smallest within it is named, and how to compare that again.
-        NotCheckedError: no window may be drawn.
+    Raises PromiseBrokenError when a window differs, with the smallest within it; NotCheckedError when none may be
+    drawn.
     """
     if drawing.most < 1:
         raise NotCheckedError(
@@ -237,10 +236,10 @@ def _broken(drawn: WindowChecked, drawing: Drawing, check: Check) -> PromiseBrok
 
 
 def narrowed(drawn: WindowChecked, count: Callable[[str, Window], WindowChecked]) -> WindowChecked:
-    """Halve a window that differs for as long as one of its halves differs too, at the most to a microsecond.
+    """Halve a window that differs for as long as one of its halves differs too, down to a microsecond.
 
-    Counts add up over adjacent windows, so that a sensor which differs in the whole does so in a half, unless
-    something has changed meanwhile: then the last that differed stands.
+    Counts add up over adjacent windows: a sensor that differs in the whole differs in a half, unless something has
+    changed meanwhile. Then the last window that differed stands.
     """
     smallest = drawn
     while smallest.start < smallest.end:

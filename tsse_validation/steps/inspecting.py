@@ -1,6 +1,6 @@
-"""Inspects the lake by the controller's job and by its files, and holds the two against each other.
+"""Inspects the lake by the controller's job and by its files, and compares the two.
 
-Replication goes on meanwhile: what is read twice and did not change in between must be the same by both ways.
+Replication goes on meanwhile: what did not change between two reads must be the same by both ways.
 """
 
 import operator
@@ -142,10 +142,7 @@ class _DirectView:
 
 
 def compare_inspections(lake: LakeReader, jobs: JobRunner, settings: Settings) -> Mapping[str, AspectComparison]:
-    """Inspect both ways and compare every one of `INSPECTION_ASPECTS`.
-
-    The files are read before and after the job: only what did not change in between can differ.
-    """
+    """Inspect both ways, and compare every one of `INSPECTION_ASPECTS` as far as no file changed meanwhile."""
     for attempt in range(_ATTEMPTS):
         before = _direct_view(lake)
         inspection = inspect_by_job(jobs, settings)

@@ -29,13 +29,13 @@ class _Rate:
         self._rows = 0
 
     def after(self, rows: int) -> str:
-        """Take more rows in, and return the rate; of nothing while there is none."""
+        """Take more rows in, and return the rate, or nothing as long as there is none."""
         self._rows += rows
         seconds = self._clock() - self._began
         return f", {self._rows / seconds:,.0f} rows/s" if self._rows and seconds > 0 else ""
 
     def left(self, done: int, total: int) -> str:
-        """Return how long the rest takes at this rate, once it can be told."""
+        """Return how long the rest takes at this rate, or nothing as long as it is not known."""
         if not 0 < done < total:
             return ""
         return f", {(self._clock() - self._began) * (total - done) / done:.0f} s left"
@@ -43,10 +43,7 @@ class _Rate:
 
 @dataclass
 class ProgressReporter:
-    """Shows progress on a console.
-
-    `unsuspended` opens the way to the terminal: under pytest, the context in which nothing is captured.
-    """
+    """Shows progress on a console; `unsuspended` opens the way to it, past pytest's capture."""
 
     console: Console
     unsuspended: Callable[[], AbstractContextManager[object]] = nullcontext

@@ -54,7 +54,7 @@ def count_days(
 ) -> list[CountRow]:
     """Count and digest every sensor on every day of the covered range, on both sides.
 
-    What is proven is in the log slice by slice; what an earlier run proved is taken over with `--resume`.
+    The log gets each slice once it is proven. `--resume` takes over what an earlier run has proven.
     """
     taken_over = _taken_over(run, covered.window)
     rows = [row for of_day in taken_over.values() for row in of_day]

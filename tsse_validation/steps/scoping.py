@@ -21,10 +21,7 @@ def covered_scope(settings: Settings, replication: Replication, *, cold: bool, n
 
 
 def hold_cold_dates(inspection: Inspection, stack: Stack | None, absent: Mapping[Capability, str]) -> None:
-    """Refuse to take dates for missing that lie in a cold place which we were not shown.
-
-    Raises NotCheckedError when the lake has such dates.
-    """
+    """Raise NotCheckedError when dates lie in a cold place that we were not shown: they would seem missing."""
     shown = stack is None or stack.lake is None or stack.lake.cold is not None
     cold = [day for day, partition in inspection.metrics.partitions.items() if partition.location == "cold"]
     if cold and not shown and Capability.LAKE not in absent:
@@ -33,9 +30,9 @@ def hold_cold_dates(inspection: Inspection, stack: Stack | None, absent: Mapping
 
 
 def asked_scope(settings: Settings, covered: Scope) -> tuple[Window, Scope]:
-    """Return the window asked for, by default the last day up to the watermark, and what the lake promises of it.
+    """Return the window asked for, by default the last day up to the watermark, and what is promised of it.
 
-    Raises NotCheckedError when it promises nothing there.
+    Raises NotCheckedError when that is nothing.
     """
     asked, window = asked_and_promised(covered.window, settings.window_start, settings.window_end)
     if window is None:

@@ -47,11 +47,7 @@ BAD_AUTHORIZATIONS: Mapping[str, Callable[[], str | None]] = {
 
 
 def hold_token_accepted(core: CoreClient) -> None:
-    """Ask for a job that nobody has.
-
-    Raises AccessError when the token is refused; PromiseBrokenError when the answer is another than that there is
-    no such job.
-    """
+    """Ask for a job that nobody has; raises AccessError when the token is refused."""
     answer = _probe(core, core.authorization())
     if answer.status in {401, 403}:
         msg = f"The controller refuses the token: {answer.status} “{answer.excerpt()}”."

@@ -28,10 +28,9 @@ def reads_directly(run: ValidationRun) -> bool:
 def record_spot_check(
     run: ValidationRun, checker: SpotChecker, window: Window, lake_recorder: LakeRecorder, check: Check
 ) -> SpotCheck:
-    """Run the runbook's spot check, and record its counts and what was found.
+    """Run the runbook's spot check, and record its counts and findings.
 
-    Raises PromiseBrokenError when counts differ, and not by rows that arrived late; NotCheckedError when the
-    sensors have no row in the window, which proves nothing.
+    Raises PromiseBrokenError when counts differ, other than by late rows; NotCheckedError when no row was counted.
     """
     try:
         spot = checker.check(window, run.settings.sensor_ids, run.settings.sample, purpose="parity")

@@ -20,8 +20,8 @@ from tsse_validation.settings.definitions import Settings
 class Stack:
     """A controller to validate, live or provisioned.
 
-    `owned` is true only for a stack that this run has started and may break; `ended` then looks which of its
-    services do not run any more.
+    `owned` is true only for a stack that this run has started and may break; `ended` then returns the services
+    that run no more.
     """
 
     kind: str
@@ -69,10 +69,7 @@ def _lake_absent(hot: Path | None) -> str | None:
 
 
 def live_stack(settings: Settings) -> Stack:
-    """Describe the controller that the settings name.
-
-    Raises SettingsError when a token file or the setup config cannot be used.
-    """
+    """Describe the controller that the settings name; errors as in `token_of` and `conninfo_of`."""
     if settings.base_url is None:
         raise SettingsError("a live stack needs --base-url")
     return Stack(

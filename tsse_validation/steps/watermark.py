@@ -62,7 +62,7 @@ def check_recent(
     settings: Settings,
     check: Check,
 ) -> None:
-    """Hold the watermark's age against the gate; a replication pass is given time to end.
+    """Hold the watermark's age against the gate; a replication pass gets time to end.
 
     `postgres_ahead` is in seconds, or `None` where it is not known. `active` returns the lake jobs that may hold
     the watermark up, or `None` where they cannot be seen.
