@@ -27,12 +27,12 @@ _ALIASES: Mapping[str, str] = {
     "backfill_days": "--days",
     "poll_interval": "--poll-seconds",
 }
-"""What the helpers that the runbook calls name an option (contract section 6); it is taken beside our own name."""
+"""The options' names in the helpers that the runbook calls (contract section 6); our own names work as well."""
 _UNLIKE_A_RUN: Mapping[str, str] = {
     "base_url": f"core-server's address (default: {DEFAULT_BASE_URL})",
     "qdrant_url": f"Qdrant's address (default: {DEFAULT_QDRANT_URL})",
 }
-"""Help of what a command takes a default for, where a run starts a stack of its own."""
+"""Help where a command has a default, and a run starts a stack of its own instead."""
 _AS_TEXT = (SecretStr, datetime, tuple)
 _Own = ParamSpec("_Own")
 

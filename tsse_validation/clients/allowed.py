@@ -58,13 +58,12 @@ JOBS_TO_START: Mapping[str, type[BaseModel]] = {
 """The jobs that may be started, each with exactly the parameters that the contract names."""
 
 
-def no_body(content: bytes) -> bool:
-    """Whether a request carries nothing."""
+def _no_body(content: bytes) -> bool:
     return not content
 
 
-def starts_a_runbook_job(content: bytes) -> bool:
-    """Whether a body asks for one of `JOBS_TO_START`, in the contract's words and no others."""
+def _starts_a_runbook_job(content: bytes) -> bool:
+    """Whether a body asks for one of `JOBS_TO_START`, with the contract's parameters and no others."""
     try:
         request = _JobRequest.model_validate(json.loads(content))
         JOBS_TO_START[request.job_type].model_validate(request.params)
@@ -79,7 +78,7 @@ class Call:
 
     method: str
     target: str
-    body: Callable[[bytes], bool] = no_body
+    body: Callable[[bytes], bool] = _no_body
     own_job: bool = False
 
 
@@ -88,7 +87,7 @@ CORE_CALLS: Sequence[Call] = (
     Call("GET", rf"{JOBS_PATH}/{_ID}"),
     Call("GET", rf"{JOBS_PATH}/{_ID}/result"),
     Call("GET", rf"{JOBS_PATH}/{_ID}/events\?after=\d+&limit=\d+"),
-    Call("POST", JOBS_PATH, body=starts_a_runbook_job),
+    Call("POST", JOBS_PATH, body=_starts_a_runbook_job),
     Call("POST", rf"{JOBS_PATH}/{_ID}/cancel", own_job=True),
 )
 QDRANT_CALLS: Sequence[Call] = (Call("GET", "/healthz"), Call("GET", "/"))
@@ -124,7 +123,7 @@ class CallGuard:
 
 
 def _asking_for(content: bytes) -> str:
-    """Name the job that a refused body asks for; its parameters are nobody's business."""
+    """Name the job that a refused body asks for; its parameters may be confidential."""
     try:
         job_type = json.loads(content)["job_type"]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -230,7 +230,7 @@ class QdrantHealth:
 
 
 def qdrant_health(http: HttpClient) -> QdrantHealth:
-    """Ask Qdrant how it is, and who."""
+    """Ask Qdrant for its health and its version."""
     health = http.get("/healthz")
     title = http.get("/")
     document = title.json() if title.status == 200 else {}

@@ -1,4 +1,4 @@
-"""One HTTP exchange in bounded time, with every failure told in a sentence."""
+"""One HTTP exchange in bounded time; every failure becomes a sentence."""
 
 import ssl
 import time
@@ -90,13 +90,10 @@ class GuardedTransport(httpx.HTTPTransport):
 
 
 class HttpClient:
-    """Sends requests to one service; no redirect is followed and no proxy of the environment is used.
+    """Sends requests to one service: only those in `calls`, by default the runbook's calls to a core-server.
 
-    Only `calls` can be sent, by default the runbook's to a core-server. A table of others is for a stack of our
-    own, never for an installed controller.
-
-    Loopback controllers must not be looked for behind a corporate proxy, and a redirect would carry the token
-    to an address that nobody has named.
+    Other calls are for a stack of our own, never for an installed controller. No proxy of the environment is used,
+    since the controller may be on loopback, and no redirect is followed, since it would pass the token on.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ APPLICATION_NAME = "tsse-validation"
 IDLE_SECONDS = 1_800
 """How long a transaction may wait for us while we read the lake; then the server ends it, should we be lost."""
 WORK_MEMORY_KB = 16 * 1024
-"""What one sort or hash of ours may take of the server, whatever it allows others."""
+"""The memory that one sort or hash of ours may use in the server."""
 _DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(backfill_to)s ELSE inserted_at <= %(watermark)s END")
 _NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(backfill_to)s))")
 """The opposite of `_DUE`, in the words that the index on `inserted_at` serves."""
@@ -67,7 +67,7 @@ class DueCount:
 
 @dataclass(frozen=True)
 class ActiveJob:
-    """A job that waits or runs in the controller, whoever has started it."""
+    """A job that waits or runs in the controller, started by any user."""
 
     id: str
     job_type: str
@@ -76,13 +76,10 @@ class ActiveJob:
 
 
 class PostgresClient:
-    """Opens read-only sessions, one at a time; timeouts are in seconds.
+    """Opens read-only sessions, one at a time; timeouts are in seconds, `workers` are those of one statement.
 
-    `workers` are the processes that one statement may take in the server beside the session's own.
-
-    The session is read-only by `default_transaction_read_only`, set before the first statement, so that not even
-    a mistake in this module could write, or make a temporary table. A session that has lost its limits on the way
-    (a pooler may drop them) is not used.
+    `default_transaction_read_only` is set before the first statement, so that not even a mistake in this module
+    could write, or make a temporary table. A session without its limits (a pooler may drop them) is not used.
     """
 
     def __init__(
@@ -198,7 +195,7 @@ class Snapshot:
         self._connection = connection
 
     def server(self) -> ServerInfo:
-        """Return who answers."""
+        """Return the server's versions, and how long it took to answer."""
         row = self._connection.execute(
             "SELECT current_setting('server_version'),"
             " (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),"
@@ -254,7 +251,7 @@ class Snapshot:
         return {sensor_id: DueCount(due, not_due) for sensor_id, due, not_due in rows}
 
     def days_with_rows(self, scope: Scope) -> dict[date, bool]:
-        """Return the UTC days of a window on which Postgres has a row, and of each whether any is due."""
+        """Return the UTC days of a window on which Postgres has a row, and of each whether a row is due."""
         query = sql.SQL("SELECT ts::date, bool_or({due}) FROM metrics WHERE {within} GROUP BY 1").format(
             within=_WITHIN, due=_DUE
         )

@@ -147,9 +147,8 @@ def backfill_turn(
             turn.ended()
             yield turn
         finally:
-            if (
-                turn.over and not alone
-            ):  # still under our lock: who waits for this file sees that it is gone, and opens anew
+            # still under our lock: a run that waits for this file sees that it is gone, and opens a new one
+            if turn.over and not alone:
                 path.unlink(missing_ok=True)
 
 
@@ -158,7 +157,7 @@ def _named(job: ActiveJob) -> str:
 
 
 def _lock_path(base_url: str) -> Path:
-    """Return the lock file of a controller; a machine's own names are one."""
+    """Return the lock file of a controller; all names of this machine are one."""
     parts = urlsplit(base_url)
     host = "localhost" if parts.hostname in _LOOPBACK else parts.hostname
     controller = f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}{parts.path}"

@@ -1,4 +1,4 @@
-"""Waits for replication to reach a state, and tells the time by the controller's clock."""
+"""Waits for replication to reach a state, and reads the controller's clock."""
 
 import time
 from collections.abc import Callable
@@ -15,12 +15,12 @@ DIRECT_PAUSE_SECONDS = 1.0
 API_PAUSE_SECONDS = 20.0
 """Each look by the API is a job: at this pace the POST budget refills as fast as it is spent (section 3)."""
 STANDS_STILL = "Is replication running? Look at last_run_at and the controller's log."
-"""What to do where a state is not reached."""
+"""The advice when a state is not reached."""
 
 
 @dataclass
 class ReplicationWatch:
-    """Looks at the replication state again and again; `pause` is in seconds."""
+    """Polls the replication state; `pause` is in seconds."""
 
     read: Callable[[], Replication]
     _: KW_ONLY
@@ -43,7 +43,7 @@ class ReplicationWatch:
 
 
 SKEW_SECONDS = 2.0
-"""An HTTP `Date` has whole seconds: less than this is no skew that can be told."""
+"""An HTTP `Date` has whole seconds: a smaller skew cannot be measured."""
 
 
 class ControllerClock:

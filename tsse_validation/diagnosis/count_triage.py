@@ -61,7 +61,7 @@ def beyond_watermark(requested: Window, watermark: datetime) -> Finding | None:
 
 
 def job_mismatch(window: Window, counts: Sequence[JobCount]) -> Finding:
-    """Return the finding for a mismatch which only the controller's own counts tell of."""
+    """Return the finding for a mismatch that only the controller's own counts show."""
     named = ", ".join(f"{c.sensor_id} (Postgres {c.postgres}, lake {c.lake})" for c in counts[:NAMED_SENSORS])
     return healable(
         "counts differ",

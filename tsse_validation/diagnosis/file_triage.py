@@ -28,7 +28,7 @@ Item = TypeVar("Item")
 
 
 def unreadable_files(files: Mapping[LakeFile, str]) -> Finding | None:
-    """Return the finding for files that could not be read, whatever rows they hold; or `None`."""
+    """Return the finding for files that could not be read, or `None` when there are none."""
     if not files:
         return None
     named = "; ".join(f"{_name(file)}: {reason[:_REASON_CHARACTERS]}" for file, reason in _few(files.items()))

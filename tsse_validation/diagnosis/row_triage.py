@@ -1,4 +1,4 @@
-"""From differing rows to a diagnosis: pure, most specific first, with the runbook's next step.
+"""From differing rows to findings, the most specific first, with the runbook's next step. Pure.
 
 An explained difference (a late arrival, a pending upsert, a window past the watermark) is not flagged.
 """
@@ -73,7 +73,7 @@ _DIAGNOSES: Mapping[str, _Meaning] = {
 
 
 class RowTriage:
-    """Gathers the differing rows day by day, and tells what they come to; holds at most `most_shown` of them."""
+    """Gathers the differing rows day by day, and makes findings of them; keeps at most `most_shown` rows."""
 
     def __init__(self, shards: int, most_shown: int) -> None:
         self._shards = shards
@@ -113,7 +113,7 @@ class RowTriage:
     def _by_files(
         self, row: Mapping[str, Any], comparison: DayComparison, by_pattern: RowDiagnosis
     ) -> RowDiagnosis | None:
-        """Tell why a row is missing by the files: where it stands instead, or what is wrong with its own."""
+        """Find in the files why a row is missing: another file holds it, or its own cannot."""
         if row["kind"] != "missing" or by_pattern.diagnosis == "sensor id altered":
             return None
         if (file := comparison.elsewhere.get((row["sensor_id"], row["ts"]))) is not None:

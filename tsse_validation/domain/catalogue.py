@@ -29,7 +29,7 @@ GATE_TITLES: Mapping[Gate, str] = {
 }
 
 CONFORMANCE_STEP = 8
-"""Where the conformance to the contract is told; no step of the runbook, and no part of its verdict's measure."""
+"""The step of the conformance checks: no step of the runbook, and not part of its verdict."""
 
 STEP_NAMES: Mapping[int, str] = {
     1: "health",

@@ -87,7 +87,7 @@ class Job(ContractModel):
 
     @property
     def terminal(self) -> bool:
-        """Whether the job has ended, in whatever way."""
+        """Whether the job has ended: completed, failed or canceled."""
         return self.status in TERMINAL
 
 

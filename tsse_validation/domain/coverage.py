@@ -56,7 +56,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Scope:
-    """What is compared: a window of `ts`, with the coverage that tells which of its rows are due in the lake."""
+    """What is compared: a window of `ts`, and the coverage that decides which of its rows are due in the lake."""
 
     window: Window
     coverage: Coverage

@@ -1,4 +1,4 @@
-"""Looks again and again until a state is reached or the time is over, and tells how far long work has got."""
+"""Polls until a state is reached or the time is over, and reports the progress of long work."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -58,7 +58,7 @@ def poll(
 
 
 class Update(Protocol):
-    """Takes how much is done, of how much (`None`: not known), what is done now, and rows since the last time."""
+    """Takes how much is done, of what total (`None`: unknown), what is done now, and rows since the last call."""
 
     def __call__(self, done: int, total: int | None, message: str, *, rows: int = 0) -> None:
         """Show it."""

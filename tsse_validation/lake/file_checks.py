@@ -22,7 +22,7 @@ FILE_ASPECTS = ("readable", "schema", "shard", "date", "order", "duplicates")
 
 @dataclass
 class FileProblem:
-    """One thing that is wrong with a file; where it is a matter of rows, how many, and of which sensors."""
+    """One fault of a file, and, where it is a fault of rows, how many and of which sensors."""
 
     file: LakeFile
     what: str

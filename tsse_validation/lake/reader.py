@@ -24,7 +24,7 @@ State = TypeVar("State", bound=BaseModel)
 
 @dataclass(frozen=True)
 class LakeFile:
-    """One Parquet file with where it stands: its partition date, shard and place, and its bytes."""
+    """One Parquet file: its partition date, its shard, its place (hot or cold) and its size in bytes."""
 
     path: Path
     day: date

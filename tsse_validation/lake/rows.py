@@ -22,9 +22,9 @@ from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.sql import column_engine
 
 BATCH_BYTES = 12 * 1024 * 1024
-"""Bytes of Parquet that are digested before the progress is told: some two million rows, or a day."""
+"""Bytes of Parquet that are digested between two reports of progress: some two million rows, or a day."""
 SHARE_BYTES = 3 * 1024 * 1024
-"""Bytes of Parquet, about, among which copies are told apart at a time: that takes memory for all their rows."""
+"""About the bytes of Parquet that are searched for copies at a time: that needs memory for all their rows."""
 STREAMED_ROWS = 250_000
 """Rows taken from a query at a time: so much is held, however many a day has."""
 _RELISTS = 2

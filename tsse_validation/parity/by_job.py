@@ -40,7 +40,7 @@ def unexplained_by_lateness(first: Sequence[JobCount], second: Sequence[JobCount
 
 
 _ROUNDS = 3
-"""Counts after the first, before a mismatch is told: a row upserted in two counts is not due in either."""
+"""Counts after the first, before a mismatch is reported: a row upserted during two counts is due in neither."""
 NARROWEST = timedelta(hours=1)
 """How far a mismatch is narrowed down where only counts by the job are to be had."""
 
@@ -80,7 +80,7 @@ class MismatchError(PromiseBrokenError):
         super().__init__(f"{count_of(len(lost), 'sensor')} differing within {window}.")
         self.window = window
         self.result = spot.result
-        # not late, whatever was thought at first: that is why this is raised
+        # none is late, though the first count took some for that
         self.counts = spot.counts().model_copy(update={"late": ()})
         self.lost = tuple(lost)
 
@@ -205,7 +205,7 @@ class SpotChecker:
 
 
 def _counted_by(job: Job) -> datetime:
-    """Return an instant by which a completed job had counted, whatever its timestamps leave off."""
+    """Return an instant by which a completed job had counted, even if its timestamps are cut off."""
     return latest_meant(job.completed_at or job.updated_at)
 
 

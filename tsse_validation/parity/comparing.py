@@ -93,7 +93,7 @@ def sum_by_sensor(rows: Iterable[CountRow], sensor_ids: Iterable[str]) -> list[C
 
 def proven_days(result: RunResult) -> dict[date, list[CountRow]]:
     """Return the UTC days that an earlier run has proven by digest: whole days on which every sensor matched."""
-    # counts of earlier versions tell no level: it is that of the run's settings
+    # counts of earlier versions have no level: it is that of the run's settings
     of_run = next(
         (setting.value for setting in result.started.settings if setting.name == "level"), Level.COUNT.value
     )

@@ -122,7 +122,7 @@ class DirectProof:
         The rows of an unreadable file are not known: no sensor-day of its shard matches.
         """
         settled = [row for row in rows if row.matches]
-        for part, sensor_ids in in_groups(scope, (row for row in rows if not row.matches)):
+        for part, sensor_ids in _in_groups(scope, (row for row in rows if not row.matches)):
             settled += self._look_again(part, sensor_ids, hashed=hashed)
         if unknown := {(file.day, file.shard) for file in self.unreadable}:
             settled = [
@@ -153,7 +153,7 @@ class DirectProof:
 
         A part has about `GROUP_ROWS` rows, and all of a sensor's that day.
         """
-        groups = list(in_groups(scope, sensor_days))
+        groups = list(_in_groups(scope, sensor_days))
         days = sorted({part.window.start.date() for part, _ in groups})
         for part, sensor_ids in groups:
             compared = self._compare(part, sensor_ids)
@@ -188,7 +188,7 @@ def _rows_of(digests: pa.Table) -> int:
     return int(pc.sum(digests["rows"]).as_py() or 0)
 
 
-def in_groups(scope: Scope, sensor_days: Iterable[CountRow]) -> Iterator[tuple[Scope, list[str]]]:
+def _in_groups(scope: Scope, sensor_days: Iterable[CountRow]) -> Iterator[tuple[Scope, list[str]]]:
     """Split sensor-days by day, and a day's sensors so that a group has some `GROUP_ROWS` rows."""
     by_day = defaultdict[date, list[CountRow]](list)
     for row in sensor_days:

@@ -65,7 +65,7 @@ def _keep_out_of_the_lake(config: pytest.Config, settings: Settings) -> None:
 
 def _given(config: pytest.Config) -> dict[str, object]:
     given = given_settings(config.option)
-    # pytest-base-url knows its own environment variable and ini key beside its option
+    # pytest-base-url has an environment variable and an ini key of its own, too
     if base_url := config.getoption("base_url") or config.getini("base_url"):
         given["base_url"] = base_url
     return given

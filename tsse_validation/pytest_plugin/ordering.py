@@ -74,7 +74,7 @@ def pytest_mark_what_our_own_stack_allows(config: pytest.Config, items: list[pyt
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the steps into runbook order, whatever order they were collected in, and write the plan down."""
+    """Sort the steps into runbook order, and record the plan."""
     steps = {item.nodeid: step_of(item) for item in items}
     last = max(CHECKS.values(), key=lambda spec: spec.step).step + 1
     lines = {key: line for line, key in enumerate(CHECKS)}

@@ -44,18 +44,16 @@ def postgres_ahead(request: pytest.FixtureRequest, stack: Stack, clock: Controll
 
 @pytest.fixture(scope="session")
 def lake_recorder(run: ValidationRun, clock: ControllerClock) -> LakeRecorder:
-    """Write down how the lake stands whenever a check looks."""
+    """Record the state of the lake whenever a check reads it."""
     return LakeRecorder(run, clock)
 
 
 @pytest.fixture(scope="session")
 def active_lake_jobs(request: pytest.FixtureRequest, stack: Stack) -> Callable[[], Sequence[ActiveJob] | None]:
-    """Return what tells the lake jobs that wait or run now, or `None` where we cannot see them."""
-    return (
-        (lambda: None)
-        if stack.conninfo is None
-        else partial(active_jobs_seen, request.getfixturevalue("postgres"))
-    )
+    """Return a function that returns the waiting and running lake jobs, or `None` where it cannot see them."""
+    if stack.conninfo is None:
+        return lambda: None
+    return partial(active_jobs_seen, request.getfixturevalue("postgres"))
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +122,7 @@ def heal(
     day_counts: list[CountRow],
     progress: ProgressReporter,
 ) -> Callable[[], Finding]:
-    """Return what backfills again, compares again, and tells what has healed."""
+    """Return a function that backfills and compares again, and returns what has healed."""
     return partial(proving.heal_check, run, jobs, watch, proof, day_counts, progress)
 
 

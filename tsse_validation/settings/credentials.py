@@ -1,4 +1,4 @@
-"""The token and the DSN that the settings give, by value or by file; and who else can read a token file."""
+"""The token and the DSN that the settings give, by value or by file; and whether others can read a token file."""
 
 import json
 import stat

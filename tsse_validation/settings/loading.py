@@ -1,4 +1,4 @@
-"""Gathers the settings from command line, environment and file, and tells what does not fit together."""
+"""Gathers the settings from command line, environment and file, and finds what does not fit together."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ COMMAND_LINE = "command line"
 ENVIRONMENT = "environment"
 DEFAULT = "default"
 _ALTERNATIVES = ({"auth_token", "auth_token_file"}, {"database_url", "setup_config"})
-"""Settings of which one is given: a later source's replaces an earlier one's."""
+"""Settings of which only one is used: a later source replaces an earlier one."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,8 @@ def load_settings(command_line: Mapping[str, Any], directory: Path, *, for_run: 
     sources: dict[str, str] = {}
     for source, values in _layers(command_line, directory):
         for alternatives in _ALTERNATIVES:
-            if (
-                alternatives & values.keys()
-            ):  # a token of the command line stands for a token file of the environment
+            # a token on the command line replaces a token file of the environment
+            if alternatives & values.keys():
                 merged = {name: value for name, value in merged.items() if name not in alternatives}
         merged.update(values)
         sources.update(dict.fromkeys(values, source))

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import hypothesis
@@ -59,9 +60,7 @@ def draw_directly(run: ValidationRun, proof: DirectProof, covered: Scope) -> Dra
         return _checked("direct", edge, window, counted.rows, counted.mismatching)
 
     most = run.settings.max_windows // len(EDGES)
-    return Drawing(
-        most, run.settings.window_seed, count, lambda window: repeat_directly(run, window), narrows=True
-    )
+    return Drawing(most, run.settings.window_seed, count, partial(_repeat_directly, run), narrows=True)
 
 
 def draw_by_job(
@@ -86,9 +85,7 @@ def draw_by_job(
         return _checked("job", edge, window, counts.rows, mismatching, counts.late)
 
     # each step of a narrowing would be a job
-    return Drawing(
-        max(0, most), settings.window_seed, count, lambda window: repeat_by_job(run, window), narrows=False
-    )
+    return Drawing(max(0, most), settings.window_seed, count, partial(_repeat_by_job, run), narrows=False)
 
 
 def _checked(
@@ -129,8 +126,8 @@ def check_drawn_by_job(drawn: list[WindowChecked], check: Check) -> None:
     check_drawn(drawn, check)
 
 
-def repeat_directly(run: ValidationRun, window: Window) -> str:
-    """Return the command that compares a window again, row by row; the DSN is left to the environment."""
+def _repeat_directly(run: ValidationRun, window: Window) -> str:
+    """Return the command that compares a window again, row by row; the DSN comes from the environment."""
     stack, settings = run.stack, run.settings
     lake = stack.lake if stack else None
     options: dict[str, object] = {"mode": "direct"}
@@ -141,8 +138,7 @@ def repeat_directly(run: ValidationRun, window: Window) -> str:
     return _parity_command(options, window)
 
 
-def repeat_by_job(run: ValidationRun, window: Window) -> str:
-    """Return the command that has the controller's job count a window again."""
+def _repeat_by_job(run: ValidationRun, window: Window) -> str:
     stack, settings = run.stack, run.settings
     options: dict[str, object] = {
         "base_url": stack.base_url if stack else None,

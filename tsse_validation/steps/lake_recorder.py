@@ -1,4 +1,4 @@
-"""Writes down how the lake stood whenever a check looked: files per date, and how far replication was behind."""
+"""Records the state of the lake whenever a check reads it: files per date, and the replication backlog."""
 
 import math
 import time
@@ -11,13 +11,13 @@ from tsse_validation.runlog.records import PartitionFiles, PartitionsSeen, Repli
 from tsse_validation.steps.run import ValidationRun
 
 UNCHANGED_PAUSE_SECONDS = 2.0
-"""How seldom an unchanged state is written down while a check watches it: a look a second would swell the log."""
+"""Seconds between two records of an unchanged state: one a second would swell the log."""
 _NOT_SAID = (None, None, None)
 """The parity job does not report how many files, bytes and shards a date has."""
 
 
 class LakeRecorder:
-    """What is seen of the lake goes into the run log with the moment, by the controller's clock."""
+    """Writes what is seen of the lake to the run log, with the time by the controller's clock."""
 
     def __init__(
         self, run: ValidationRun, clock: ControllerClock, monotonic: Callable[[], float] = time.monotonic

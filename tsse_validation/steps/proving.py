@@ -39,7 +39,7 @@ def compare_in_slices(
 
 
 def _within(update: Update, parts: Sequence[Scope], number: int) -> Update:
-    """Show the progress within one part as that of all of them."""
+    """Report the progress within one part as progress over all parts."""
     days = [len(list(part.window.days())) for part in parts]
 
     def of_all(done: int, total: int | None, message: str, *, rows: int = 0) -> None:
@@ -149,7 +149,7 @@ def heal_check(
     day_counts: Sequence[CountRow],
     progress: ProgressReporter,
 ) -> Finding:
-    """Do as the runbook says when rows differ: backfill again, compare again, and tell what has healed."""
+    """Do as the runbook says when rows differ: backfill and compare again, and return what has healed."""
     run.facts.backfill = run_backfill(run, jobs, progress)
     repeated = covered_scope(run.settings, watch.read(), cold=True, now=utc_now())
     with progress.track("digests") as update:
@@ -205,7 +205,7 @@ def check_rows(compared: RowsCompared, found: DrillDown, check: Check) -> None:
     check.fact("not due yet", f"{compared.not_due:,}")
     check.fact("pending upserts", f"{compared.pending:,}")
     diagnoses = "; ".join(f"{finding.diagnosis}: {finding.summary}" for finding in found.findings)
-    # first: where no row is due any more, each that the lake still holds is one too many
+    # this comes first: with no row due, each row that the lake still holds is one too many
     check.that(
         not found.differing and not found.unreadable,
         f"{count_of(found.differing, 'row')} not as in Postgres: {diagnoses}.",

@@ -17,7 +17,7 @@ from tsse_validation.steps.run import Check, ValidationRun
 MOST_NARROWED = 3
 """Sensors whose mismatch is narrowed down by jobs: each takes five POSTs or more."""
 POSTS_KEPT_FOR_OTHERS = 15
-"""POSTs of the budget that are left to whoever else uses the controller from this host."""
+"""POSTs of the budget that are left to other users of the controller on this host."""
 
 
 def reads_directly(run: ValidationRun) -> bool:
