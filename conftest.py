@@ -6,7 +6,6 @@ pytest_plugins = [
     "tsse_validation.pytest_plugin.recording",
     "tsse_validation.pytest_plugin.resources",
     "tsse_validation.pytest_plugin.parity_fixtures",
-    "tsse_validation.pytest_plugin.window_fixtures",
     "tsse_validation.pytest_plugin.conformance_fixtures",
     "fixtures.plugin",
 ]

@@ -2,13 +2,12 @@
 
 import pytest
 
-from tsse_validation.clients.core import CoreClient
+from tsse_validation.clients.core import CoreClient, qdrant_health
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.clients.qdrant import qdrant_health
 from tsse_validation.domain.phrasing import milliseconds
 from tsse_validation.runlog.records import FarmSeen
-from tsse_validation.steps.check import Check
+from tsse_validation.steps.run import Check
 from tsse_validation.steps.services import hold_core_health, hold_qdrant_health
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(1)]

@@ -8,8 +8,8 @@ from tsse_validation.domain.contract import INSPECT_JOB, InspectResult
 from tsse_validation.domain.holding import require
 from tsse_validation.settings.credentials import others_can_read
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.check import Check
-from tsse_validation.steps.tokens import BAD_AUTHORIZATIONS, hold_refused, hold_token_accepted, hold_view_only
+from tsse_validation.steps.run import Check
+from tsse_validation.steps.services import BAD_AUTHORIZATIONS, hold_refused, hold_token_accepted, hold_view_only
 from tsse_validation.steps.validated_stack import Stack
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(2, needs=[1])]

@@ -8,7 +8,6 @@ from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.domain.holding import require
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.inspecting import (
     INSPECTION_ASPECTS,
     AspectComparison,
@@ -18,7 +17,7 @@ from tsse_validation.steps.inspecting import (
 )
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.promises import REPLICATION_PROMISES
-from tsse_validation.steps.run import Facts
+from tsse_validation.steps.run import Check, Facts
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(3, needs=[2])]
 

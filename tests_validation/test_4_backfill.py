@@ -7,12 +7,11 @@ from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.holding import require
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.backfilling import completed_backfill, run_backfill
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.inspecting import settled_inspection
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.promises import BACKFILL_PROMISES, BackfillEvidence
-from tsse_validation.steps.run import Facts, ValidationRun
+from tsse_validation.steps.run import Check, Facts, ValidationRun
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(4, needs=[3])]
 

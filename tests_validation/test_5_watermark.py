@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import ActiveJob, PostgresClient
-from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.clients.watch import ControllerClock, ReplicationWatch
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import utc_day
@@ -16,10 +15,9 @@ from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps import watermark
 from tsse_validation.steps.backfilling import completed_backfill
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.inspecting import inspect_when_compacted
 from tsse_validation.steps.lake_recorder import LakeRecorder
-from tsse_validation.steps.run import Facts, ValidationRun
+from tsse_validation.steps.run import Check, Facts, ValidationRun
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(5, needs=[4])]
 

@@ -14,10 +14,9 @@ from tsse_validation.parity.by_job import SpotChecker
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow, Finding
 from tsse_validation.steps import proving
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
-from tsse_validation.steps.run import Facts, ValidationRun
+from tsse_validation.steps.run import Check, Facts, ValidationRun
 from tsse_validation.steps.spot_checking import check_job_against_ours, record_spot_check
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(6, needs=[4])]

@@ -3,8 +3,8 @@
 import pytest
 
 from tsse_validation.parity.strategies import EDGES, Landmarks
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.drawing import Drawing, check_drawn, check_drawn_by_job, draw_and_check
+from tsse_validation.steps.run import Check
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(7, needs=[4])]
 

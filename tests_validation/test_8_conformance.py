@@ -7,7 +7,7 @@ from tsse_validation.conformance.jobs import JOB_CASES, Surroundings, end_rule
 from tsse_validation.conformance.rules import history_rule, judge, stamps_rule
 from tsse_validation.conformance.scenarios import READING_SCENARIOS, SCENARIOS, posts_are_limited
 from tsse_validation.conformance.subject import Subject
-from tsse_validation.steps.check import Check
+from tsse_validation.steps.run import Check
 
 pytestmark = [pytest.mark.conformance, pytest.mark.step(8)]
 

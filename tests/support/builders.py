@@ -23,8 +23,8 @@ from tsse_validation.domain.contract import (
     ParityRow,
     Replication,
 )
+from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.instants import utc_day
-from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.records import (

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tsse_validation.lake.column_engine import column_engine
+from tsse_validation.lake.sql import column_engine
 
 
 @contextmanager

@@ -14,9 +14,8 @@ from tsse_validation.parity.strategies import Landmarks
 from tsse_validation.runlog.records import WindowChecked
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.loading import load_settings
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.drawing import Drawing, draw_and_check, narrowed
-from tsse_validation.steps.run import ValidationRun, begin_run
+from tsse_validation.steps.run import Check, ValidationRun, begin_run
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 COVERED = Window(BEGIN, BEGIN + timedelta(days=10))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from tsse_validation.clients.clock import ControllerClock
+from tsse_validation.clients.watch import ControllerClock
 from tsse_validation.domain.contract import Inspection, InspectResult, ParityResult, Replication
 from tsse_validation.runlog.records import PartitionsSeen, Record, ReplicationSeen
 from tsse_validation.settings.definitions import Settings

@@ -22,8 +22,8 @@ from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.shards import shard_of
+from tsse_validation.parity.by_job import JobCount, unexplained_by_lateness
 from tsse_validation.parity.comparing import DayComparison, DayFiles, diff_rows
-from tsse_validation.parity.job_counts import JobCount, unexplained_by_lateness
 from tsse_validation.runlog.records import CountRow, Finding, RowDifference, RowVersion
 
 pytestmark = pytest.mark.usefixtures("_one_duckdb")

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from tests.support.builders import SECOND, WATERMARK, FakeClock, replication
 from tests.support.clocks import frozen
 from tsse_validation.clients.budget import PostBudget
-from tsse_validation.clients.clock import SKEW_SECONDS, ControllerClock
-from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.clients.watch import SKEW_SECONDS, ControllerClock, ReplicationWatch
 from tsse_validation.domain.contract import POST_BURST, POST_REFILL_SECONDS, Replication
 from tsse_validation.domain.errors import DeadlineError, UnreachableError
 

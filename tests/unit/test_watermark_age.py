@@ -17,17 +17,15 @@ from hypothesis import strategies as st
 from tests.support.builders import FakeClock, replication
 from tests.support.clocks import frozen
 from tests_validation import test_5_watermark as step_5
-from tsse_validation.clients.clock import ControllerClock
-from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.clients.watch import ControllerClock, ReplicationWatch
 from tsse_validation.domain.contract import InspectedDataset, Replication
 from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339, parse_rfc3339, utc_day, utc_now
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings, load_settings
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.promises import CURRENT_DAY_ALLOWANCE_FILES, crowded_shards
-from tsse_validation.steps.run import begin_run
+from tsse_validation.steps.run import Check, begin_run
 from tsse_validation.steps.watermark import CLOCK_TOLERANCE_SECONDS
 
 ZONES = ("America/New_York", "Australia/Lord_Howe", "Pacific/Kiritimati")

@@ -8,7 +8,7 @@ from tsse_validation.domain.errors import SuiteError
 
 
 def main() -> None:
-    """Run a command; an error is one or two lines on stderr, and its exit code says of which kind it is."""
+    """Run a command; an error is one or two lines on stderr, and decides the exit code."""
     try:
         app()
     except SuiteError as error:

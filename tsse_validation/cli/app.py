@@ -7,18 +7,14 @@ import typer
 from tsse_validation import __version__
 from tsse_validation.cli.backfill_command import backfill
 from tsse_validation.cli.health_command import health
-from tsse_validation.cli.index_command import index
 from tsse_validation.cli.inspect_command import inspect
 from tsse_validation.cli.parity_command import parity
 from tsse_validation.cli.printing import EXIT_CODES_TEXT
-from tsse_validation.cli.report_command import report
+from tsse_validation.cli.report_command import index, report
 from tsse_validation.cli.run_command import run_runbook
 
 app = typer.Typer(
-    name="tsse-validate",
-    epilog=EXIT_CODES_TEXT,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+    name="tsse-validate", epilog=EXIT_CODES_TEXT, no_args_is_help=True, pretty_exceptions_enable=False
 )
 for command in (health, inspect, backfill, parity, report, index):
     app.command(epilog=EXIT_CODES_TEXT)(command)

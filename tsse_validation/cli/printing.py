@@ -18,7 +18,7 @@ EXIT_CODES_TEXT = (
 
 
 def exit_code_of(error: SuiteError) -> int:
-    """Return the exit code that stands for an error."""
+    """Return the exit code of an error."""
     if isinstance(error, SettingsError):
         return EXIT_SETTINGS
     return EXIT_CODES[Outcome.NO_GO if isinstance(error, PromiseBrokenError) else Outcome.INCOMPLETE]

@@ -1,4 +1,4 @@
-"""`tsse-validate report`: the HTML report again, from a run's `result.json`."""
+"""`tsse-validate report` and `index`: the HTML report of a run again, and one page over all runs of a folder."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from tsse_validation.domain.errors import SettingsError, SuiteError
+from tsse_validation.report.index_page import write_index
 from tsse_validation.report.model.document import ReportDocument, read_result_json
 from tsse_validation.report.model.files import REPORT_HTML, TESTS_HTML
 from tsse_validation.report.writer import write_html
@@ -36,13 +37,7 @@ def report(
 
 
 def _read(path: Path) -> ReportDocument:
-    """Read a result and hold its verdict against its records.
-
-    Raises:
-        SettingsError: there is no such result.
-        SuiteError: its records do not bear its verdict out.
-
-    """
+    """Read a result and hold its verdict against its records; raises SettingsError when it is none."""
     try:
         document = read_result_json(path)
     except OSError as error:
@@ -63,3 +58,15 @@ def _read(path: Path) -> ReportDocument:
         advice = f"It was changed, or another version than this has decided: the run's was {version}."
         raise SuiteError(msg, advice)
     return document
+
+
+def index(
+    reports: Annotated[Path, typer.Argument(metavar="DIR", help="the folder of the runs")] = Path("reports"),
+) -> None:
+    """Write index.html over the runs of a folder: their verdicts, trends, and the way to their reports."""
+    try:
+        path = write_index(reports)
+    except OSError as error:
+        msg = f"{reports}: no index can be made: {error.strerror}."
+        raise SettingsError(msg, "Name the folder that --report-dir of the runs named.") from None
+    typer.echo(str(path))

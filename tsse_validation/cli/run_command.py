@@ -17,12 +17,7 @@ class _WholeRunbook:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
-        """Refuse what is no option, before the run begins.
-
-        Raises:
-            pytest.UsageError: there is such an argument.
-
-        """
+        """Raise pytest.UsageError for what is no option, before the run begins."""
         if strange := [argument for argument in config.args if argument != self._runbook]:
             msg = f"tsse-validate run takes options only, not {', '.join(strange)}: choose checks by -m or -k"
             raise pytest.UsageError(msg)

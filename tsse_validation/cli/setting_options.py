@@ -27,12 +27,12 @@ _ALIASES: Mapping[str, str] = {
     "backfill_days": "--days",
     "poll_interval": "--poll-seconds",
 }
-"""What the helpers that the runbook calls name an option (contract section 6); it is taken beside our own name."""
+"""The options' names in the helpers that the runbook calls (contract section 6); our own names work as well."""
 _UNLIKE_A_RUN: Mapping[str, str] = {
     "base_url": f"core-server's address (default: {DEFAULT_BASE_URL})",
     "qdrant_url": f"Qdrant's address (default: {DEFAULT_QDRANT_URL})",
 }
-"""Help of what a command takes a default for, where a run starts a stack of its own."""
+"""Help where a command has a default, and a run starts a stack of its own instead."""
 _AS_TEXT = (SecretStr, datetime, tuple)
 _Own = ParamSpec("_Own")
 
@@ -50,12 +50,7 @@ ModeOption = Annotated[Mode, typer.Option("--mode", help="look by the API, or at
 
 
 def takes(*names: str) -> Callable[[Callable[Concatenate[Settings, _Own], None]], Callable[..., None]]:
-    """Give a command an option for each of the settings named; it is called with the settings, loaded.
-
-    Raises:
-        SettingsError: when it is called, and a value is wrong.
-
-    """
+    """Give a command an option for each of the settings named; it is called with the settings, loaded."""
 
     def decorate(command: Callable[Concatenate[Settings, _Own], None]) -> Callable[..., None]:
         @functools.wraps(command)
@@ -98,7 +93,7 @@ def _parameter(name: str) -> inspect.Parameter:
 
 
 def _plain(annotation: Any) -> type:
-    """Return what typer parses for a field: the settings themselves hold it to all else."""
+    """Return the type that typer parses for a field; the settings check everything else."""
     while get_origin(annotation) in {Annotated, Union, UnionType}:
         annotation = get_args(annotation)[0]
     kind: type = get_origin(annotation) or annotation

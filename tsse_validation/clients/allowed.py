@@ -1,7 +1,7 @@
 """What may be sent to a controller: the runbook's calls and no others (contract section 3).
 
-The table below is the whole of it. It is held against every request at the last point before the network
-(`http.GuardedTransport`): what is not in it raises, whatever code above has gone wrong, and is not sent.
+The table below is complete. Every request is held against it at the last point before the network
+(`http.GuardedTransport`): a call that is not in it raises, and is not sent.
 """
 
 import json
@@ -58,13 +58,12 @@ JOBS_TO_START: Mapping[str, type[BaseModel]] = {
 """The jobs that may be started, each with exactly the parameters that the contract names."""
 
 
-def no_body(content: bytes) -> bool:
-    """Whether a request carries nothing."""
+def _no_body(content: bytes) -> bool:
     return not content
 
 
-def starts_a_runbook_job(content: bytes) -> bool:
-    """Whether a body asks for one of `JOBS_TO_START`, in the contract's words and no others."""
+def _starts_a_runbook_job(content: bytes) -> bool:
+    """Whether a body asks for one of `JOBS_TO_START`, with the contract's parameters and no others."""
     try:
         request = _JobRequest.model_validate(json.loads(content))
         JOBS_TO_START[request.job_type].model_validate(request.params)
@@ -79,7 +78,7 @@ class Call:
 
     method: str
     target: str
-    body: Callable[[bytes], bool] = no_body
+    body: Callable[[bytes], bool] = _no_body
     own_job: bool = False
 
 
@@ -88,7 +87,7 @@ CORE_CALLS: Sequence[Call] = (
     Call("GET", rf"{JOBS_PATH}/{_ID}"),
     Call("GET", rf"{JOBS_PATH}/{_ID}/result"),
     Call("GET", rf"{JOBS_PATH}/{_ID}/events\?after=\d+&limit=\d+"),
-    Call("POST", JOBS_PATH, body=starts_a_runbook_job),
+    Call("POST", JOBS_PATH, body=_starts_a_runbook_job),
     Call("POST", rf"{JOBS_PATH}/{_ID}/cancel", own_job=True),
 )
 QDRANT_CALLS: Sequence[Call] = (Call("GET", "/healthz"), Call("GET", "/"))
@@ -108,9 +107,7 @@ class CallGuard:
     def hold(self, method: str, target: str, content: bytes = b"") -> None:
         """Let a request pass, or raise; `target` is its path with the query.
 
-        Raises:
-            NotAllowedError: it is not in the table, or would cancel a job of somebody else.
-
+        Raises NotAllowedError when it is not in the table, or would cancel a job of somebody else.
         """
         for call in self._calls:
             match = re.fullmatch(call.target, target, re.ASCII)
@@ -126,7 +123,7 @@ class CallGuard:
 
 
 def _asking_for(content: bytes) -> str:
-    """Name the job that a refused body asks for; its parameters are nobody's business."""
+    """Name the job that a refused body asks for; its parameters may be confidential."""
     try:
         job_type = json.loads(content)["job_type"]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -11,11 +11,10 @@ _ROUNDING = 1e-9
 
 
 class PostBudget:
-    """Counts POSTs against a burst of 60 that refills by one every 20 seconds.
+    """Counts POSTs against a burst of 60 that refills by one every 20 seconds; `clock` is in seconds.
 
-    The controller counts per client address, so others on this host draw on the same budget: `refused` tells
-    how often it said 429 before we expected it, and its `retry-after` is then believed.
-    `clock` returns seconds that only grow.
+    The controller counts per client address, so that others on this host draw on the same budget. `refused` counts
+    the 429s that came before we expected them; their `retry-after` then replaces our own count.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -1,9 +1,9 @@
-"""Client of the core-server's API (contract sections 1 to 3), with the guard that keeps a controller unharmed."""
+"""Clients of the core-server's API (contract sections 1 to 3) and of Qdrant's health."""
 
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -48,32 +48,25 @@ class Health:
     date: str | None
 
 
+@dataclass
 class CoreClient:
-    """Speaks to one core-server as one token.
+    """Speaks to one core-server with one token.
 
     Only the runbook's calls leave it (`allowed.CORE_CALLS`): GETs of health, jobs, events and results; POSTs of
-    the four lake jobs, and the cancel of a job that this run has started, whichever token did. Everything else
-    raises `NotAllowedError` before it is sent, and before it is counted.
+    the four lake jobs, and the cancel of a job of this run. Any other call raises NotAllowedError before it is
+    sent or counted.
     """
 
-    def __init__(
-        self,
-        http: HttpClient,
-        token: SecretStr,
-        budget: PostBudget,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        longest_wait: float = 180.0,
-    ) -> None:
-        self.http = http
-        self.budget = budget
-        self._token = token
-        self._sleep = sleep
-        self._longest_wait = longest_wait
+    http: HttpClient
+    token: SecretStr = field(repr=False)
+    budget: PostBudget
+    _: KW_ONLY
+    sleep: Callable[[float], None] = time.sleep
+    longest_wait: float = 180.0
 
     def with_token(self, token: SecretStr) -> "CoreClient":
         """Return a client of the same server and budget that speaks as another token."""
-        return CoreClient(self.http, token, self.budget, sleep=self._sleep, longest_wait=self._longest_wait)
+        return replace(self, token=token)
 
     def health(self) -> Health:
         """GET `/healthz`, without a token (section 1)."""
@@ -86,30 +79,20 @@ class CoreClient:
 
     def authorization(self) -> str:
         """Return the header's value of this client's token."""
-        return f"Bearer {self._token.get_secret_value()}"
+        return f"Bearer {self.token.get_secret_value()}"
 
     def create_job(self, job_type: str, params: dict[str, object], *, purpose: str) -> Job:
-        """POST a job of the runbook and return it; waits for the POST budget, within reason (section 3).
-
-        Raises:
-            NotAllowedError: the job type is not one of the runbook's, or its parameters are not the contract's.
-            BudgetError: the budget would have to be waited for too long.
-            AccessError: the token is refused.
-
-        """
+        """POST a job of the runbook and return it; waits for the POST budget, within reason (section 3)."""
         answer = self._post(JOBS_PATH, _job_body(job_type, params), purpose=purpose)
         job = self._model(answer, Job, key="job", expect=200)
         self.http.guard.started(job.id)
         return job
 
     def try_to_create(self, job_type: str, *, purpose: str) -> Answer:
-        """POST a job of the runbook for a token that should be refused, and return the raw answer (section 2).
+        """POST an inspection job with a token that should be refused, and return the raw answer (section 2).
 
-        Should the token be let in, an inspection is all that it starts.
-
-        Raises:
-            NotAllowedError: the job type is not the harmless `lake_inspect_v1`.
-
+        A token that is let in starts nothing but an inspection: for any other job type this raises
+        NotAllowedError.
         """
         if job_type != INSPECT_JOB:
             msg = f"a token's rights are tried with {INSPECT_JOB} only, not with {job_type!r}"
@@ -117,12 +100,7 @@ class CoreClient:
         return self._post(JOBS_PATH, _job_body(job_type, {}), purpose=purpose)
 
     def cancel(self, job_id: str) -> Job:
-        """Ask for the cancellation of a job that this run has created (section 3).
-
-        Raises:
-            NotAllowedError: the job is not ours.
-
-        """
+        """Ask for the cancellation of a job that this run has created (section 3)."""
         answer = self._post(f"{JOBS_PATH}/{job_id}/cancel", None, purpose="cancel")
         return self._model(answer, Job, key="job", expect=200)
 
@@ -162,13 +140,13 @@ class CoreClient:
         waited = 0.0
         while True:
             delay = self.budget.delay()
-            if waited + delay > self._longest_wait:
+            if waited + delay > self.longest_wait:
                 msg = (
                     f"The POST budget of the controller is used up: a {purpose} job would wait {delay:.0f} s more."
                 )
                 raise BudgetError(msg, "Run again later, or with fewer windows (--max-job-windows).")
             if delay:
-                self._sleep(delay)
+                self.sleep(delay)
                 self.budget.waited(delay)
                 waited += delay
             self.budget.spend(purpose)
@@ -228,3 +206,33 @@ def _refuse_errors(answer: Answer, expect: int) -> None:
         raise UnreachableError(msg, "Look at the controller's log and at its connection to Postgres.")
     msg = f"{answer.url} answered {answer.status} “{answer.excerpt()}” where {expect} is promised."
     raise PromiseBrokenError(msg, "Look at the controller's log.")
+
+
+HEALTHY_TEXTS = frozenset(
+    {"healthz check passed", "livez check passed", "readyz check passed", "all shards are ready"}
+)
+"""What Qdrant's versions document for a node that is well: which text /healthz gives differs between them."""
+
+
+@dataclass(frozen=True)
+class QdrantHealth:
+    """What Qdrant said: `version` as it names itself, `seconds` the health check took."""
+
+    status: int
+    text: str
+    version: str
+    seconds: float
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the answer is one that Qdrant documents for a healthy node."""
+        return self.status == 200 and self.text in HEALTHY_TEXTS
+
+
+def qdrant_health(http: HttpClient) -> QdrantHealth:
+    """Ask Qdrant for its health and its version."""
+    health = http.get("/healthz")
+    title = http.get("/")
+    document = title.json() if title.status == 200 else {}
+    version = document.get("version") if isinstance(document, dict) else None
+    return QdrantHealth(health.status, health.text.strip(), str(version or "not said"), health.seconds)

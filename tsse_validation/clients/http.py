@@ -1,4 +1,4 @@
-"""One HTTP exchange in bounded time, with every failure told in a sentence."""
+"""One HTTP exchange in bounded time; every failure becomes a sentence."""
 
 import ssl
 import time
@@ -51,12 +51,7 @@ class Answer:
         return " ".join(printable.split())[:120]
 
     def json(self) -> Any:
-        """Return the body as JSON.
-
-        Raises:
-            PromiseBrokenError: it is not JSON.
-
-        """
+        """Return the body as JSON; raises PromiseBrokenError when it is not JSON."""
         kind = self.headers.get("content-type", "no content type").split(";")[0]
         if not kind.startswith("application/json"):
             msg = f"{self.url} answered {self.status}, {kind} where JSON is promised: “{self.excerpt()}”."
@@ -81,7 +76,6 @@ class GuardedTransport(httpx.HTTPTransport):
 
         Raises:
             NotAllowedError: it goes elsewhere, or is none of the calls that are allowed; it was not sent.
-
         """
         url, base = request.url, self._base
         prefix = base.raw_path.decode("ascii").rstrip("/")
@@ -96,13 +90,10 @@ class GuardedTransport(httpx.HTTPTransport):
 
 
 class HttpClient:
-    """Sends requests to one service; no redirect is followed and no proxy of the environment is used.
+    """Sends requests to one service: only those in `calls`, by default the runbook's calls to a core-server.
 
-    Only `calls` can be sent, by default the runbook's to a core-server. A table of others is for a stack of our
-    own, never for an installed controller.
-
-    Loopback controllers must not be looked for behind a corporate proxy, and a redirect would carry the token
-    to an address that nobody has named.
+    Other calls are for a stack of our own, never for an installed controller. No proxy of the environment is used,
+    since the controller may be on loopback, and no redirect is followed, since it would pass the token on.
     """
 
     def __init__(
@@ -147,13 +138,7 @@ class HttpClient:
         self._client.close()
 
     def get(self, path: str, *, headers: dict[str, str] | None = None) -> Answer:
-        """GET a path, and try again when the connection breaks: a GET changes nothing.
-
-        Raises:
-            UnreachableError: no answer, three times.
-            DeadlineError: the answer did not end in time.
-
-        """
+        """GET a path, and try again when the connection breaks: a GET changes nothing; errors as in `send`."""
         attempts = Retrying(
             retry=retry_if_exception_type(UnreachableError),
             stop=stop_after_attempt(3),
@@ -172,7 +157,6 @@ class HttpClient:
             DeadlineError: the answer did not end within the request timeout.
             PromiseBrokenError: the answer is a redirect, or larger than 64 MiB.
             NotAllowedError: it is not one of the calls that are allowed; it was not sent.
-
         """
         url = f"{self.base_url}{path}"
         began = time.monotonic()
@@ -202,8 +186,8 @@ class HttpClient:
     def _in_time(self, exchange: Callable[[], Exchange], url: str) -> Exchange:
         """Run an exchange under one deadline for all of it.
 
-        The timeouts of httpx begin anew with each read, and a name's resolution has none: a slow drip of headers
-        would hold us for ever. The thread that is given up ends with its connection, or with the process.
+        The timeouts of httpx begin anew with each read, and name resolution has none: headers that arrive byte by
+        byte would hold us for ever. The abandoned thread ends with its connection, or with the process.
         """
         ended: SimpleQueue[Exchange | Exception] = SimpleQueue()
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
@@ -43,21 +43,15 @@ class FinishedJob(Generic[_Model]):
         return [event for event in self.events if event.kind != "progress"]
 
 
+@dataclass
 class JobRunner:
     """Runs jobs on one core-server. `clock` and `sleep` are in seconds; `poll_interval` is the longest pause."""
 
-    def __init__(
-        self,
-        core: CoreClient,
-        *,
-        poll_interval: float,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.core = core
-        self._poll_interval = poll_interval
-        self._clock = clock
-        self._sleep = sleep
+    core: CoreClient
+    _: KW_ONLY
+    poll_interval: float
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     def run(
         self,
@@ -75,22 +69,16 @@ class JobRunner:
             JobFailedError: the job failed or was canceled.
             DeadlineError: it had not ended within `timeout` seconds; it is left running, and named.
             UnreachableError: the controller went away while the job was followed.
-
         """
         job = self.core.create_job(job_type, params, purpose=purpose)
         on_job(job)
         return self.follow(job, model, timeout=timeout, on_job=on_job)
 
     def follow(
-        self,
-        job: Job,
-        model: type[_Model],
-        *,
-        timeout: float,
-        on_job: Callable[[Job], None] = lambda _job: None,
+        self, job: Job, model: type[_Model], *, timeout: float, on_job: Callable[[Job], None] = lambda _job: None
     ) -> FinishedJob[_Model]:
         """Follow a job that was just created to its end, and return it with its result; errors as in `run`."""
-        began = self._clock()
+        began = self.clock()
         seen: list[tuple[int, int | None]] = []
         for polled in self._polls(job, timeout=timeout):
             job = polled
@@ -106,7 +94,7 @@ class JobRunner:
             result=self.core.result(job.id, model),
             events=tuple(self.core.events(job.id)),
             progress=tuple(seen),
-            seconds=self._clock() - began,
+            seconds=self.clock() - began,
         )
 
     def cancel(self, job: Job, *, timeout: float) -> Job:
@@ -123,8 +111,8 @@ class JobRunner:
         """Look at a job that was just answered with growing pauses, up to its end or until the time is over."""
         if job.terminal:
             return
-        self._sleep(_FIRST_PAUSE)
-        pauses = growing(_FIRST_PAUSE, self._poll_interval)
+        self.sleep(_FIRST_PAUSE)
+        pauses = growing(_FIRST_PAUSE, self.poll_interval)
         last = job
 
         def look() -> Job:
@@ -132,7 +120,7 @@ class JobRunner:
             last = self._poll(last)
             return last
 
-        for seen in looks(look, timeout=timeout, pauses=pauses, clock=self._clock, sleep=self._sleep):
+        for seen in looks(look, timeout=timeout, pauses=pauses, clock=self.clock, sleep=self.sleep):
             yield seen
             if seen.terminal:
                 return

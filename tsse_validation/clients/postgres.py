@@ -15,9 +15,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import DIGEST_SCHEMA, ROW_HASH_SQL
+from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, ROW_HASH_SQL, ROW_SCHEMA
 from tsse_validation.domain.errors import AccessError, DeadlineError, NotAllowedError, SuiteError, UnreachableError
-from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.windows import Window
 from tsse_validation.settings.definitions import Settings
 
@@ -25,7 +24,7 @@ APPLICATION_NAME = "tsse-validation"
 IDLE_SECONDS = 1_800
 """How long a transaction may wait for us while we read the lake; then the server ends it, should we be lost."""
 WORK_MEMORY_KB = 16 * 1024
-"""What one sort or hash of ours may take of the server, whatever it allows others."""
+"""The memory that one sort or hash of ours may use in the server."""
 _DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(backfill_to)s ELSE inserted_at <= %(watermark)s END")
 _NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(backfill_to)s))")
 """The opposite of `_DUE`, in the words that the index on `inserted_at` serves."""
@@ -68,7 +67,7 @@ class DueCount:
 
 @dataclass(frozen=True)
 class ActiveJob:
-    """A job that waits or runs in the controller, whoever has started it."""
+    """A job that waits or runs in the controller, started by any user."""
 
     id: str
     job_type: str
@@ -77,13 +76,10 @@ class ActiveJob:
 
 
 class PostgresClient:
-    """Opens read-only sessions, one at a time; timeouts are in seconds.
+    """Opens read-only sessions, one at a time; timeouts are in seconds, `workers` are those of one statement.
 
-    `workers` are the processes that one statement may take in the server beside the session's own.
-
-    The session is read-only by `default_transaction_read_only`, set before the first statement, so that not even
-    a mistake in this module could write, or make a temporary table. A session that has lost its limits on the way
-    (a pooler may drop them) is not used.
+    `default_transaction_read_only` is set before the first statement, so that not even a mistake in this module
+    could write, or make a temporary table. A session without its limits (a pooler may drop them) is not used.
     """
 
     def __init__(
@@ -104,11 +100,7 @@ class PostgresClient:
             "work_mem": f"{WORK_MEMORY_KB}",
             "max_parallel_workers_per_gather": f"{workers}",
         }
-        options = self._limits | {
-            "timezone": "UTC",
-            "datestyle": "ISO",
-            "extra_float_digits": "1",
-        }
+        options = self._limits | {"timezone": "UTC", "datestyle": "ISO", "extra_float_digits": "1"}
         given = conninfo_to_dict(conninfo.get_secret_value())
         ours = " ".join(f"-c {name}={value}" for name, value in options.items())
         self._conninfo = SecretStr(
@@ -142,7 +134,6 @@ class PostgresClient:
             AccessError: it does not let us in, or not at what a check reads.
             DeadlineError: a statement or a lock took too long.
             NotAllowedError: one is open already: the suite takes one session of the server.
-
         """
         if not self._session.acquire(blocking=False):
             msg = f"The suite keeps one session on Postgres at {self.where}, and a second was asked for."
@@ -204,7 +195,7 @@ class Snapshot:
         self._connection = connection
 
     def server(self) -> ServerInfo:
-        """Return who answers."""
+        """Return the server's versions, and how long it took to answer."""
         row = self._connection.execute(
             "SELECT current_setting('server_version'),"
             " (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),"
@@ -260,7 +251,7 @@ class Snapshot:
         return {sensor_id: DueCount(due, not_due) for sensor_id, due, not_due in rows}
 
     def days_with_rows(self, scope: Scope) -> dict[date, bool]:
-        """Return the UTC days of a window on which Postgres has a row, and of each whether any is due."""
+        """Return the UTC days of a window on which Postgres has a row, and of each whether a row is due."""
         query = sql.SQL("SELECT ts::date, bool_or({due}) FROM metrics WHERE {within} GROUP BY 1").format(
             within=_WITHIN, due=_DUE
         )
@@ -269,7 +260,7 @@ class Snapshot:
     def digests(self, scope: Scope, *, sensor_ids: Sequence[str] | None = None, hashed: bool = True) -> pa.Table:
         """Return the digests of the due rows of each sensor and UTC day, in `digest.DIGEST_SCHEMA`.
 
-        One statement, and one pass over the window. Without `hashed` the digests are 0.
+        One statement passes once over the window. Without `hashed` the digests are 0.
         """
         query = _DIGESTS.format(
             hash=sql.SQL(ROW_HASH_SQL if hashed else "0::bigint"), within=_WITHIN, condition=_due_of(sensor_ids)
@@ -334,10 +325,7 @@ def _parse_csv(buffer: BytesIO, schema: pa.Schema) -> pa.Table:
         buffer,
         read_options=pa_csv.ReadOptions(column_names=schema.names),
         convert_options=pa_csv.ConvertOptions(
-            column_types=zoned,
-            null_values=[""],
-            strings_can_be_null=False,
-            quoted_strings_can_be_null=False,
+            column_types=zoned, null_values=[""], strings_can_be_null=False, quoted_strings_can_be_null=False
         ),
     )
     return table.cast(schema)

@@ -1,11 +1,10 @@
 """One backfill at a time: a turn among our own runs, and a look at what else is active on the lake.
 
-The API lists no jobs. `dedupe` joins only jobs under our own key, long ended ones too, and would blur which job is
-ours to cancel; the replication state knows a backfill only once it has completed (contract section 3). So two
-things are looked at. A lock file for each controller: the operating system frees it however its owner ends, and it
-remembers the backfill that a run has left, which is then asked for by its id. And `analysis_jobs`, where Postgres
-may be read: there everybody's jobs stand. Without Postgres, what another user or machine has started is not seen,
-and `unseen` says so.
+The API lists no jobs, `dedupe` joins only jobs under our own key, and the replication state knows a backfill only
+once it has completed (contract section 3). So two things are looked at. A lock file for each controller keeps our
+own runs apart: the operating system frees it however its owner ends, and it names the backfill that a run has left
+behind. Where Postgres may be read, `analysis_jobs` has everybody's jobs; elsewhere the jobs of other users and
+machines are not seen, and `unseen` says so.
 """
 
 import fcntl
@@ -36,10 +35,7 @@ _Value = TypeVar("_Value")
 
 
 class BackfillTurn:
-    """The right to start a backfill; got by `backfill_turn`.
-
-    `unseen` is why jobs of others could not be seen, or `None` when they were.
-    """
+    """The right to start a backfill; `unseen` is why others' jobs could not be seen, or `None`."""
 
     def __init__(self, core: CoreClient, postgres: PostgresClient | None, stream: TextIO) -> None:
         self._core = core
@@ -62,11 +58,9 @@ class BackfillTurn:
         self._write()
 
     def hold_alone(self, job: Job) -> None:
-        """Look once more, now that our job stands in the table: who started one in the same moment sees ours, too.
+        """Look once more, now that our job is in the table: a run that starts one in the same moment sees ours.
 
-        Raises:
-            NotCheckedError: another backfill was started meanwhile; ours is being canceled.
-
+        Raises NotCheckedError when another backfill was started meanwhile; ours is being canceled.
         """
         others = [other for other in self._in_postgres() if other.job_type == BACKFILL_JOB and other.id != job.id]
         if others:
@@ -124,10 +118,8 @@ def backfill_turn(
 
     `alone` says that the stack is this run's own, of which no other run knows: it needs no lock file.
 
-    Raises:
-        NotCheckedError: one is active still: it would be disturbed, and our proof by it.
-        AccessError: the lock file cannot be written.
-
+    Raises NotCheckedError when one is active still: it would be disturbed, and our proof by it; AccessError when
+    the lock file cannot be written.
     """
     path = _lock_path(core.http.base_url)
     deadline = clock() + timeout
@@ -155,9 +147,8 @@ def backfill_turn(
             turn.ended()
             yield turn
         finally:
-            if (
-                turn.over and not alone
-            ):  # still under our lock: who waits for this file sees that it is gone, and opens anew
+            # still under our lock: a run that waits for this file sees that it is gone, and opens a new one
+            if turn.over and not alone:
                 path.unlink(missing_ok=True)
 
 
@@ -166,7 +157,7 @@ def _named(job: ActiveJob) -> str:
 
 
 def _lock_path(base_url: str) -> Path:
-    """Return the lock file of a controller; a machine's own names are one."""
+    """Return the lock file of a controller; all names of this machine are one."""
     parts = urlsplit(base_url)
     host = "localhost" if parts.hostname in _LOOPBACK else parts.hostname
     controller = f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}{parts.path}"

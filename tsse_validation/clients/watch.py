@@ -1,42 +1,35 @@
-"""Waits for replication to reach a state: polls under a deadline, and never sleeps blindly."""
+"""Waits for replication to reach a state, and reads the controller's clock."""
 
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.errors import DeadlineError
+from tsse_validation.domain.instants import require_utc, utc_now
 from tsse_validation.domain.polling import poll
 
 DIRECT_PAUSE_SECONDS = 1.0
 API_PAUSE_SECONDS = 20.0
 """Each look by the API is a job: at this pace the POST budget refills as fast as it is spent (section 3)."""
 STANDS_STILL = "Is replication running? Look at last_run_at and the controller's log."
-"""What to do where a state is not reached."""
+"""The advice when a state is not reached."""
 
 
+@dataclass
 class ReplicationWatch:
-    """Looks at the replication state again and again; `pause` is in seconds."""
+    """Polls the replication state; `pause` is in seconds."""
 
-    def __init__(
-        self,
-        read: Callable[[], Replication],
-        *,
-        pause: float,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.read = read
-        self._pause = pause
-        self._clock = clock
-        self._sleep = sleep
+    read: Callable[[], Replication]
+    _: KW_ONLY
+    pause: float
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     def wait_until(self, reached: Callable[[Replication], bool], what: str, timeout: float) -> Replication:
-        """Return the first state that is as wanted.
-
-        Raises:
-            DeadlineError: none was within `timeout` seconds; `what` names the state in the message.
-
-        """
+        """Return the first state that is as wanted; raises DeadlineError with `what` after `timeout` seconds."""
         state, is_reached = self.look_until(reached, timeout)
         if not is_reached:
             msg = f"{what} was not so within {timeout:.0f} s."
@@ -45,5 +38,38 @@ class ReplicationWatch:
 
     def look_until(self, reached: Callable[[Replication], bool], timeout: float) -> tuple[Replication, bool]:
         """Return the first state that is as wanted, or the last within `timeout` seconds; and whether it is."""
-        state = poll(self.read, reached, timeout=timeout, pause=self._pause, clock=self._clock, sleep=self._sleep)
+        state = poll(self.read, reached, timeout=timeout, pause=self.pause, clock=self.clock, sleep=self.sleep)
         return state, reached(state)
+
+
+SKEW_SECONDS = 2.0
+"""An HTTP `Date` has whole seconds: a smaller skew cannot be measured."""
+
+
+class ControllerClock:
+    """Our clock, set right by the `Date` header of an answer; ours unchanged where there is none."""
+
+    def __init__(self, date_header: str | None, now: Callable[[], datetime] = utc_now) -> None:
+        self._now = now
+        self.offset_seconds = 0.0
+        if date_header is not None:
+            try:
+                theirs = require_utc(parsedate_to_datetime(date_header))
+            except ValueError:
+                return
+            offset = (theirs - now()).total_seconds()
+            if abs(offset) > SKEW_SECONDS:
+                self.offset_seconds = offset
+
+    @property
+    def skewed(self) -> bool:
+        """Whether the controller's clock is off ours by more than can be measured wrongly."""
+        return self.offset_seconds != 0.0
+
+    def now(self) -> datetime:
+        """Return the present by the controller's clock."""
+        return self._now() + timedelta(seconds=self.offset_seconds)
+
+    def age_seconds(self, instant: datetime | None) -> float:
+        """Return how long ago an instant was; infinitely long when it is not known."""
+        return float("inf") if instant is None else (self.now() - instant).total_seconds()

@@ -1,54 +1,50 @@
-"""What counts alone tell, as findings: what is explained, what differs, and what has healed. Pure."""
+"""Findings from counts alone: what is explained, what differs, and what has healed. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from tsse_validation.diagnosis.tally import NAMED_SENSORS, NOTHING_TO_DO, REPEAT_BACKFILL, Tally
+from tsse_validation.diagnosis.tally import NAMED_SENSORS, NOTHING_TO_DO, Tally, healable
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
-from tsse_validation.parity.job_counts import JobCount
+from tsse_validation.parity.by_job import JobCount
 from tsse_validation.runlog.records import CountRow, Finding
+
+_NO_FAULT = (
+    (
+        "late arrival pending",
+        "rows that were inserted after the watermark",
+        "the watermark promises rows by inserted_at, not by ts: these are not due in the lake yet",
+    ),
+    (
+        "upsert pending",
+        "rows of which Postgres has a newer version, inserted after the watermark",
+        "the lake holds the version that was there at the watermark",
+    ),
+)
 
 
 def explain_counts(counts: Iterable[CountRow]) -> list[Finding]:
-    """Return what is explained and no fault: rows that were inserted after the watermark, by sensor and day."""
+    """Return the findings that are no fault: rows that were inserted after the watermark, by sensor and day."""
     late, pending = Tally(), Tally()
     for row in counts:
         if row.day is not None:
             late.add(row.day, row.sensor_id, row.not_due - row.pending)
             pending.add(row.day, row.sensor_id, row.pending)
-    return list(_explained(late, pending))
-
-
-def _explained(late: Tally, pending: Tally) -> Iterator[Finding]:
-    if late.rows:
-        yield _no_fault(
-            "late arrival pending",
-            late,
-            f"rows that were inserted after the watermark: {late.rows:,}",
-            "the watermark promises rows by inserted_at, not by ts: these are not due in the lake yet",
+    return [
+        Finding(
+            diagnosis=diagnosis,
+            flagged=False,
+            summary=f"{rows}: {tally.rows:,}",
+            evidence=evidence,
+            sensors=tuple(sensor_id for sensor_id, _ in tally.sensors.most_common(NAMED_SENSORS)),
+            days=tuple(sorted(tally.days)),
+            rows=tally.rows,
+            next_step=NOTHING_TO_DO,
         )
-    if pending.rows:
-        yield _no_fault(
-            "upsert pending",
-            pending,
-            f"rows of which Postgres has a newer version, inserted after the watermark: {pending.rows:,}",
-            "the lake holds the version that was there at the watermark",
-        )
-
-
-def _no_fault(diagnosis: str, tally: Tally, summary: str, evidence: str) -> Finding:
-    return Finding(
-        diagnosis=diagnosis,
-        flagged=False,
-        summary=summary,
-        evidence=evidence,
-        sensors=tuple(sensor_id for sensor_id, _ in tally.sensors.most_common(NAMED_SENSORS)),
-        days=tuple(sorted(tally.days)),
-        rows=tally.rows,
-        next_step=NOTHING_TO_DO,
-    )
+        for tally, (diagnosis, rows, evidence) in zip((late, pending), _NO_FAULT, strict=True)
+        if tally.rows
+    ]
 
 
 def beyond_watermark(requested: Window, watermark: datetime) -> Finding | None:
@@ -65,52 +61,47 @@ def beyond_watermark(requested: Window, watermark: datetime) -> Finding | None:
 
 
 def job_mismatch(window: Window, counts: Sequence[JobCount]) -> Finding:
-    """Return the finding for a mismatch which only the controller's own counts tell of."""
+    """Return the finding for a mismatch that only the controller's own counts show."""
     named = ", ".join(f"{c.sensor_id} (Postgres {c.postgres}, lake {c.lake})" for c in counts[:NAMED_SENSORS])
-    return Finding(
-        diagnosis="counts differ",
-        flagged=True,
-        summary=f"{count_of(len(counts), 'sensor')} differing within {window}",
-        evidence=f"counted by the controller, and still so once its watermark had passed the first count: {named}",
+    return healable(
+        "counts differ",
+        f"{count_of(len(counts), 'sensor')} differing within {window}",
+        f"counted by the controller, and still so once its watermark had passed the first count: {named}",
         sensors=tuple(count.sensor_id for count in counts[:NAMED_SENSORS]),
         days=tuple(window.days()),
         rows=sum(abs(count.postgres - count.lake) for count in counts),
-        next_step=REPEAT_BACKFILL,
-        heals_by_backfill=True,
     )
 
 
 def narrowed_mismatch(sensor_id: str, hours: Sequence[tuple[Window, JobCount]]) -> Finding:
     """Return the finding for a sensor whose mismatch was narrowed down by counts of the job alone."""
     named = "; ".join(f"{window}: Postgres {of.postgres}, lake {of.lake}" for window, of in hours[:NAMED_SENSORS])
-    return Finding(
-        diagnosis="counts differ",
-        flagged=True,
-        summary=f"{sensor_id} differs within {count_of(len(hours), 'window')}",
-        evidence=f"narrowed down by the controller's counts: {named}; which rows differ, counts cannot tell",
+    return healable(
+        "counts differ",
+        f"{sensor_id} differs within {count_of(len(hours), 'window')}",
+        f"narrowed down by the controller's counts: {named}; which rows differ, counts cannot tell",
         sensors=(sensor_id,),
         days=tuple(sorted({day for window, _ in hours for day in window.days()})),
         rows=sum(abs(of.postgres - of.lake) for _, of in hours),
-        next_step=REPEAT_BACKFILL,
-        heals_by_backfill=True,
     )
 
 
 def healed(differing_before: int, differing_after: int) -> Finding:
     """Return the finding of a heal check: what differed, and what still does after another backfill."""
+    evidence = "the backfill was run again with replace_existing, and the range compared again"
     if differing_after:
         return Finding(
             diagnosis="repeatable: replication bug",
             flagged=True,
             summary=f"{differing_after:,} of {count_of(differing_before, 'sensor-day')} still differ",
-            evidence="the backfill was run again with replace_existing, and the range compared again",
+            evidence=evidence,
             next_step="Track it as a new task, with this report; do not mark TSSE-6 Done.",
         )
     return Finding(
         diagnosis="healed by a backfill",
         flagged=False,
         summary=f"{count_of(differing_before, 'sensor-day')} differed, none does after a backfill",
-        evidence="the backfill was run again with replace_existing, and the range compared again",
+        evidence=evidence,
         next_step="Find out what had damaged the lake, then run the whole validation again.",
         heals_by_backfill=True,
     )

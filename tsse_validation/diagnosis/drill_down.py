@@ -1,4 +1,4 @@
-"""From sensor-days that differ to the rows that do, and what they come to."""
+"""From sensor-days that differ to the rows that differ, and their diagnosis."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tsse_validation.diagnosis.file_triage import unreadable_files
 from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.progress_update import Update, quiet
+from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow, Finding, RowDifference
@@ -15,10 +15,7 @@ from tsse_validation.settings.fields import Level
 
 @dataclass(frozen=True)
 class DrillDown:
-    """What the rows have come to: of `differing` rows in all the first are `shown`.
-
-    `findings` name the files that could not be read, too, whatever rows they hold: once.
-    """
+    """The diagnosed rows, the first of the `differing` ones as `shown`; `findings` name unreadable files, too."""
 
     findings: Sequence[Finding]
     shown: Sequence[RowDifference]

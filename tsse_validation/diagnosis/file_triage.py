@@ -1,7 +1,4 @@
-"""What is wrong with the lake's files, as findings: pure, from what was read of them to what it means.
-
-What is wrong with the rows is told by `triage`, from the rows.
-"""
+"""Findings about the lake's files: pure. `row_triage` has those about rows."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
@@ -9,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from tsse_validation.diagnosis.tally import NAMED_SENSORS, REPEAT_BACKFILL
+from tsse_validation.diagnosis.tally import NAMED_SENSORS, healable
 from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.lake.file_checks import FileProblem
 from tsse_validation.lake.reader import LakeFile, LakeListing
@@ -31,19 +28,13 @@ Item = TypeVar("Item")
 
 
 def unreadable_files(files: Mapping[LakeFile, str]) -> Finding | None:
-    """Return the finding for files that could not be read, whatever rows they hold; or `None`."""
+    """Return the finding for files that could not be read, or `None` when there are none."""
     if not files:
         return None
     named = "; ".join(f"{_name(file)}: {reason[:_REASON_CHARACTERS]}" for file, reason in _few(files.items()))
-    return Finding(
-        diagnosis="unreadable file",
-        flagged=True,
-        summary=f"{count_of(len(files), 'file')} on {days_in_words(sorted({file.day for file in files}))}",
-        evidence=f"what they hold is not known: {named}",
-        days=tuple(sorted({file.day for file in files})),
-        next_step=REPEAT_BACKFILL,
-        heals_by_backfill=True,
-    )
+    days = sorted({file.day for file in files})
+    summary = f"{count_of(len(files), 'file')} on {days_in_words(days)}"
+    return healable("unreadable file", summary, f"what they hold is not known: {named}", days=tuple(days))
 
 
 def malformed_files(aspect: str, problems: Sequence[FileProblem]) -> Finding | None:
@@ -52,16 +43,13 @@ def malformed_files(aspect: str, problems: Sequence[FileProblem]) -> Finding | N
         return None
     days = sorted({problem.file.day for problem in problems})
     sensors = sorted({sensor for problem in problems for sensor in problem.sensors})
-    return Finding(
-        diagnosis=_MALFORMED[aspect],
-        flagged=True,
-        summary=f"{count_of(len(problems), 'file')} on {days_in_words(days)}",
-        evidence="; ".join(map(str, _few(problems))),
+    return healable(
+        _MALFORMED[aspect],
+        f"{count_of(len(problems), 'file')} on {days_in_words(days)}",
+        "; ".join(map(str, _few(problems))),
         sensors=tuple(sensors[:NAMED_SENSORS]),
         days=tuple(days),
         rows=sum(problem.rows for problem in problems),
-        next_step=REPEAT_BACKFILL,
-        heals_by_backfill=True,
     )
 
 
@@ -79,15 +67,14 @@ def leftover_files(paths: Sequence[Path]) -> Finding | None:
 
 
 def manifest_findings(listing: LakeListing, wanted: Collection[date]) -> Iterator[Finding]:
-    """Yield where manifest and directories differ, though it costs nobody a row: these are told, not flagged.
+    """Yield where manifest and directories differ without the loss of a row: these findings are not flagged.
 
-    `wanted` are the dates on which rows are due; a date of these without a file is a missing partition.
+    `wanted` are the dates with due rows: one without a file is a missing partition, and is left out here.
     """
     bare = sorted(day for day in listing.named if day not in listing.days() and day not in wanted)
     if bare:
-        yield _harmless(
-            "manifest names what is not there", bare, "named, without a file and without a row in Postgres"
-        )
+        evidence = "named, without a file and without a row in Postgres"
+        yield _harmless("manifest names what is not there", bare, evidence)
     unnamed = sorted(day for day in listing.days() if day not in listing.named)
     if unnamed:
         yield _harmless("manifest does not name what is there", unnamed, "files of a date that it leaves out")

@@ -1,8 +1,8 @@
-"""What the differing rows of a day have in common: pure, from rows to a row's diagnosis.
+"""Finds what the differing rows of a day have in common, and gives each row its diagnosis. Pure.
 
-A fault of replication seldom takes rows at random: it loses the head of a day, rounds every value, moves every
-timestamp by an hour. Each pattern is told by all rows of a sensor-day together; a single row fits too many, and
-is told by what others show: of a lost head or tail those of its day, of all else those of the run.
+A fault of replication seldom hits rows at random: it loses the head of a day, rounds every value, moves every
+timestamp by an hour. The rows of a sensor-day show such a pattern together. A single row fits too many patterns,
+so that other rows decide: those of its day about a lost head or tail, those of the run about all else.
 """
 
 import math
@@ -20,7 +20,7 @@ import numpy as np
 from tsse_validation.parity.comparing import Kept
 
 FEWEST_ROWS = 2
-"""Rows that a pattern needs; one row alone is told by its kind."""
+"""The fewest rows that show a pattern; a single row gets the diagnosis of its kind."""
 
 Row = Mapping[str, Any]
 """A differing row, with the columns of `parity.DayComparison.differences`."""
@@ -28,9 +28,9 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class RowDiagnosis:
-    """One differing row's diagnosis, and what is particular about it (an offset, a unit).
+    """One differing row's diagnosis, and its detail (an offset, a unit).
 
-    `alike` is what the row fits too, and has too few beside it in its own sensor-day to be told so.
+    `alike` are patterns that the row fits as well, but that too few rows of its sensor-day show.
     """
 
     diagnosis: str
@@ -38,12 +38,12 @@ class RowDiagnosis:
     alike: tuple["RowDiagnosis", ...] = ()
 
     def by(self, shown: Container[tuple[str, str]]) -> "RowDiagnosis":
-        """Return what the row is to be told as where others show such patterns."""
+        """Return the diagnosis of the row once other rows have `shown` their patterns."""
         return next((like for like in self.alike if like.pattern in shown), self)
 
     @property
     def pattern(self) -> tuple[str, str]:
-        """What all rows of one pattern share; where a day's head ends is each sensor's own."""
+        """What all rows of one pattern share; the end of a lost head differs from sensor to sensor."""
         return self.diagnosis, "" if self.diagnosis in _OF_A_DAY else self.detail
 
 
@@ -88,7 +88,7 @@ def _or(told: RowDiagnosis, perhaps: Sequence[RowDiagnosis]) -> RowDiagnosis:
 
 
 def _lost(missing: Sequence[Row], kept: Kept | None) -> RowDiagnosis:
-    """Tell rows lost up to a time, or from a time on: the mark of a partition replaced by a partial export."""
+    """Recognize rows lost up to a time, or from a time on: a partial export has replaced their partition."""
     if kept is None or not missing:
         return RowDiagnosis("rows missing")
     if max(row["ts"] for row in missing) < kept.first:
@@ -102,7 +102,7 @@ def _lost(missing: Sequence[Row], kept: Kept | None) -> RowDiagnosis:
 
 @dataclass(frozen=True)
 class _Move:
-    """A row that left its time, `left`, and stands in the lake at another, `arrived`."""
+    """A row that is due at `left` and stands in the lake at `arrived`."""
 
     left: datetime
     arrived: datetime
@@ -112,10 +112,10 @@ class _Move:
 def _moves(
     missing: Sequence[Row], extra: Sequence[Row], changed: Sequence[Row]
 ) -> tuple[dict[datetime, RowDiagnosis], dict[datetime, list[RowDiagnosis]]]:
-    """Tell which rows of Postgres stand at another time in the lake, by rounding or by one constant offset.
+    """Find the rows of Postgres that the lake has at another time, by rounding or by one constant offset.
 
     On a grid, as of a sensor that reports each minute, a shifted row lands where another was: that one is then
-    changed, and not missing. Returned second is what too few rows fit to tell them so.
+    changed, and not missing. The second result holds patterns that too few rows fit.
     """
     rounded = [_rounded_times(missing, extra, *unit) for unit in _UNITS]
     shifted = _shifted_times([*missing, *changed], [*extra, *changed])
@@ -164,7 +164,6 @@ def _shifted_times(ours: Sequence[Row], theirs: Sequence[Row]) -> list[_Move]:
 
 
 def _swapped(altered: Sequence[Row]) -> dict[datetime, RowDiagnosis]:
-    """Tell rows that have each other's value."""
     swapped = {}
     for one, other in pairwise(sorted(altered, key=lambda row: row["ts"])):
         here, there = (one["pg_value"], one["lake_value"]), (other["lake_value"], other["pg_value"])
@@ -175,7 +174,6 @@ def _swapped(altered: Sequence[Row]) -> dict[datetime, RowDiagnosis]:
 
 
 def _rounded(altered: Sequence[Row]) -> RowDiagnosis | None:
-    """Tell values that were all rounded alike, to single precision or to some decimals."""
     if len(altered) < FEWEST_ROWS:
         return None
     return next((told for fits, told in _ROUNDINGS if all(_is_rounded(row, fits) for row in altered)), None)
@@ -195,7 +193,7 @@ def _changed(row: Row) -> RowDiagnosis:
 
 
 def _altered_ids(rows: Sequence[Row]) -> dict[tuple[str, datetime], RowDiagnosis]:
-    """Tell rows that stand in the lake under an id much like their sensor's: trimmed, folded or cut off."""
+    """Find rows that stand in the lake under an id much like their sensor's: trimmed, folded or cut off."""
     missing = [row for row in rows if row["kind"] == "missing"]
     there = {(row["sensor_id"], row["ts"]): row for row in rows if row["kind"] == "extra"}
     others = _much_like({row["sensor_id"] for row in missing}, {sensor_id for sensor_id, _ in there})
@@ -226,7 +224,6 @@ def _folded(sensor_id: str) -> str:
 
 
 def _is_to_decimals(ours: float, theirs: float, *, decimals: int) -> bool:
-    """Return whether a value is another rounded to some decimals, half up, down or to even."""
     half = 0.5 * 10.0**-decimals
     ulp = max(math.ulp(ours), math.ulp(theirs))  # they differ across a power of two
     if not 100 * ulp < half:  # so large a value has no such decimals
@@ -256,7 +253,7 @@ _UNITS = (
 )
 _OF_A_DAY = frozenset({"day head lost", "day tail lost"})
 OF_A_RUN = frozenset({"timestamps shifted", "timestamps rounded", "values rounded"})
-"""Patterns that a lone row may be told by, of whatever day."""
+"""Patterns that a lone row may have of another day's rows."""
 _ROUNDINGS: Sequence[tuple[Callable[[float, float], bool], RowDiagnosis]] = (
     (_is_to_single, RowDiagnosis("values rounded", "to single precision")),
     *(

@@ -1,6 +1,6 @@
-"""From differing rows to a diagnosis: pure, most specific first, with the runbook's next step.
+"""From differing rows to findings, the most specific first, with the runbook's next step. Pure.
 
-What is explained (a late arrival, a pending upsert, a window past the watermark) is told and not flagged.
+An explained difference (a late arrival, a pending upsert, a window past the watermark) is not flagged.
 """
 
 from collections import defaultdict
@@ -11,7 +11,7 @@ from datetime import UTC
 from typing import Any
 
 from tsse_validation.diagnosis.patterns import OF_A_RUN, RowDiagnosis, tell
-from tsse_validation.diagnosis.tally import NAMED_SENSORS, REPEAT_BACKFILL, Tally
+from tsse_validation.diagnosis.tally import NAMED_SENSORS, Tally, healable
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.lake.shards import shard_of
@@ -73,7 +73,7 @@ _DIAGNOSES: Mapping[str, _Meaning] = {
 
 
 class RowTriage:
-    """Gathers the differing rows day by day, and tells what they come to; holds at most `most_shown` of them."""
+    """Gathers the differing rows day by day, and makes findings of them; keeps at most `most_shown` rows."""
 
     def __init__(self, shards: int, most_shown: int) -> None:
         self._shards = shards
@@ -113,7 +113,7 @@ class RowTriage:
     def _by_files(
         self, row: Mapping[str, Any], comparison: DayComparison, by_pattern: RowDiagnosis
     ) -> RowDiagnosis | None:
-        """Tell why a row is missing by the files: where it stands instead, or what is wrong with its own."""
+        """Find in the files why a row is missing: another file holds it, or its own cannot."""
         if row["kind"] != "missing" or by_pattern.diagnosis == "sensor id altered":
             return None
         if (file := comparison.elsewhere.get((row["sensor_id"], row["ts"]))) is not None:
@@ -155,15 +155,13 @@ def _finding(diagnosis: str, tally: Tally) -> Finding:
     sensors = [sensor_id for sensor_id, _ in tally.sensors.most_common()]
     days = sorted(tally.days)
     details = ", ".join(detail for detail, _ in tally.details.most_common(3))
-    return Finding(
-        diagnosis=diagnosis,
-        flagged=True,
-        summary=f"{count_of(tally.rows, 'row')} of {count_of(len(sensors), 'sensor')} on {days_in_words(days)}"
+    return healable(
+        diagnosis,
+        f"{count_of(tally.rows, 'row')} of {count_of(len(sensors), 'sensor')} on {days_in_words(days)}"
         + (f", {details}" if details else ""),
-        evidence=meaning.evidence,
+        meaning.evidence,
+        heals=meaning.heals,
         sensors=tuple(sensors[:NAMED_SENSORS]),
         days=tuple(days),
         rows=tally.rows,
-        next_step=REPEAT_BACKFILL,
-        heals_by_backfill=meaning.heals,
     )

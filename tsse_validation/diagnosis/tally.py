@@ -1,8 +1,11 @@
-"""Rows of one diagnosis, added up; and the next steps that the runbook has for all."""
+"""The rows of one diagnosis, added up, and the next steps that the runbook has."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
+
+from tsse_validation.runlog.records import Finding
 
 REPEAT_BACKFILL = (
     "Re-run the backfill with replace_existing=true for the affected range and check again. If the mismatch is "
@@ -11,6 +14,19 @@ REPEAT_BACKFILL = (
 NOTHING_TO_DO = "Nothing: replication takes these rows up when its watermark passes their insertion."
 NAMED_SENSORS = 50
 """Sensors that a finding names; it counts the rows of all."""
+
+
+def healable(diagnosis: str, summary: str, evidence: str, *, heals: bool = True, **rest: Any) -> Finding:
+    """Return the finding of a fault that the runbook answers with a backfill; `heals` says that it may help."""
+    return Finding(
+        diagnosis=diagnosis,
+        flagged=True,
+        summary=summary,
+        evidence=evidence,
+        next_step=REPEAT_BACKFILL,
+        heals_by_backfill=heals,
+        **rest,
+    )
 
 
 @dataclass

@@ -1,12 +1,13 @@
-"""The runbook as data: its steps, the checks of each step, and the release gate's lines they speak for.
+"""The runbook as data: its steps, their checks, and the lines of the release gate that each check answers for.
 
-This catalogue, not the set of tests that happened to be selected, is what a verdict is measured against: a
-check that is listed here and has no result was not checked. `tests/` holds it and `tests_validation/` equal.
+A verdict is measured against this catalogue, not against the tests that were selected: a check without a result
+was not checked. `tests/` holds it and `tests_validation/` equal.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from tsse_validation.domain.stack import Capability
 
@@ -28,7 +29,7 @@ GATE_TITLES: Mapping[Gate, str] = {
 }
 
 CONFORMANCE_STEP = 8
-"""Where the conformance to the contract is told; no step of the runbook, and no part of its verdict's measure."""
+"""The step of the conformance checks: no step of the runbook, and not part of its verdict."""
 
 STEP_NAMES: Mapping[int, str] = {
     1: "health",
@@ -43,10 +44,7 @@ STEP_NAMES: Mapping[int, str] = {
 
 @dataclass(frozen=True)
 class CheckSpec:
-    """One check of the runbook.
-
-    `key` is the name of the test function that performs it; `requires` is what it must be able to look at.
-    """
+    """One check: `key` is its test function's name, `requires` are the capabilities that it cannot do without."""
 
     key: str
     step: int
@@ -62,6 +60,7 @@ def _check(step: int, key: str, title: str, *requires: Capability, gate: Gate | 
     return CheckSpec(f"test_{key}", step, title, gate, frozenset(requires))
 
 
+_parity = partial(_check, gate=Gate.PARITY)
 _CHECKS = (
     _check(1, "core_server_answers_healthz", "core-server answers /healthz"),
     _check(1, "qdrant_answers_healthz", "Qdrant answers /healthz", Capability.QDRANT),
@@ -70,10 +69,7 @@ _CHECKS = (
     _check(2, "valid_token_runs_a_job", "A valid token runs a job"),
     _check(2, "bad_token_is_refused", "A missing, malformed or unknown token is refused"),
     _check(
-        2,
-        "view_only_token_cannot_create_a_job",
-        "A view-only token cannot create a job",
-        Capability.VIEW_TOKEN,
+        2, "view_only_token_cannot_create_a_job", "A view-only token cannot create a job", Capability.VIEW_TOKEN
     ),
     _check(2, "token_file_is_private", "The token file is readable by its owner only", Capability.TOKEN_FILE),
     _check(3, "api_inspection_describes_the_lake", "The controller describes its lake"),
@@ -96,41 +92,13 @@ _CHECKS = (
     _check(5, "file_counts_stay_bounded", "File counts stay bounded", gate=Gate.FILE_COUNTS),
     _check(5, "no_temporary_file_is_left", "No temporary file is left", Capability.LAKE, gate=Gate.FILE_COUNTS),
     _check(5, "lake_files_are_well_formed", "Every lake file is well formed", Capability.LAKE),
-    _check(
-        6,
-        "parity_job_finds_no_mismatch",
-        "The controller's own parity job finds no mismatch",
-        gate=Gate.PARITY,
-    ),
-    _check(6, "parity_job_counts_as_we_do", "The job's counts are the counts we find", *_DIRECT, gate=Gate.PARITY),
-    _check(6, "counts_agree_for_every_sensor", "Our counts agree for every sensor", *_DIRECT, gate=Gate.PARITY),
-    _check(
-        6,
-        "counts_agree_for_every_sensor_and_day",
-        "Our counts agree for every sensor and day",
-        *_DIRECT,
-        gate=Gate.PARITY,
-    ),
-    _check(
-        6,
-        "every_due_row_is_in_the_lake_unchanged",
-        "Every row is the same on both sides",
-        *_DIRECT,
-        gate=Gate.PARITY,
-    ),
-    _check(
-        7,
-        "random_windows_agree_by_direct_count",
-        "Random windows agree by our count",
-        *_DIRECT,
-        gate=Gate.PARITY,
-    ),
-    _check(
-        7,
-        "random_windows_agree_by_the_parity_job",
-        "Random windows agree by the controller's job",
-        gate=Gate.PARITY,
-    ),
+    _parity(6, "parity_job_finds_no_mismatch", "The controller's own parity job finds no mismatch"),
+    _parity(6, "parity_job_counts_as_we_do", "The job's counts are the counts we find", *_DIRECT),
+    _parity(6, "counts_agree_for_every_sensor", "Our counts agree for every sensor", *_DIRECT),
+    _parity(6, "counts_agree_for_every_sensor_and_day", "Our counts agree for every sensor and day", *_DIRECT),
+    _parity(6, "every_due_row_is_in_the_lake_unchanged", "Every row is the same on both sides", *_DIRECT),
+    _parity(7, "random_windows_agree_by_direct_count", "Random windows agree by our count", *_DIRECT),
+    _parity(7, "random_windows_agree_by_the_parity_job", "Random windows agree by the controller's job"),
 )
 
 CHECKS: Mapping[str, CheckSpec] = {spec.key: spec for spec in _CHECKS}

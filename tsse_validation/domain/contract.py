@@ -1,7 +1,6 @@
-"""The controller's contract as models: what its API and its state files say.
+"""The controller's contract as models of its API and its state files; section numbers are the contract's.
 
-Unknown keys are ignored and absent optional keys are `None`: a controller may say more than the contract, and
-omits what it has nothing to say about (contract section 3). Section numbers refer to the contract page.
+Unknown keys are ignored, and absent optional keys are `None` (contract section 3).
 """
 
 from collections.abc import Mapping
@@ -88,7 +87,7 @@ class Job(ContractModel):
 
     @property
     def terminal(self) -> bool:
-        """Whether the job has ended, in whatever way."""
+        """Whether the job has ended: completed, failed or canceled."""
         return self.status in TERMINAL
 
 

@@ -24,12 +24,7 @@ class Coverage:
 
     @classmethod
     def promised_by(cls, replication: Replication) -> "Coverage":
-        """Return what a replication state promises.
-
-        Raises:
-            NotCheckedError: no backfill has completed, so that nothing is promised.
-
-        """
+        """Return what a replication state promises; raises NotCheckedError when no backfill has completed."""
         begin, end, watermark = (
             replication.backfill_from_ts,
             replication.backfill_to_ts,
@@ -40,10 +35,9 @@ class Coverage:
         return cls(begin, end, watermark)
 
     def after_retention(self, days: int, now: datetime) -> "Coverage":
-        """Return what is left where retention deletes dates older than `days` (contract section 4).
+        """Return what is left where retention deletes dates older than `days`: without a cold place (section 4).
 
-        That is so where no cold place is set. A range that was backfilled longer ago begins where retention has
-        got to, or will within the hour.
+        A backfilled range then begins no earlier than retention has got, or will get within the hour.
         """
         oldest_kept = day_start(utc_day(now + timedelta(hours=1)) - timedelta(days=days))
         return replace(self, backfill_from=max(self.backfill_from, oldest_kept))
@@ -62,19 +56,14 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Scope:
-    """What is compared: a window of `ts`, with the coverage that tells which of its rows are due in the lake."""
+    """What is compared: a window of `ts`, and the coverage that decides which of its rows are due in the lake."""
 
     window: Window
     coverage: Coverage
 
     @classmethod
     def covered_by(cls, coverage: Coverage) -> "Scope":
-        """Return the whole covered range.
-
-        Raises:
-            BlockedError: it is empty.
-
-        """
+        """Return the whole covered range; raises BlockedError when it is empty."""
         if coverage.window is None:
             raise BlockedError("The lake's covered range is empty.", "Backfill it first.")
         return cls(coverage.window, coverage)

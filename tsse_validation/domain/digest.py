@@ -29,6 +29,21 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+ROW_SCHEMA = pa.schema(
+    [
+        ("sensor_id", pa.string()),
+        ("ts", pa.timestamp("us")),
+        ("value", pa.float64()),
+        ("quality", pa.int32()),
+        ("inserted_at", pa.timestamp("us")),
+    ]
+)
+"""A row: instants are UTC without a zone, at the microsecond."""
+
+KEY_SCHEMA = pa.schema([ROW_SCHEMA.field("sensor_id"), ROW_SCHEMA.field("ts")])
+"""What a row is known by."""
+
+
 Bits32 = npt.NDArray[np.uint32]
 Bits64 = npt.NDArray[np.uint64]
 
@@ -47,7 +62,7 @@ DIGEST_SCHEMA = pa.schema(
 SEED = 0x5453_5345_0000_0000
 """“TSSE” in the upper half; the lower has room for every quality."""
 NULL_QUALITY = -32_769
-"""Just below the smallest `smallint`: no quality is taken for NULL."""
+"""Just below the smallest `smallint`, so that it is no quality's own number."""
 _EPOCH_MICROS = 1_000_000.0
 _GOLDEN = 0x9E37_79B9
 _ARBITRARY = 3_923_095
@@ -64,10 +79,7 @@ ROW_HASH_SQL = f"""
 
 
 def row_hashes(rows: pa.Table) -> Bits64:
-    """Return the hash of each row; `rows` has the lake's columns `ts`, `value` and `quality`.
-
-    `ts` is timestamp[us] in UTC.
-    """
+    """Return the hash of each row, by the lake's columns `ts` (timestamp[us] in UTC), `value` and `quality`."""
     hashes = np.empty(rows.num_rows, dtype=np.uint64)
     for begin in range(0, rows.num_rows, _CHUNK_ROWS):
         chunk = rows.slice(begin, _CHUNK_ROWS)
@@ -159,7 +171,6 @@ def digest_days(rows: pa.Table, *, hashed: bool = True) -> pa.Table:
 
     Raises:
         KeyError: a column is missing.
-
     """
     ts = rows["ts"]
     hashes = row_hashes(rows) if hashed else np.zeros(rows.num_rows, dtype=np.uint64)

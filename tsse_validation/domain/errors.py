@@ -1,16 +1,12 @@
-"""What can go wrong, as sentences for the person who reads them.
+"""What can go wrong, as sentences for the person who reads them: what happened, and what to do next.
 
-Every error says what happened, what was being done and what to do next. The two families matter to the
-verdict: a `PromiseBrokenError` is evidence against the release (NO-GO), every other `SuiteError` means that
-something could not be checked (INCOMPLETE).
+The verdict knows two families: a `PromiseBrokenError` is evidence against the release (NO-GO); every other
+`SuiteError` means that something could not be checked (INCOMPLETE).
 """
 
 
 class SuiteError(Exception):
-    """Base of all errors the suite raises on purpose.
-
-    `message` is one sentence or two; `advice` is what to do next.
-    """
+    """Base of the errors that the suite raises on purpose; `advice` is what to do next."""
 
     def __init__(self, message: str, advice: str = "") -> None:
         super().__init__(message)

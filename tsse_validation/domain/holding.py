@@ -8,34 +8,19 @@ _Fact = TypeVar("_Fact")
 
 
 def hold(holds: object, message: str, advice: str = "") -> None:
-    """Hold a promise against what was found; `message` says what was found instead.
-
-    Raises:
-        PromiseBrokenError: it does not hold.
-
-    """
+    """Raise PromiseBrokenError when a promise does not hold; `message` says what was found instead."""
     if not holds:
         raise PromiseBrokenError(message, advice)
 
 
 def need(something: object, message: str, advice: str = "") -> None:
-    """Require something to check: without it nothing is proven, and nothing is broken.
-
-    Raises:
-        NotCheckedError: there is nothing.
-
-    """
+    """Raise NotCheckedError when there is nothing to check: nothing is proven then, and nothing is broken."""
     if not something:
         raise NotCheckedError(message, advice)
 
 
 def require(value: _Fact | None, what: str) -> _Fact:
-    """Return a fact that an earlier check has found out.
-
-    Raises:
-        BlockedError: it has not.
-
-    """
+    """Return a fact that an earlier check has found out; raises BlockedError when it has not."""
     if value is None:
         msg = f"blocked: {what} is not known, an earlier check did not get that far"
         raise BlockedError(msg)

@@ -1,7 +1,7 @@
 """Instants at the database's microsecond, always UTC-aware.
 
-The controller writes RFC 3339 with 0, 3, 6 or 9 digits of fraction (contract, preamble); Postgres keeps
-microseconds, so nanoseconds are cut off, never rounded: rounding could lift an instant past a window's end.
+The controller writes RFC 3339 with 0, 3, 6 or 9 digits of fraction (contract, preamble). Nanoseconds are cut off,
+as Postgres keeps microseconds: rounding could lift an instant past a window's end.
 """
 
 import re
@@ -26,12 +26,7 @@ def utc_now() -> datetime:
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """Parse an RFC 3339 instant and return it in UTC, cut to the microsecond.
-
-    Raises:
-        ValueError: the text is not RFC 3339 with a zone; a naive time is refused, not guessed.
-
-    """
+    """Return an RFC 3339 instant in UTC, cut to the microsecond; raises ValueError, also when it has no zone."""
     match = _RFC3339.fullmatch(text.strip())
     if match is None:
         msg = f"not an RFC 3339 timestamp with a zone: {text[:60]!r}"
@@ -46,10 +41,9 @@ def parse_rfc3339(text: str) -> datetime:
 
 
 def latest_meant(instant: datetime) -> datetime:
-    """Return the latest instant that a timestamp may stand for.
+    """Return the latest instant that a timestamp may stand for: fewer than six digits of fraction may be cut off.
 
-    Who writes fewer than six digits of fraction may have cut the rest off; so may one whose digits happen to end
-    in zeros, which costs a wait of a second at most.
+    Digits that happen to end in zeros look the same, which costs a wait of a second at most.
     """
     micros = instant.microsecond
     if micros == 0:
@@ -63,12 +57,7 @@ def format_rfc3339(instant: datetime) -> str:
 
 
 def require_utc(instant: datetime) -> datetime:
-    """Return the instant in UTC.
-
-    Raises:
-        ValueError: the instant is naive.
-
-    """
+    """Return the instant in UTC; raises ValueError when the instant is naive."""
     if instant.tzinfo is None:
         msg = f"naive datetime {instant.isoformat()}: every instant must carry its zone"
         raise ValueError(msg)
@@ -105,8 +94,6 @@ def _coerce(value: object) -> datetime:
 
 
 Instant = Annotated[
-    datetime,
-    BeforeValidator(_coerce),
-    PlainSerializer(format_rfc3339, return_type=str, when_used="json"),
+    datetime, BeforeValidator(_coerce), PlainSerializer(format_rfc3339, return_type=str, when_used="json")
 ]
 """A pydantic field type: RFC 3339 in, an aware UTC `datetime` inside, RFC 3339 out."""

@@ -1,9 +1,9 @@
-"""Looks at something again and again until it is as wanted, or the time is over: the only loop that sleeps."""
+"""Polls until a state is reached or the time is over, and reports the progress of long work."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 _Seen = TypeVar("_Seen")
 
@@ -55,3 +55,14 @@ def poll(
         if reached(value):
             break
     return value
+
+
+class Update(Protocol):
+    """Takes how much is done, of what total (`None`: unknown), what is done now, and rows since the last call."""
+
+    def __call__(self, done: int, total: int | None, message: str, *, rows: int = 0) -> None:
+        """Show it."""
+
+
+def quiet(done: int, total: int | None, message: str, *, rows: int = 0) -> None:
+    """Show nothing: an `Update` where nobody watches."""

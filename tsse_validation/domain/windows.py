@@ -35,7 +35,6 @@ class Window:
 
     Raises:
         ValueError: an end is naive, or the end lies before the start.
-
     """
 
     start: Instant
@@ -108,10 +107,10 @@ def in_slices(window: Window, slices: int) -> list[Window]:
 def asked_and_promised(
     covered: Window, start: datetime | None, end: datetime | None
 ) -> tuple[Window, Window | None]:
-    """Return the parity window that is asked for, and what of it the lake promises; `None` when that is nothing.
+    """Return the parity window that is asked for, and the part of it that the lake promises, or `None`.
 
-    By default a window ends with the covered range, and begins `SPOT_WINDOW` before. A single microsecond is one
-    only where that is what is asked for.
+    By default a window ends with the covered range, and begins `SPOT_WINDOW` before. A part of a single
+    microsecond counts only where exactly that is asked for.
     """
     until = end or covered.end
     asked = Window(start or min(until, covered.end) - SPOT_WINDOW, until)

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, to_micros
 from tsse_validation.domain.phrasing import count_of
-from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.shards import shard_of
 
@@ -22,7 +22,7 @@ FILE_ASPECTS = ("readable", "schema", "shard", "date", "order", "duplicates")
 
 @dataclass
 class FileProblem:
-    """One thing that is wrong with a file; where it is a matter of rows, how many, and of which sensors."""
+    """One fault of a file, and, where it is a fault of rows, how many and of which sensors."""
 
     file: LakeFile
     what: str
@@ -148,7 +148,6 @@ def _check_order(group: pa.Table, examined: _Examined) -> None:
 
 
 def _of_rows(group: pa.Table, chosen: Chosen) -> tuple[int, list[str]]:
-    """Return how many rows are chosen, and their sensors."""
     sensors: list[str] = pc.unique(group["sensor_id"].filter(pa.array(chosen))).to_pylist()
     return int(np.count_nonzero(chosen)), sensors
 

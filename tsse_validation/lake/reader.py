@@ -24,7 +24,7 @@ State = TypeVar("State", bound=BaseModel)
 
 @dataclass(frozen=True)
 class LakeFile:
-    """One Parquet file with where it stands: its partition date, shard and place, and its bytes."""
+    """One Parquet file: its partition date, its shard, its place (hot or cold) and its size in bytes."""
 
     path: Path
     day: date
@@ -35,11 +35,11 @@ class LakeFile:
 
 @dataclass(frozen=True)
 class LakeListing:
-    """What the lake's directories hold, from one walk over hot and cold.
+    """The files of the lake's directories, from one walk over hot and cold.
 
-    `files` are those a reader takes: of a date that stands in both places, the manifest's. `shadowed` are the
-    files of the other place. `temporary` are files in the making, or left over. `foreign` is anything else.
-    `named` are the manifest's dates.
+    A date in both places is read where the manifest says: `files` has those files, `shadowed` those of the other
+    place. `temporary` files are being written, or left over. `foreign` is anything else. `named` are the
+    manifest's dates.
     """
 
     files: tuple[LakeFile, ...]
@@ -61,13 +61,7 @@ class LakeReader:
         self.paths = paths
 
     def replication(self) -> Replication:
-        """Return `_state/replication.json`.
-
-        Raises:
-            PromiseBrokenError: it is missing, torn, or not what the contract promises.
-            AccessError: this user may not read it.
-
-        """
+        """Return `_state/replication.json`; raises PromiseBrokenError or AccessError when it cannot be read."""
         return self._state("replication.json", Replication)
 
     def manifest(self) -> Manifest:
@@ -75,12 +69,7 @@ class LakeReader:
         return self._state("manifest.json", Manifest)
 
     def listing(self) -> LakeListing:
-        """Walk hot and cold once.
-
-        Raises:
-            AccessError: a directory may not be read by this user.
-
-        """
+        """Walk hot and cold once."""
         manifest = self.manifest().metrics.partitions
         walk = _Walk()
         for location, root in self._roots():
@@ -118,8 +107,6 @@ class LakeReader:
 
 
 class _Walk:
-    """Gathers what a walk finds."""
-
     def __init__(self) -> None:
         self.files: list[LakeFile] = []
         self.temporary: list[Path] = []

@@ -1,7 +1,7 @@
 """Counts and reads the lake's rows through DuckDB: deduplicated, as of a watermark, bounded in memory.
 
-Of a key's copies the one with the newest `inserted_at` counts (contract section 4). Rows that the lake has taken
-up after the watermark under check are left out, so that replication may go on meanwhile.
+The copy of a key with the newest `inserted_at` counts (contract section 4). Rows that were inserted after the
+watermark are left out, so that replication may go on meanwhile.
 """
 
 import re
@@ -14,18 +14,17 @@ import duckdb
 import pyarrow as pa
 
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import add_digests, digest_days
+from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA, add_digests, digest_days
 from tsse_validation.domain.errors import AccessError, PromiseBrokenError, SuiteError
-from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake import sql as lake_sql
-from tsse_validation.lake.column_engine import column_engine
 from tsse_validation.lake.reader import LakeFile, LakeReader
+from tsse_validation.lake.sql import column_engine
 
 BATCH_BYTES = 12 * 1024 * 1024
-"""Bytes of Parquet that are digested before the progress is told: some two million rows, or a day."""
+"""Bytes of Parquet that are digested between two reports of progress: some two million rows, or a day."""
 SHARE_BYTES = 3 * 1024 * 1024
-"""Bytes of Parquet, about, among which copies are told apart at a time: that takes memory for all their rows."""
+"""About the bytes of Parquet that are searched for copies at a time: that needs memory for all their rows."""
 STREAMED_ROWS = 250_000
 """Rows taken from a query at a time: so much is held, however many a day has."""
 _RELISTS = 2
@@ -43,11 +42,11 @@ Result = TypeVar("Result")
 
 
 class LakeRows:
-    """Reads rows of one lake.
+    """Reads the rows of one lake.
 
     A file that compaction replaces or retention moves meanwhile is looked for again, a bounded number of times. A
-    file that cannot be read is set aside and named by `unreadable`, so that it does not hide what the others hold:
-    whoever digests or compares must look there, for what is set aside is proven by nobody.
+    file that cannot be read is set aside and listed in `unreadable`: nothing proves the rows in it, so callers
+    must look there.
     """
 
     def __init__(self, reader: LakeReader) -> None:
@@ -63,14 +62,10 @@ class LakeRows:
         return {file: reason for file, reason in self._reasons.items() if file in there}
 
     def counts(self, scope: Scope, not_due: pa.Table) -> dict[str, tuple[int, int]]:
-        """Count each sensor's distinct keys in a window; returns `(keys, pending)`.
+        """Count each sensor's distinct keys in a window of at most a few days; returns `(keys, pending)`.
 
-        `not_due` is a table of `(sensor_id, ts)` which Postgres does not owe yet; `pending` are those of them
-        that the lake holds in an older version. Give at most a few days at a time. Nothing is set aside here.
-
-        Raises:
-            PromiseBrokenError: a file cannot be read.
-
+        `not_due` is a table of the keys `(sensor_id, ts)` that are not due yet; `pending` counts those of them
+        that the lake holds in an older version. No file is set aside here.
         """
 
         def query(connection: Connection, files: Sequence[LakeFile]) -> dict[str, tuple[int, int]]:
@@ -80,23 +75,14 @@ class LakeRows:
         return self._with_files(scope.window, query, empty={}, set_aside=False, not_due=not_due.cast(KEY_SCHEMA))
 
     def newest_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> pa.Table:
-        """Return the newest row of each key of some sensors in a window; give at most a day at a time.
-
-        Raises:
-            PromiseBrokenError: the lake cannot be read, and no single file is the reason.
-
-        """
+        """Return the newest row of each key of some sensors in a window; give at most a day at a time."""
         return self._table(lake_sql.NEWEST_OF_WANTED, scope, ROW_SCHEMA, wanted=_wanted(sensor_ids))
 
     def digests(self, scope: Scope, not_due: pa.Table, *, hashed: bool = True) -> Iterator[tuple[Scope, pa.Table]]:
         """Yield the digests of the lake's newest rows, without those not due, a few days at a time.
 
-        Each table is in `digest.DIGEST_SCHEMA`, and comes with the part of the scope that it is of. A shard-day
-        in one file holds each key once, and is not searched for copies: should it hold some, its digest differs.
-
-        Raises:
-            PromiseBrokenError: the lake cannot be read, and no single file is the reason.
-
+        Each table is in `digest.DIGEST_SCHEMA`, with the part of the scope that it covers. A shard-day in one file
+        should hold each key once and is not searched for copies: with one, its digest differs.
         """
 
         def query(connection: Connection, files: Sequence[LakeFile]) -> pa.Table:
@@ -118,12 +104,12 @@ class LakeRows:
     def copies_in_a_file(self, scope: Scope, sensor_ids: Sequence[str]) -> pa.Table:
         """Return the keys that stand more than once in one file, as `(sensor_id, ts)`: a fault of the writer.
 
-        A key that stands in several files waits for compaction, and is no fault (contract section 4).
+        A key in several files waits for compaction, and is no fault (contract section 4).
         """
         return self._table(lake_sql.COPIES_OF_WANTED, scope, KEY_SCHEMA, wanted=_wanted(sensor_ids))
 
     def elsewhere(self, day: date, keys: pa.Table) -> dict[Key, LakeFile]:
-        """Look for rows of a date that are missing there: in files of other dates, and of the place not taken.
+        """Look for missing rows of a date in files of other dates, and of the place that is not read.
 
         `keys` is a table of `(sensor_id, ts)`. The first call reads the `ts` of the whole lake.
         """
@@ -142,7 +128,6 @@ class LakeRows:
         return [file for file in self._listing.files if file.day in wanted]
 
     def _files_straying_from(self, day: date) -> Sequence[LakeFile]:
-        """Return the files of other dates that hold rows of a date."""
         if self._straying is None:
             none: Mapping[date, Sequence[LakeFile]] = {}
             self._straying = self._with(lambda: self._listing.files, self._find_straying, empty=none)
@@ -281,7 +266,7 @@ def _why_broken(file: LakeFile) -> str | None:
 
 
 def _unreadable(error: Exception, files: Sequence[LakeFile]) -> SuiteError:
-    """Tell a file that is broken, which is the lake's fault, from what keeps us from reading it, which is not."""
+    """Tell a broken file, which is the lake's fault, from our own lack of rights or memory, which is not."""
     days = sorted({file.day for file in files})
     reason = _in_one_line(error)
     if _OUT_OF_MEMORY in reason:
@@ -296,7 +281,7 @@ def _unreadable(error: Exception, files: Sequence[LakeFile]) -> SuiteError:
 
 
 def _is_ours(error: Exception, reason: str) -> bool:
-    """Whether an error comes of our own rights or memory, and says nothing of the file."""
+    """Whether an error comes from our own rights or memory, and says nothing of the file."""
     return isinstance(error, PermissionError) or "Permission denied" in reason or _OUT_OF_MEMORY in reason
 
 

@@ -1,10 +1,33 @@
-"""What we ask of the lake's files, in DuckDB's SQL: copies apart, as of a watermark (contract section 4)."""
+"""The questions to the lake's files in DuckDB's SQL (contract section 4), and the engine that answers them."""
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
 
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import to_micros
 from tsse_validation.lake.reader import LakeFile
+
+MEMORY_LIMIT = "320MB"
+
+
+@contextmanager
+def column_engine(**tables: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an empty DuckDB with some Arrow tables in it; it spills to the temp directory beyond its memory."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY_LIMIT,
+        "threads": 2,
+        "temp_directory": tempfile.gettempdir(),
+    }
+    with duckdb.connect(":memory:", config=config) as connection:
+        connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+        for name, table in tables.items():
+            connection.register(name, table)
+        yield connection
+
 
 _KEY = "sensor_id, ts"
 _ROW = "sensor_id, ts, value, quality, inserted_at"
@@ -53,7 +76,7 @@ NEWEST_OF_SHARE = _NEWEST_OF.format(rows=f"{ROWS} {_OF_SHARE}")
 """The same of one share of the sensors; takes the parameters `shares` and `share` too."""
 
 REPEATED_OF_SHARE = _REPEATED_OF.format(rows=f"{_ROWS_AND_FILE} {_OF_SHARE}")
-"""Rows whose key stands in the same file before, of one share of the sensors."""
+"""Rows that repeat a key of their own file, of one share of the sensors."""
 
 _REPEATED_OF_WANTED = _REPEATED_OF.format(rows=_OF_WANTED.format(rows=_ROWS_AND_FILE))
 COPIES_OF_WANTED = f"SELECT DISTINCT {_KEY} FROM ({_REPEATED_OF_WANTED})"  # noqa: S608
@@ -63,13 +86,13 @@ PENDING = f"SELECT DISTINCT {_KEY} FROM ({_AS_OF.format(columns=_KEY)}) SEMI JOI
 """Keys that the lake holds and that are in the table `not_due`."""
 
 ALL_OF_A_FILE = f"SELECT {_ROW} FROM {_FILES}"  # noqa: S608
-"""Every row of some files, wherever it belongs; takes no parameters but the files."""
+"""Every row of some files; takes no parameters but the files."""
 
 STRAYING = f"SELECT DISTINCT ts::DATE, filename FROM {_FILES} WHERE ts::DATE <> {_DATE}"  # noqa: S608
-"""Dates of which a file of another date holds rows; takes no parameters but the files."""
+"""Dates with rows in a file of another date; takes no parameters but the files."""
 
 STANDING_IN = f"SELECT DISTINCT sensor_id, ts, filename FROM {_FILES} SEMI JOIN keys USING (sensor_id, ts)"  # noqa: S608
-"""In which of some files the keys of the table `keys` stand; takes no parameters but the files."""
+"""The files that hold keys of the table `keys`; takes no parameters but the files."""
 
 
 def without_not_due(statement: str) -> str:

@@ -1,7 +1,7 @@
-"""The runbook's spot check by the controller's own parity job, with lateness told from loss."""
+"""The runbook's spot check by the controller's own parity job, which tells late rows from lost ones."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
@@ -11,12 +11,36 @@ from tsse_validation.domain.errors import JobFailedError, NotCheckedError, Promi
 from tsse_validation.domain.instants import format_rfc3339, latest_meant
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
-from tsse_validation.parity.job_counts import JobCount, unexplained_by_lateness
 from tsse_validation.runlog.records import CountRow, CountsTaken
 from tsse_validation.settings.definitions import Settings
 
+
+@dataclass(frozen=True)
+class JobCount:
+    """One sensor's counts by the controller's job, in one round."""
+
+    sensor_id: str
+    postgres: int
+    lake: int
+
+
+def unexplained_by_lateness(first: Sequence[JobCount], second: Sequence[JobCount]) -> list[JobCount]:
+    """Return the sensors whose mismatch late arrivals cannot explain.
+
+    `second` was counted over the same window after the watermark had passed the time of `first`. Every row that
+    `first` saw in Postgres was inserted before that, so the lake must hold it by now, and nothing but rows of
+    Postgres: ``first.postgres ≤ second.lake ≤ second.postgres``. New late arrivals raise only the right side.
+    """
+    before = {count.sensor_id: count.postgres for count in first}
+    return [
+        count
+        for count in second
+        if not before.get(count.sensor_id, count.postgres) <= count.lake <= count.postgres
+    ]
+
+
 _ROUNDS = 3
-"""Counts after the first, before a mismatch is told: a row upserted in two counts is not due in either."""
+"""Counts after the first, before a mismatch is reported: a row upserted during two counts is due in neither."""
 NARROWEST = timedelta(hours=1)
 """How far a mismatch is narrowed down where only counts by the job are to be had."""
 
@@ -56,31 +80,25 @@ class MismatchError(PromiseBrokenError):
         super().__init__(f"{count_of(len(lost), 'sensor')} differing within {window}.")
         self.window = window
         self.result = spot.result
-        # not late, whatever was thought at first: that is why this is raised
+        # none is late, though the first count took some for that
         self.counts = spot.counts().model_copy(update={"late": ()})
         self.lost = tuple(lost)
 
 
+@dataclass
 class SpotChecker:
     """Counts windows by the controller's job; timeouts are in seconds.
 
-    `own_count` counts a window by our own reading, where that is possible: it tells late rows from lost at once.
+    `own_count` counts a window by our own reading, where that is possible, and so tells late rows from lost ones
+    at once.
     """
 
-    def __init__(
-        self,
-        jobs: JobRunner,
-        watch: ReplicationWatch,
-        *,
-        job_timeout: float,
-        settle_timeout: float,
-        own_count: Callable[[Window], Sequence[CountRow]] | None = None,
-    ) -> None:
-        self._jobs = jobs
-        self._watch = watch
-        self._job_timeout = job_timeout
-        self._settle_timeout = settle_timeout
-        self._own_count = own_count
+    jobs: JobRunner
+    watch: ReplicationWatch
+    _: KW_ONLY
+    job_timeout: float
+    settle_timeout: float
+    own_count: Callable[[Window], Sequence[CountRow]] | None = None
 
     @classmethod
     def from_settings(
@@ -91,22 +109,14 @@ class SpotChecker:
         own_count: Callable[[Window], Sequence[CountRow]] | None = None,
     ) -> "SpotChecker":
         """Count with the settings' timeouts."""
-        return cls(
-            jobs,
-            watch,
-            job_timeout=settings.job_timeout,
-            settle_timeout=settings.settle_timeout,
-            own_count=own_count,
-        )
+        times = {"job_timeout": settings.job_timeout, "settle_timeout": settings.settle_timeout}
+        return cls(jobs, watch, **times, own_count=own_count)
 
     def check(self, window: Window, sensor_ids: Sequence[str], sample: int, *, purpose: str) -> SpotCheck:
         """Count a window, and look again at what differs once the watermark has passed the first count.
 
-        Raises:
-            MismatchError: sensors differ, and not by rows that arrived late.
-            NotCheckedError: no sensor was counted.
-            JobFailedError: the job failed for another reason than a mismatch.
-
+        Raises MismatchError when sensors differ, other than by late rows; NotCheckedError when no sensor was
+        counted; JobFailedError when the job failed for another reason than a mismatch.
         """
         try:
             counted = self._run(window, sensor_ids, sample, purpose, fail_on_mismatch=True)
@@ -118,7 +128,7 @@ class SpotChecker:
         first = _differing(counted.result)
         if not first:
             return SpotCheck(counted.result, ())
-        if self._own_count is not None and not _unexplained_by_own(first, self._own_count(window)):
+        if self.own_count is not None and not _unexplained_by_own(first, self.own_count(window)):
             return SpotCheck(counted.result, tuple(first))
         # by the controller's clock, which its watermark goes by too
         return self._again(window, first, purpose, _counted_by(counted.job))
@@ -126,16 +136,16 @@ class SpotChecker:
     def narrow(self, window: Window, count: JobCount, posts_kept: int) -> list[tuple[Window, JobCount]]:
         """Narrow one sensor's mismatch down to the hour by halving its window, one job a step.
 
-        Only one half is counted, the other is what remains. It stops early where one side has no row at all, and
-        where the POST budget has `posts_kept` left. Two faults of opposite sign within one half cancel, and are
-        not found this way: counts prove little.
+        The job counts one half; the other half is the remainder. This stops early where one side has no row, and
+        where the POST budget has `posts_kept` left. Two faults of opposite sign within one half cancel out and are
+        not found.
         """
         found: list[tuple[Window, JobCount]] = []
         open_ends = [(window, count)]
         while open_ends:
             part, total = open_ends.pop()
             narrow_enough = part.end - part.start <= NARROWEST or not (total.postgres and total.lake)
-            if narrow_enough or self._jobs.core.budget.available() <= posts_kept:
+            if narrow_enough or self.jobs.core.budget.available() <= posts_kept:
                 found.append((part, total))
                 continue
             left, right = part.halves()
@@ -146,10 +156,10 @@ class SpotChecker:
         return sorted(found, key=lambda part: part[0])
 
     def _again(self, window: Window, first: list[JobCount], purpose: str, counted_at: datetime) -> SpotCheck:
-        """Count the sensors that differ again, each time once the watermark has passed the count before.
+        """Count the differing sensors again, each time once the watermark has passed the count before.
 
-        A sensor is settled when both sides are equal, and lost when lateness explains none of the rounds. One that
-        is neither has rows that keep arriving, behind which a lost one could hide: counts cannot tell.
+        A sensor is settled when both sides are equal, and lost when lateness explains none of the rounds. Any
+        other sensor has rows that keep arriving, and counts cannot tell whether a lost row is among them.
         """
         before, open_ends = first, [count.sensor_id for count in first]
         surely: set[str] = set(open_ends)
@@ -172,10 +182,10 @@ class SpotChecker:
     def _after(
         self, counted_at: datetime, window: Window, sensor_ids: Sequence[str], purpose: str
     ) -> FinishedJob[ParityResult]:
-        self._watch.wait_until(
+        self.watch.wait_until(
             lambda state: state.computed_through_ts is not None and state.computed_through_ts >= counted_at,
             f"A watermark past {format_rfc3339(counted_at)}, which tells late rows from lost ones,",
-            self._settle_timeout,
+            self.settle_timeout,
         )
         return self._run(window, sensor_ids, len(sensor_ids), purpose, fail_on_mismatch=False)
 
@@ -189,13 +199,13 @@ class SpotChecker:
             "sample": sample,
             "fail_on_mismatch": fail_on_mismatch,
         }
-        finished = self._jobs.run(PARITY_JOB, params, ParityResult, purpose=purpose, timeout=self._job_timeout)
+        finished = self.jobs.run(PARITY_JOB, params, ParityResult, purpose=purpose, timeout=self.job_timeout)
         _plausible(finished.result, window, sensor_ids)
         return finished
 
 
 def _counted_by(job: Job) -> datetime:
-    """Return an instant by which a completed job had counted, whatever its timestamps leave off."""
+    """Return an instant by which a completed job had counted, even if its timestamps are cut off."""
     return latest_meant(job.completed_at or job.updated_at)
 
 

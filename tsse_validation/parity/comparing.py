@@ -1,7 +1,7 @@
-"""Compares the two sides: counts against counts, and rows against rows. Pure; the reading is done elsewhere.
+"""Compares counts with counts, and rows with rows. Pure: the reading is done elsewhere.
 
-The truth for a key `(sensor_id, ts)` is the Postgres row. A value is compared by its bits: NaN equals NaN, and
-−0.0 is not 0.0. Rows that are not due yet, and what the lake still holds of them, count on neither side.
+The truth for a key `(sensor_id, ts)` is the Postgres row. Values are compared by their bits: NaN equals NaN, and
+−0.0 is not 0.0. Rows that are not due yet count on neither side.
 """
 
 from collections import Counter
@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 
 from tsse_validation.clients.postgres import DueCount
 from tsse_validation.domain.contract import ParityResult
-from tsse_validation.domain.schemas import KEY_SCHEMA
-from tsse_validation.lake.column_engine import column_engine
+from tsse_validation.domain.digest import KEY_SCHEMA
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.rows import Key
+from tsse_validation.lake.sql import column_engine
 from tsse_validation.runlog.records import CountRow
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.fields import Level
@@ -71,10 +71,10 @@ def compare_counts(
 
 
 def sum_by_sensor(rows: Iterable[CountRow], sensor_ids: Iterable[str]) -> list[CountRow]:
-    """Add up the days of each sensor; a sensor without any row stands there with zeros.
+    """Add up the days of each sensor; a sensor without any row gets zeros.
 
-    A sensor matches only when each of its days does: a row lost on one day and one doubled on another do not
-    make it whole.
+    A sensor matches only when each of its days does: a lost row and a doubled one on another day do not cancel
+    out.
     """
     totals = {sensor_id: CountRow(sensor_id, None, 0, 0, 0, 0, matches=True) for sensor_id in sensor_ids}
     for sensor_id, days in groupby(sorted(rows, key=lambda row: row.sensor_id), key=lambda row: row.sensor_id):
@@ -92,12 +92,8 @@ def sum_by_sensor(rows: Iterable[CountRow], sensor_ids: Iterable[str]) -> list[C
 
 
 def proven_days(result: RunResult) -> dict[date, list[CountRow]]:
-    """Return the UTC days that an earlier run has proven by digest: as a whole, and all sensors alike.
-
-    A day of which a run has seen only a part is not proven by it, nor one on which any sensor differed, nor any by
-    a run that compared counts alone.
-    """
-    # counts of earlier versions tell no level: it is that of the run's settings
+    """Return the UTC days that an earlier run has proven by digest: whole days on which every sensor matched."""
+    # counts of earlier versions have no level: it is that of the run's settings
     of_run = next(
         (setting.value for setting in result.started.settings if setting.name == "level"), Level.COUNT.value
     )
@@ -119,8 +115,8 @@ def proven_days(result: RunResult) -> dict[date, list[CountRow]]:
 def disagreements_with_job(job: ParityResult, ours: Iterable[CountRow]) -> list[str]:
     """Return where the controller's counts cannot be right, given our own of the same window.
 
-    Ours are as of an earlier watermark; the job counts a moment later, and need not tell due rows from others.
-    So each of its counts may lie anywhere from the rows that were due to those and all that are not due yet.
+    Ours are as of an earlier watermark; the job counts a moment later, and may count rows that are not due yet.
+    Each of its counts may therefore lie anywhere between the due rows and the due rows plus those not due yet.
     """
     known = {row.sensor_id: row for row in ours}
     disagreements = []
@@ -160,8 +156,8 @@ def without_keys(rows: pa.Table, not_due: pa.Table) -> tuple[pa.Table, pa.Table]
 def compare_digests(postgres: pa.Table, lake: pa.Table, not_due: pa.Table, pending: pa.Table) -> list[CountRow]:
     """Put the digests of both sides side by side: a row for each sensor and day of either, in order.
 
-    `postgres` and `lake` are in `digest.DIGEST_SCHEMA`, over due rows only; `not_due` and `pending` are keys. A
-    row matches when count, first and last `ts`, and digest are all the same.
+    `postgres` and `lake` are in `digest.DIGEST_SCHEMA`, of due rows only; `not_due` and `pending` are keys. A row
+    matches when count, first and last `ts`, and digest are equal.
     """
     with column_engine(postgres=postgres, lake=lake, not_due=not_due, pending=pending) as engine:
         return [CountRow(*row) for row in engine.execute(_SIDE_BY_SIDE).fetchall()]
@@ -194,11 +190,11 @@ class DayFiles:
 
 @dataclass(frozen=True)
 class DayComparison:
-    """The rows of one day that differ, with what triage needs to tell why.
+    """The rows of one day that differ, with what their diagnosis needs.
 
-    `due` counts the rows of Postgres that must be in the lake, by sensor; `differences` has a row for each that
-    is not there as it should be (columns as in `_DIFFERENCES`); `kept` are each sensor's rows that are on both
-    sides; `files` are the day's; `elsewhere` tells in which file a row stands that is missing in these.
+    `due` counts the rows that must be in the lake, by sensor. `differences` has the columns of `_DIFFERENCES`.
+    `kept` are each sensor's rows that are on both sides. `elsewhere` names the file in which a missing row stands
+    instead.
     """
 
     day: date
@@ -220,17 +216,12 @@ class DayComparison:
 
 
 def diff_rows(
-    day: date,
-    postgres: pa.Table,
-    lake: pa.Table,
-    not_due: pa.Table,
-    copies: pa.Table,
-    files: DayFiles,
+    day: date, postgres: pa.Table, lake: pa.Table, not_due: pa.Table, copies: pa.Table, files: DayFiles
 ) -> DayComparison:
-    """Compare some sensors, or all, on one day row by row.
+    """Compare some or all sensors on one day row by row.
 
-    `postgres` holds the due rows, `lake` the newest row of each key, both in the lake's schema; `not_due` the
-    keys that Postgres does not owe yet, `copies` those that stand in one file of the lake more than once.
+    `postgres` holds the due rows and `lake` the newest row of each key, both in the lake's schema. `not_due` are
+    the keys that are not due yet, `copies` those that stand in one file more than once.
     """
     sides = {"postgres": _with_bits(postgres), "lake": _with_bits(lake)}
     with column_engine(**sides, not_due=not_due, copies=copies) as engine:

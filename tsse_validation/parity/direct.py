@@ -1,7 +1,7 @@
 """Reads both sides and compares them: the suite's own evidence, independent of the controller.
 
-Digests first, rows only where digests differ: a full proof moves a line for each sensor and day in place of the
-rows, and names the exact rows that differ all the same.
+Digests come first, rows only where digests differ: a full proof transfers one line for each sensor and day, and
+still names the exact rows that differ.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from tsse_validation.clients.postgres import PostgresClient, Snapshot
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import add_digests, digest_days
-from tsse_validation.domain.progress_update import Update, quiet
+from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.rows import LakeRows
@@ -66,11 +66,10 @@ class WindowCount:
 class DirectProof:
     """Compares Postgres and the lake by our own reading, over one connection.
 
-    The coverage is read before all else: every row due at its watermark was in place by then, and what replication
-    adds meanwhile lies after it. One race is left: a row that is upserted after the snapshot, and whose older
-    version a compaction then takes out of the lake before we have read it, looks lost. So whatever differs is
-    looked at again, the lake first and Postgres after: a row that is due in the later snapshot was current all the
-    time before, and nothing newer can have displaced it.
+    The coverage is read first: every row due at its watermark was in the lake by then, and replication adds only
+    later ones. One race is left. A row that is upserted after the snapshot, and whose older version a compaction
+    removes before we read it, looks lost. So whatever differs is read again, the lake first and Postgres after: a
+    row that is due in the later snapshot was current all the time, and no newer version can have displaced it.
     """
 
     def __init__(self, postgres: PostgresClient, lake: LakeReader) -> None:
@@ -118,12 +117,12 @@ class DirectProof:
         return WindowCount(scope.window, rows)
 
     def _settled(self, rows: list[CountRow], scope: Scope, *, hashed: bool) -> list[CountRow]:
-        """Look at the sensor-days that differ again, and take what is then found in their place.
+        """Read the sensor-days that differ again, and replace them by the result.
 
-        What stands in a file that cannot be read is not known: no sensor-day of its shard matches.
+        The rows of an unreadable file are not known: no sensor-day of its shard matches.
         """
         settled = [row for row in rows if row.matches]
-        for part, sensor_ids in in_groups(scope, (row for row in rows if not row.matches)):
+        for part, sensor_ids in _in_groups(scope, (row for row in rows if not row.matches)):
             settled += self._look_again(part, sensor_ids, hashed=hashed)
         if unknown := {(file.day, file.shard) for file in self.unreadable}:
             settled = [
@@ -150,11 +149,11 @@ class DirectProof:
     def compare_rows(
         self, scope: Scope, sensor_days: Iterable[CountRow], on_day: Update = quiet
     ) -> Iterator[DayComparison]:
-        """Compare the sensor-days given row by row, and yield each day as it is done, a large one in parts.
+        """Compare sensor-days row by row, and yield each day as it is done, a large one in parts.
 
-        A part has some `GROUP_ROWS` rows, and all of a sensor's that day.
+        A part has about `GROUP_ROWS` rows, and all of a sensor's that day.
         """
-        groups = list(in_groups(scope, sensor_days))
+        groups = list(_in_groups(scope, sensor_days))
         days = sorted({part.window.start.date() for part, _ in groups})
         for part, sensor_ids in groups:
             compared = self._compare(part, sensor_ids)
@@ -179,7 +178,7 @@ class DirectProof:
         return self._listed[1].unreadable if self._listed is not None else {}
 
     def _rows(self, coverage: Coverage) -> LakeRows:
-        """Return the lake as it was listed for a coverage: what was due then is in those files, or their heirs."""
+        """Return the lake as listed for a coverage: rows due then are in those files, or in what replaced them."""
         if self._listed is None or self._listed[0] != coverage:
             self._listed = (coverage, LakeRows(self._lake))
         return self._listed[1]
@@ -189,7 +188,7 @@ def _rows_of(digests: pa.Table) -> int:
     return int(pc.sum(digests["rows"]).as_py() or 0)
 
 
-def in_groups(scope: Scope, sensor_days: Iterable[CountRow]) -> Iterator[tuple[Scope, list[str]]]:
+def _in_groups(scope: Scope, sensor_days: Iterable[CountRow]) -> Iterator[tuple[Scope, list[str]]]:
     """Split sensor-days by day, and a day's sensors so that a group has some `GROUP_ROWS` rows."""
     by_day = defaultdict[date, list[CountRow]](list)
     for row in sensor_days:

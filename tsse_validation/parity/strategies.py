@@ -61,7 +61,6 @@ class Landmarks:
 
     Raises:
         ValueError: an instant is naive, or lies outside.
-
     """
 
     covered: Window
@@ -103,7 +102,6 @@ def _random(marks: Landmarks) -> st.SearchStrategy[Window]:
 
 
 def _day_boundary(marks: Landmarks) -> st.SearchStrategy[Window]:
-    """Begin or end within a microsecond of midnight UTC."""
     # a covered window that ends with a day's last microsecond ends beside the next day's midnight
     around = Window(marks.covered.start - MICROSECOND, marks.covered.end + MICROSECOND)
     midnights = [
@@ -124,14 +122,12 @@ def _day_boundary(marks: Landmarks) -> st.SearchStrategy[Window]:
 
 
 def _backfill_start(marks: Landmarks) -> st.SearchStrategy[Window]:
-    """Begin at the first covered microseconds."""
     return _span(
         marks.covered, st.integers(0, 2).map(lambda n: _inside(marks, marks.covered.start + n * MICROSECOND))
     )
 
 
 def _watermark(marks: Landmarks) -> st.SearchStrategy[Window]:
-    """End at the last covered microseconds."""
     longest = LONGEST_RANDOM_DAYS * (DAY // MICROSECOND)
     return st.builds(
         lambda back, micros: _ending(marks, marks.covered.end - back * MICROSECOND, micros),
@@ -141,14 +137,12 @@ def _watermark(marks: Landmarks) -> st.SearchStrategy[Window]:
 
 
 def _single_row(marks: Landmarks) -> st.SearchStrategy[Window]:
-    """Hold exactly the microsecond of a row."""
     if not marks.row_instants:
         return _random(marks)
     return st.sampled_from(list(marks.row_instants)).map(lambda at: Window(at, at))
 
 
 def _beside_a_row(marks: Landmarks) -> st.SearchStrategy[Window]:
-    """End a microsecond before a row, or begin one after it: the row must not be counted."""
     if not marks.row_instants:
         return _random(marks)
     after = st.builds(
@@ -167,7 +161,6 @@ def _beside_a_row(marks: Landmarks) -> st.SearchStrategy[Window]:
 
 
 def _empty(marks: Landmarks) -> st.SearchStrategy[Window]:
-    """Hold a single random microsecond, where hardly ever a row lies."""
     return _instants(marks.covered.start, marks.covered.end).map(lambda at: Window(at, at))
 
 
@@ -197,7 +190,6 @@ def windows(marks: Landmarks, edge: str) -> st.SearchStrategy[Window]:
 
     Raises:
         ValueError: there is no such edge.
-
     """
     if edge not in EDGES:
         msg = f"no edge is called {edge!r}: there are {', '.join(EDGES)}"

@@ -1,8 +1,8 @@
 """The runbook's steps in pytest: options, order, recording and fixtures.
 
-pytest loads this module wherever the package is installed, so it does nothing outside the suite: `command_line`
-brings the options, and the runbook's `conftest.py` all the rest. A start in a checkout is the suite's own; so is
-`tsse-validate run`, which names `command_line` by itself.
+pytest loads this module wherever the package is installed, so it does nothing outside the suite. In a checkout it
+loads `command_line`, which has the options; the runbook's `conftest.py` loads the rest. `tsse-validate run` loads
+`command_line` itself.
 """
 
 from pathlib import Path

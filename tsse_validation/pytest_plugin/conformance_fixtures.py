@@ -28,7 +28,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _named(config: pytest.Config, item: pytest.Item) -> bool:
-    """Whether the command line names the file that a test is in."""
     paths = (config.invocation_params.dir / argument.split("::", 1)[0] for argument in config.args)
     return any(path.resolve() == item.path for path in paths)
 

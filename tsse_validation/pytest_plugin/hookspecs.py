@@ -23,7 +23,6 @@ def pytest_tsse_provide_stack(
 
     Raises (on entry):
         StackError: the stack cannot be started; what was started is gone again.
-
     """
 
 

@@ -12,8 +12,8 @@ from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import load_settings
 from tsse_validation.settings.places import places_in_the_lake
 from tsse_validation.steps.interrupts import interrupt_on_sigterm
-from tsse_validation.steps.live_stack import absent_capabilities
 from tsse_validation.steps.run import ValidationRun, begin_run
+from tsse_validation.steps.validated_stack import absent_capabilities
 from tsse_validation.suite_home import RUNBOOK_DIR
 
 RUN = pytest.StashKey[ValidationRun]()
@@ -56,12 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _keep_out_of_the_lake(config: pytest.Config, settings: Settings) -> None:
-    """Refuse what pytest itself would write into the lake.
-
-    Raises:
-        SettingsError: a place for its files lies there.
-
-    """
+    """Raise SettingsError where pytest itself would write into the lake."""
     given = {"--html": "htmlpath", "--junitxml": "xmlpath", "--basetemp": "basetemp"}
     places = {name: Path(str(path)) for name, dest in given.items() if (path := config.getoption(dest, None))}
     if complaints := list(places_in_the_lake(settings, {**places, "pytest's root": config.rootpath})):
@@ -69,9 +64,8 @@ def _keep_out_of_the_lake(config: pytest.Config, settings: Settings) -> None:
 
 
 def _given(config: pytest.Config) -> dict[str, object]:
-    """Return what the command line gives, by the name of the setting."""
     given = given_settings(config.option)
-    # pytest-base-url knows its own environment variable and ini key beside its option
+    # pytest-base-url has an environment variable and an ini key of its own, too
     if base_url := config.getoption("base_url") or config.getini("base_url"):
         given["base_url"] = base_url
     return given

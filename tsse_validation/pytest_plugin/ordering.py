@@ -38,9 +38,7 @@ class Step:
 def step_of(item: pytest.Item) -> Step | None:
     """Return the step of a test, or `None` when it is no part of the runbook.
 
-    Raises:
-        pytest.UsageError: the marker is not used as `step(n, needs=[…])`.
-
+    Raises pytest.UsageError when the marker is not used as `step(n, needs=[…])`.
     """
     marker = item.get_closest_marker("step")
     if marker is None:
@@ -76,7 +74,7 @@ def pytest_mark_what_our_own_stack_allows(config: pytest.Config, items: list[pyt
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the steps into runbook order, whatever order they were collected in, and write the plan down."""
+    """Sort the steps into runbook order, and record the plan."""
     steps = {item.nodeid: step_of(item) for item in items}
     last = max(CHECKS.values(), key=lambda spec: spec.step).step + 1
     lines = {key: line for line, key in enumerate(CHECKS)}
@@ -109,10 +107,8 @@ def check_id(item: pytest.Item) -> str:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out what cannot be checked: a step whose need is not there, a check without what it reads.
 
-    Raises:
-        BlockedError: a step that this one needs failed, or did not run.
-        NotCheckedError: what the check reads cannot be looked at on this stack.
-
+    Raises BlockedError when a step that this one needs failed, or did not run; NotCheckedError when what the check
+    reads cannot be looked at on this stack.
     """
     run, step = item.config.stash.get(RUN, None), step_of(item)
     if run is None or step is None:

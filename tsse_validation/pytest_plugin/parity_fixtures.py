@@ -1,31 +1,29 @@
-"""What steps 5 and 6 work on: the covered scope, the counts, the comparison of every row."""
+"""What steps 5 to 7 work on: the covered range, the counts, the rows, the random windows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
 
-from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.clients.postgres import ActiveJob, PostgresClient
-from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.clients.postgres import ActiveJob
+from tsse_validation.clients.watch import ControllerClock, ReplicationWatch
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
-from tsse_validation.lake.file_checks import FileFindings
-from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.by_job import SpotChecker
 from tsse_validation.parity.direct import DirectProof
+from tsse_validation.parity.strategies import Landmarks
 from tsse_validation.runlog.records import CountRow, Finding
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps import proving
-from tsse_validation.steps.check import Check
-from tsse_validation.steps.inspecting import AspectComparison, compare_inspections, watch_by_file, watch_by_jobs
+from tsse_validation.steps.drawing import draw_by_job, draw_directly, find_landmarks
+from tsse_validation.steps.inspecting import compare_inspections, watch_by_file, watch_by_jobs
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
-from tsse_validation.steps.run import Facts, ValidationRun
+from tsse_validation.steps.run import Check, Facts, ValidationRun
 from tsse_validation.steps.scoping import covered_scope, hold_cold_dates, spot_scope
 from tsse_validation.steps.spot_checking import reads_directly
 from tsse_validation.steps.validated_stack import Stack
@@ -46,18 +44,16 @@ def postgres_ahead(request: pytest.FixtureRequest, stack: Stack, clock: Controll
 
 @pytest.fixture(scope="session")
 def lake_recorder(run: ValidationRun, clock: ControllerClock) -> LakeRecorder:
-    """Write down how the lake stands whenever a check looks."""
+    """Record the state of the lake whenever a check reads it."""
     return LakeRecorder(run, clock)
 
 
 @pytest.fixture(scope="session")
 def active_lake_jobs(request: pytest.FixtureRequest, stack: Stack) -> Callable[[], Sequence[ActiveJob] | None]:
-    """Return what tells the lake jobs that wait or run now, or `None` where we cannot see them."""
-    return (
-        (lambda: None)
-        if stack.conninfo is None
-        else partial(active_jobs_seen, request.getfixturevalue("postgres"))
-    )
+    """Return a function that returns the waiting and running lake jobs, or `None` where it cannot see them."""
+    if stack.conninfo is None:
+        return lambda: None
+    return partial(active_jobs_seen, request.getfixturevalue("postgres"))
 
 
 @pytest.fixture(scope="session")
@@ -84,16 +80,13 @@ def covered(
     return covered_scope(settings, watch.read(), cold=inspection.cold_path is not None, now=clock.now())
 
 
-@pytest.fixture(scope="session")
-def both_inspections(lake: LakeReader, jobs: JobRunner, settings: Settings) -> Mapping[str, AspectComparison]:
-    """Inspect by the API and by the files, and compare."""
-    return compare_inspections(lake, jobs, settings)
-
-
-@pytest.fixture(scope="session")
-def examined_files(lake: LakeReader, progress: ProgressReporter) -> FileFindings:
-    """Look into every file of the lake."""
-    return examine_files(lake, progress)
+# Where the parameters of a step's function are fixtures' names, the function is a fixture as it stands.
+both_inspections = pytest.fixture(scope="session")(compare_inspections)
+examined_files = pytest.fixture(scope="session")(examine_files)
+day_counts = pytest.fixture(scope="session")(proving.count_days)
+sensor_counts = pytest.fixture(scope="session")(proving.count_sensors)
+direct_drawing = pytest.fixture(scope="session")(draw_directly)
+job_drawing = pytest.fixture(scope="session")(draw_by_job)
 
 
 @pytest.fixture
@@ -121,22 +114,6 @@ def spot_checker(
 
 
 @pytest.fixture(scope="session")
-def day_counts(
-    run: ValidationRun, proof: DirectProof, covered: Scope, progress: ProgressReporter
-) -> list[CountRow]:
-    """Count and digest every sensor on every day of the covered range, on both sides."""
-    return proving.count_days(run, proof, covered, progress)
-
-
-@pytest.fixture(scope="session")
-def sensor_counts(
-    run: ValidationRun, postgres: PostgresClient, day_counts: list[CountRow], covered: Scope
-) -> list[CountRow]:
-    """Add the days up for each sensor."""
-    return proving.count_sensors(run, postgres, covered, day_counts)
-
-
-@pytest.fixture(scope="session")
 def heal(
     run: ValidationRun,
     jobs: JobRunner,
@@ -145,5 +122,12 @@ def heal(
     day_counts: list[CountRow],
     progress: ProgressReporter,
 ) -> Callable[[], Finding]:
-    """Return what backfills again, compares again, and tells what has healed."""
+    """Return a function that backfills and compares again, and returns what has healed."""
     return partial(proving.heal_check, run, jobs, watch, proof, day_counts, progress)
+
+
+@pytest.fixture(scope="session")
+def landmarks(request: pytest.FixtureRequest, run: ValidationRun, covered: Scope) -> Landmarks:
+    """Find the edges that windows are drawn at."""
+    absent = Capability.POSTGRES in run.absent
+    return find_landmarks(covered, None if absent else request.getfixturevalue("postgres"))

@@ -21,8 +21,7 @@ from tsse_validation.report.terminal import print_summary
 from tsse_validation.report.writer import Written, append_step_summary, write_reports
 from tsse_validation.runlog.records import CheckFinished, CheckStarted, CheckStatus, PostsSpent, RunFinished
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.steps.check import Check
-from tsse_validation.steps.run import ValidationRun
+from tsse_validation.steps.run import Check, ValidationRun
 from tsse_validation.verdict import EXIT_LEAK
 
 WRITTEN = pytest.StashKey[Written]()
@@ -71,7 +70,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Take the status from the exception, and let one sentence stand for it in place of a traceback."""
+    """Take the status from the exception, and show one sentence instead of a traceback."""
     report = yield
     run = item.config.stash.get(RUN, None)
     ending = item.stash.get(_ENDING, None)
@@ -160,7 +159,7 @@ def pytest_sessionfinish(
 
 
 def _step_summary(run: ValidationRun, written: Written, path: Path) -> str:
-    """Add the run to a CI's step summary, and say so; the verdict stands whether that can be done or not."""
+    """Add the run to a CI's step summary, and say so; a failure here leaves the verdict as it is."""
 
     def content(room: int) -> str:
         return run.redactor.redact(render_step_summary(written.document, room))
@@ -173,7 +172,7 @@ def _step_summary(run: ValidationRun, written: Written, path: Path) -> str:
 
 
 def _tests_page_beside(config: pytest.Config, run: ValidationRun) -> bool:
-    """Whether pytest-html's page stands beside our report, and not where `--html` has put it."""
+    """Whether pytest-html's page is beside our report, not elsewhere by `--html`."""
     return bool(config.option.htmlpath) and Path(config.option.htmlpath) == run.directory / TESTS_HTML
 
 

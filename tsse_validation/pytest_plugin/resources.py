@@ -1,29 +1,26 @@
 """pytest fixtures: the stack under validation, clients of its services, and what steps hand on."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 
 import pytest
 from rich.console import Console
 
-from tsse_validation.clients.allowed import QDRANT_CALLS
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.errors import StackError
 from tsse_validation.domain.holding import require
-from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.pytest_plugin.recording import CHECK
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.check import Check
-from tsse_validation.steps.live_stack import live_stack
+from tsse_validation.steps.opening import qdrant_server
 from tsse_validation.steps.progress import ProgressReporter
-from tsse_validation.steps.run import Facts, ValidationRun
-from tsse_validation.steps.validated_stack import Stack
+from tsse_validation.steps.run import Check, Facts, ValidationRun
+from tsse_validation.steps.validated_stack import Stack, live_stack
 
 
 @pytest.fixture(scope="session")
@@ -88,9 +85,8 @@ def stack(
 @pytest.fixture(scope="session")
 def core(run: ValidationRun, stack: Stack, settings: Settings) -> Iterator[CoreClient]:
     """Provide the core-server, spoken to with the run's token and under its POST budget."""
-    http = HttpClient.from_settings(stack.base_url, "core-server", settings)
-    yield CoreClient(http, stack.token, run.budget)
-    http.close()
+    with closing(HttpClient.from_settings(stack.base_url, "core-server", settings)) as http:
+        yield CoreClient(http, stack.token, run.budget)
 
 
 @pytest.fixture(scope="session")
@@ -102,10 +98,8 @@ def jobs(core: CoreClient, settings: Settings) -> JobRunner:
 @pytest.fixture(scope="session")
 def qdrant(stack: Stack, settings: Settings) -> Iterator[HttpClient]:
     """Provide Qdrant."""
-    url = require(stack.qdrant_url, "the address of Qdrant")
-    http = HttpClient.from_settings(url, "Qdrant", settings, calls=QDRANT_CALLS)
-    yield http
-    http.close()
+    with qdrant_server(settings, require(stack.qdrant_url, "the address of Qdrant")) as http:
+        yield http
 
 
 @pytest.fixture(scope="session")
@@ -115,15 +109,9 @@ def postgres(stack: Stack, settings: Settings) -> PostgresClient:
 
 
 @pytest.fixture(scope="session")
-def lake_paths(stack: Stack) -> LakePaths:
-    """Return where the lake's directories are."""
-    return require(stack.lake, "the path of the lake")
-
-
-@pytest.fixture(scope="session")
-def lake(lake_paths: LakePaths) -> LakeReader:
+def lake(stack: Stack) -> LakeReader:
     """Provide the lake's files, read-only."""
-    return LakeReader(lake_paths)
+    return LakeReader(require(stack.lake, "the path of the lake"))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The token and the DSN that the settings give, by value or by file; and who else can read a token file."""
+"""The token and the DSN that the settings give, by value or by file; and whether others can read a token file."""
 
 import json
 import stat
@@ -14,9 +14,7 @@ from tsse_validation.settings.fields import as_conninfo, is_token
 def token_of(settings: Settings) -> SecretStr:
     """Return the API token that the settings give, by file or by value.
 
-    Raises:
-        SettingsError: none is given, or its file cannot be used.
-
+    Raises SettingsError when none is given, or its file cannot be used.
     """
     if settings.auth_token is not None:
         return settings.auth_token
@@ -26,12 +24,7 @@ def token_of(settings: Settings) -> SecretStr:
 
 
 def conninfo_of(settings: Settings) -> SecretStr | None:
-    """Return the DSN that the settings give, by value or by the controller's setup config, or `None`.
-
-    Raises:
-        SettingsError: the setup config cannot be used.
-
-    """
+    """Return the DSN that the settings give, by value or by the controller's setup config, or `None`."""
     if settings.setup_config is not None:
         return read_setup_config(settings.setup_config)
     return settings.database_url
@@ -40,9 +33,7 @@ def conninfo_of(settings: Settings) -> SecretStr | None:
 def read_token(path: Path) -> SecretStr:
     """Return the token on the first line of a file (contract section 2).
 
-    Raises:
-        SettingsError: the file is unreadable, or its first line is no token.
-
+    Raises SettingsError when the file is unreadable, or its first line is no token.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -59,9 +50,7 @@ def read_token(path: Path) -> SecretStr:
 def read_setup_config(path: Path) -> SecretStr:
     """Return the DSN in the controller's setup config JSON (contract section 1).
 
-    Raises:
-        SettingsError: the file is no JSON object with a usable `database_url`.
-
+    Raises SettingsError when the file is no JSON object with a usable `database_url`.
     """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

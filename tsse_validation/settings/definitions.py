@@ -1,17 +1,13 @@
 """One typed settings object for the test suite and the command-line helpers.
 
-Precedence: command line > environment (`TSSE_…`) > `tsse-validation.toml` > default. Every value knows where it
-came from, and a secret's value is never shown. Bad values are refused together, before anything is contacted.
+Precedence: command line > environment (`TSSE_…`) > `tsse-validation.toml` > default. Every value has a known
+source, and no secret is shown. Bad values are refused together, before anything is contacted.
 """
 
 from pathlib import Path
 
 from pydantic import Field, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tsse_validation.domain.contract import BACKLOG_GATE_SECONDS
 from tsse_validation.domain.instants import Instant
@@ -44,7 +40,6 @@ class Settings(BaseSettings):
 
     Raises:
         pydantic.ValidationError: a value is wrong; no secret is in its message.
-
     """
 
     model_config = SettingsConfigDict(

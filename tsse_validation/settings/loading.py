@@ -1,7 +1,7 @@
-"""Gathers the settings from command line, environment and file, each value with its source."""
+"""Gathers the settings from command line, environment and file, and finds what does not fit together."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,16 @@ from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.runlog.records import SettingValue
-from tsse_validation.settings.complaints import run_complaints
 from tsse_validation.settings.definitions import Settings, option_of
+from tsse_validation.settings.fields import StackKind
+from tsse_validation.settings.places import places_in_the_lake
 
 TOML_NAME = "tsse-validation.toml"
 COMMAND_LINE = "command line"
 ENVIRONMENT = "environment"
 DEFAULT = "default"
-
-
 _ALTERNATIVES = ({"auth_token", "auth_token_file"}, {"database_url", "setup_config"})
-"""Settings of which one is given: a later source's replaces an earlier one's."""
+"""Settings of which only one is used: a later source replaces an earlier one."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,13 @@ def load_settings(command_line: Mapping[str, Any], directory: Path, *, for_run: 
 
     Raises:
         SettingsError: a value is wrong; the message has one line for each.
-
     """
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for source, values in _layers(command_line, directory):
         for alternatives in _ALTERNATIVES:
-            if (
-                alternatives & values.keys()
-            ):  # a token of the command line stands for a token file of the environment
+            # a token on the command line replaces a token file of the environment
+            if alternatives & values.keys():
                 merged = {name: value for name, value in merged.items() if name not in alternatives}
         merged.update(values)
         sources.update(dict.fromkeys(values, source))
@@ -129,3 +126,42 @@ def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "not set"
     return str(value)
+
+
+_IMAGES = ("postgres_image", "qdrant_image", "core_image", "base_image")
+
+
+def run_complaints(settings: Settings) -> Iterator[str]:
+    """Yield what does not fit together for a run: a live controller and a stack of our own exclude each other."""
+    yield from _stack_complaints(settings)
+    if settings.window_start is not None and settings.window_start == settings.window_end:
+        yield "--window-end must be after --window-start: the parity job takes no single microsecond"
+    if not settings.live:
+        if settings.hot_path or settings.cold_path or settings.auth_token or settings.auth_token_file:
+            yield "--auth-token-file, --hot-path and --cold-path belong to a live controller: add its --base-url"
+        return
+    if settings.core_binary:
+        yield "--core-binary belongs to the embedded stack, which --base-url turns off"
+    places = {name: getattr(settings, name) for name in ("report_dir", "resume", "step_summary")}
+    yield from places_in_the_lake(settings, {option_of(name): place for name, place in places.items()})
+    if not (settings.auth_token or settings.auth_token_file):
+        yield "a live controller (--base-url) needs --auth-token-file (or TSSE_AUTH_TOKEN)"
+
+
+def _stack_complaints(settings: Settings) -> Iterator[str]:
+    """Yield what the chosen stack would ignore: whoever names an image must not silently get another one."""
+    given = settings.model_fields_set
+    images = [option_of(name) for name in _IMAGES if name in given]
+    if settings.stack is not StackKind.CONTAINERS:
+        if images:
+            yield f"{', '.join(images)}: an image belongs to --stack containers, which is not asked for"
+        return
+    if settings.live:
+        yield "--stack containers is a stack of our own, which --base-url turns off"
+        return
+    others = [name for name in ("core_binary", "database_url", "setup_config", "qdrant_url") if name in given]
+    if others:
+        named = ", ".join(map(option_of, others))
+        yield f"{named}: a stack of containers brings its own; name an image instead (--core-image, …)"
+    if {"core_image", "base_image"} <= given:
+        yield "--base-image is what the reference controller is built upon, which --core-image replaces"

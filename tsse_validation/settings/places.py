@@ -10,7 +10,7 @@ from tsse_validation.settings.definitions import Settings
 
 
 def places_in_the_lake(settings: Settings, places: Mapping[str, Path | None]) -> Iterator[str]:
-    """Tell which of the places that we write to lie in the lake, where nothing of ours may ever be.
+    """Yield a complaint for each place to write to that lies in the lake, where nothing of ours may ever be.
 
     `places` are named as the user knows them; temporary, working and cache directory are looked at in any case.
     """

@@ -23,12 +23,7 @@ CANCEL_SECONDS = 60.0
 
 
 def run_backfill(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> FinishedJob[BackfillResult]:
-    """Backfill as the runbook does, `replace_existing` and all, and record how it went.
-
-    Raises:
-        NotCheckedError: another lake job is active, and stays so: two backfills at once would undo each other.
-
-    """
+    """Backfill as the runbook does, `replace_existing` and all, and record how it went."""
     settings = run.settings
     last: list[Job] = []
 
@@ -57,13 +52,8 @@ def start_backfill(
     replace_existing: bool,
     on_job: Callable[[Job], None] = lambda _job: None,
 ) -> Job:
-    """Create the backfill job in our turn; `on_job` gets it as soon as there is one.
-
-    Raises:
-        NotCheckedError: another backfill was started in the same moment; ours is being canceled.
-
-    """
-    with deferred_interrupts():  # a job that nobody has heard of could be neither named nor canceled
+    """Create the backfill job in our turn; `on_job` gets it as soon as there is one."""
+    with deferred_interrupts():  # a job that we have not noted could be neither named nor canceled
         params: dict[str, object] = {"days": settings.backfill_days, "replace_existing": replace_existing}
         job = core.create_job(BACKFILL_JOB, params, purpose="backfill")
         on_job(job)
@@ -75,10 +65,7 @@ def start_backfill(
 def completed_backfill(run: ValidationRun) -> FinishedJob[BackfillResult]:
     """Return the backfill that this run has completed.
 
-    Raises:
-        NotCheckedError: the run was told to leave it out.
-        BlockedError: it did not complete.
-
+    Raises NotCheckedError when the run was told to leave it out; BlockedError when it did not complete.
     """
     if run.settings.skip_backfill:
         raise NotCheckedError("left out by --skip-backfill")
@@ -87,7 +74,7 @@ def completed_backfill(run: ValidationRun) -> FinishedJob[BackfillResult]:
 
 @contextmanager
 def _turn(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> Iterator[BackfillTurn]:
-    """Wait for our turn, and say where it could not be seen whether it is ours."""
+    """Wait for our turn, and record where others' jobs could not be seen."""
     settings, stack = run.settings, require(run.stack, "the stack")
     with backfill_turn(
         jobs.core,
@@ -106,7 +93,7 @@ def _turn(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> It
 def _end_is_said(
     run: ValidationRun, jobs: JobRunner, progress: ProgressReporter, turn: BackfillTurn, last: list[Job]
 ) -> Iterator[None]:
-    """Name the job that goes on, that failed or was canceled, when the run does not see it complete."""
+    """Record and name the job that goes on, failed or was canceled, when the run does not see it complete."""
     began = time.monotonic()
     try:
         yield

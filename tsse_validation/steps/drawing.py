@@ -1,8 +1,10 @@
 """Step 7: draws windows with hypothesis, counts each, and narrows down what differs."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, given
@@ -18,11 +20,10 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import MismatchError, SpotChecker
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.parity.strategies import EDGES, Landmarks, windows
-from tsse_validation.runlog.records import WindowChecked
+from tsse_validation.runlog.records import CountRow, WindowChecked
 from tsse_validation.settings.definitions import option_of
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.lake_recorder import LakeRecorder
-from tsse_validation.steps.run import ValidationRun
+from tsse_validation.steps.run import Check, ValidationRun
 from tsse_validation.steps.spot_checking import POSTS_KEPT_FOR_OTHERS
 
 MOST_LANDMARKS = 64
@@ -32,8 +33,8 @@ MOST_LANDMARKS = 64
 class Drawing:
     """How to draw and count windows: `count` gets the edge's name and the window.
 
-    `repeat` returns the command that compares one window again; `narrows` says that a window which differs may be
-    counted again in halves, down to the smallest that does.
+    `repeat` returns the command that compares one window again. `narrows` says whether a window that differs is
+    counted again in halves, down to the smallest that differs.
     """
 
     most: int
@@ -56,24 +57,15 @@ def draw_directly(run: ValidationRun, proof: DirectProof, covered: Scope) -> Dra
 
     def count(edge: str, window: Window) -> WindowChecked:
         counted = proof.count_window(covered.narrowed(window))
-        return WindowChecked(
-            edge=edge,
-            source="direct",
-            start=window.start,
-            end=window.end,
-            postgres=counted.postgres,
-            lake=counted.lake,
-            sensors=len(counted.rows),
-            mismatching=counted.mismatching,
-        )
+        return _checked("direct", edge, window, counted.rows, counted.mismatching)
 
     most = run.settings.max_windows // len(EDGES)
-    return Drawing(
-        most, run.settings.window_seed, count, lambda window: repeat_directly(run, window), narrows=True
-    )
+    return Drawing(most, run.settings.window_seed, count, partial(_repeat_directly, run), narrows=True)
 
 
-def draw_by_job(run: ValidationRun, checker: SpotChecker, covered: Scope, lake_recorder: LakeRecorder) -> Drawing:
+def draw_by_job(
+    run: ValidationRun, spot_checker: SpotChecker, covered: Scope, lake_recorder: LakeRecorder
+) -> Drawing:
     """Draw windows and count them by the controller's job, as far as its POST budget goes."""
     settings = run.settings
     most = min(settings.max_job_windows, run.budget.available() - POSTS_KEPT_FOR_OTHERS)
@@ -82,7 +74,7 @@ def draw_by_job(run: ValidationRun, checker: SpotChecker, covered: Scope, lake_r
         mismatching: tuple[str, ...] = ()
         window = _wide_enough(window, covered.window)
         try:
-            spot = checker.check(window, settings.sensor_ids, settings.sample, purpose="windows")
+            spot = spot_checker.check(window, settings.sensor_ids, settings.sample, purpose="windows")
             counts = spot.counts()
             lake_recorder.watched(spot.result.replication, "parity")
         except MismatchError as error:
@@ -90,21 +82,30 @@ def draw_by_job(run: ValidationRun, checker: SpotChecker, covered: Scope, lake_r
             run.record(mismatch)
             lake_recorder.watched(error.result.replication, "parity")
             counts, mismatching = error.counts, mismatch.sensors
-        return WindowChecked(
-            edge=edge,
-            source="job",
-            start=window.start,
-            end=window.end,
-            postgres=sum(row.postgres for row in counts.rows),
-            lake=sum(row.lake for row in counts.rows),
-            sensors=len(counts.rows),
-            mismatching=mismatching,
-            late=counts.late,
-        )
+        return _checked("job", edge, window, counts.rows, mismatching, counts.late)
 
     # each step of a narrowing would be a job
-    return Drawing(
-        max(0, most), settings.window_seed, count, lambda window: repeat_by_job(run, window), narrows=False
+    return Drawing(max(0, most), settings.window_seed, count, partial(_repeat_by_job, run), narrows=False)
+
+
+def _checked(
+    source: Literal["direct", "job"],
+    edge: str,
+    window: Window,
+    rows: Sequence[CountRow],
+    mismatching: tuple[str, ...],
+    late: tuple[str, ...] = (),
+) -> WindowChecked:
+    return WindowChecked(
+        edge=edge,
+        source=source,
+        start=window.start,
+        end=window.end,
+        postgres=sum(row.postgres for row in rows),
+        lake=sum(row.lake for row in rows),
+        sensors=len(rows),
+        mismatching=mismatching,
+        late=late,
     )
 
 
@@ -125,8 +126,8 @@ def check_drawn_by_job(drawn: list[WindowChecked], check: Check) -> None:
     check_drawn(drawn, check)
 
 
-def repeat_directly(run: ValidationRun, window: Window) -> str:
-    """Return the command that compares a window again, row by row; the DSN is left to the environment."""
+def _repeat_directly(run: ValidationRun, window: Window) -> str:
+    """Return the command that compares a window again, row by row; the DSN comes from the environment."""
     stack, settings = run.stack, run.settings
     lake = stack.lake if stack else None
     options: dict[str, object] = {"mode": "direct"}
@@ -137,8 +138,7 @@ def repeat_directly(run: ValidationRun, window: Window) -> str:
     return _parity_command(options, window)
 
 
-def repeat_by_job(run: ValidationRun, window: Window) -> str:
-    """Return the command that has the controller's job count a window again."""
+def _repeat_by_job(run: ValidationRun, window: Window) -> str:
     stack, settings = run.stack, run.settings
     options: dict[str, object] = {
         "base_url": stack.base_url if stack else None,
@@ -166,8 +166,6 @@ def _wide_enough(window: Window, covered: Window) -> Window:
 
 
 class _DiffersError(PromiseBrokenError):
-    """A window that was drawn differs."""
-
     def __init__(self, counted: WindowChecked) -> None:
         super().__init__("a window differs")
         self.counted = counted
@@ -176,10 +174,8 @@ class _DiffersError(PromiseBrokenError):
 def draw_and_check(edge: str, landmarks: Landmarks, drawing: Drawing, check: Check) -> list[WindowChecked]:
     """Draw windows at one kind of edge, count and record each, and stop at the first that differs.
 
-    Raises:
-        PromiseBrokenError: a window differs; the smallest within it is named, and how to compare that again.
-        NotCheckedError: no window may be drawn.
-
+    Raises PromiseBrokenError when a window differs, with the smallest within it; NotCheckedError when none may be
+    drawn.
     """
     if drawing.most < 1:
         raise NotCheckedError(
@@ -236,10 +232,10 @@ def _broken(drawn: WindowChecked, drawing: Drawing, check: Check) -> PromiseBrok
 
 
 def narrowed(drawn: WindowChecked, count: Callable[[str, Window], WindowChecked]) -> WindowChecked:
-    """Halve a window that differs for as long as one of its halves differs too, at the most to a microsecond.
+    """Halve a window that differs for as long as one of its halves differs too, down to a microsecond.
 
-    Counts add up over adjacent windows, so that a sensor which differs in the whole does so in a half, unless
-    something has changed meanwhile: then the last that differed stands.
+    Counts add up over adjacent windows: a sensor that differs in the whole differs in a half, unless something has
+    changed meanwhile. Then the last window that differed stands.
     """
     smallest = drawn
     while smallest.start < smallest.end:

@@ -1,6 +1,6 @@
-"""Inspects the lake by the controller's job and by its files, and holds the two against each other.
+"""Inspects the lake by the controller's job and by its files, and compares the two.
 
-Replication goes on meanwhile: what is read twice and did not change in between must be the same by both ways.
+Replication goes on meanwhile: what did not change between two reads must be the same by both ways.
 """
 
 import operator
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from tsse_validation.clients.jobs import JobRunner
@@ -26,9 +27,9 @@ from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.polling import poll
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.promises import crowded_shards
+from tsse_validation.steps.run import Check
 
 INSPECTION_ASPECTS = ("paths", "watermark", "replication", "partitions")
 _ATTEMPTS = 3
@@ -47,22 +48,17 @@ def inspect_by_job(jobs: JobRunner, settings: Settings) -> Inspection:
 def inspect_when_replicated(jobs: JobRunner, settings: Settings) -> Inspection:
     """Inspect, and wait for the first replication pass of a controller that has just started."""
     return _inspect_until(
-        lambda inspection: inspection.replication.last_run_status is not None,
-        jobs,
-        settings,
-        timeout=_FIRST_PASS_SECONDS,
-        pause=_RETRY_SECONDS,
+        lambda lake: lake.replication.last_run_status is not None, jobs, settings, timeout=_FIRST_PASS_SECONDS
     )
 
 
 def settled_inspection(jobs: JobRunner, settings: Settings) -> Inspection:
     """Inspect, and again when manifest and state disagree: the two files are not replaced in one instant."""
     return _inspect_until(
-        lambda inspection: inspection.metrics.computed_through_ts == inspection.replication.computed_through_ts,
+        lambda lake: lake.metrics.computed_through_ts == lake.replication.computed_through_ts,
         jobs,
         settings,
         timeout=_ATTEMPTS * _RETRY_SECONDS,
-        pause=_RETRY_SECONDS,
     )
 
 
@@ -102,16 +98,8 @@ def temporary_files_left(lake: LakeReader) -> list[Path]:
         left = there if left is None else left & there
         return left
 
-    return sorted(
-        poll(
-            still_left,
-            operator.not_,
-            timeout=_TEMPORARY_SECONDS,
-            pause=_RETRY_SECONDS,
-            clock=time.monotonic,
-            sleep=time.sleep,
-        )
-    )
+    times = {"timeout": _TEMPORARY_SECONDS, "pause": _RETRY_SECONDS}
+    return sorted(poll(still_left, operator.not_, **times, clock=time.monotonic, sleep=time.sleep))
 
 
 @dataclass(frozen=True)
@@ -154,10 +142,7 @@ class _DirectView:
 
 
 def compare_inspections(lake: LakeReader, jobs: JobRunner, settings: Settings) -> Mapping[str, AspectComparison]:
-    """Inspect both ways and compare every one of `INSPECTION_ASPECTS`.
-
-    The files are read before and after the job: only what did not change in between can differ.
-    """
+    """Inspect both ways, and compare every one of `INSPECTION_ASPECTS` as far as no file changed meanwhile."""
     for attempt in range(_ATTEMPTS):
         before = _direct_view(lake)
         inspection = inspect_by_job(jobs, settings)
@@ -266,14 +251,13 @@ def _partition(partition: InspectedPartition | None) -> str:
 
 
 def _inspect_until(
-    settled: Callable[[Inspection], bool], jobs: JobRunner, settings: Settings, *, timeout: float, pause: float
+    settled: Callable[[Inspection], bool],
+    jobs: JobRunner,
+    settings: Settings,
+    *,
+    timeout: float,
+    pause: float = _RETRY_SECONDS,
 ) -> Inspection:
     """Inspect until the state is as wanted, or the time is over: the last inspection then speaks for itself."""
-    return poll(
-        lambda: inspect_by_job(jobs, settings),
-        settled,
-        timeout=timeout,
-        pause=pause,
-        clock=time.monotonic,
-        sleep=time.sleep,
-    )
+    look = partial(inspect_by_job, jobs, settings)
+    return poll(look, settled, timeout=timeout, pause=pause, clock=time.monotonic, sleep=time.sleep)

@@ -1,21 +1,23 @@
-"""Writes down how the lake stood whenever a check looked: files per date, and how far replication was behind."""
+"""Records the state of the lake whenever a check reads it: files per date, and the replication backlog."""
 
 import math
 import time
 from collections.abc import Callable
 from datetime import date
 
-from tsse_validation.clients.clock import ControllerClock
+from tsse_validation.clients.watch import ControllerClock
 from tsse_validation.domain.contract import InspectedPartition, Inspection, ParityResult, Replication
 from tsse_validation.runlog.records import PartitionFiles, PartitionsSeen, ReplicationSeen, ReplicationSource
 from tsse_validation.steps.run import ValidationRun
 
 UNCHANGED_PAUSE_SECONDS = 2.0
-"""How seldom an unchanged state is written down while a check watches it: a look a second would swell the log."""
+"""Seconds between two records of an unchanged state: one a second would swell the log."""
+_NOT_SAID = (None, None, None)
+"""The parity job does not report how many files, bytes and shards a date has."""
 
 
 class LakeRecorder:
-    """What is seen of the lake goes into the run log with the moment, by the controller's clock."""
+    """Writes what is seen of the lake to the run log, with the time by the controller's clock."""
 
     def __init__(
         self, run: ValidationRun, clock: ControllerClock, monotonic: Callable[[], float] = time.monotonic
@@ -48,16 +50,9 @@ class LakeRecorder:
                 moment="by the parity job, for its window",
                 dates=tuple(
                     PartitionFiles(
-                        day=partition.date,
-                        location=partition.location,
-                        files=None,
-                        size=None,
-                        shards=None,
-                        most_in_a_shard=partition.max_shard_files,
-                        manifest_files=partition.file_count,
-                        last_compacted_at=partition.last_compacted_at,
+                        p.date, p.location, *_NOT_SAID, p.max_shard_files, p.file_count, p.last_compacted_at
                     )
-                    for partition in result.partitions
+                    for p in result.partitions
                 ),
             )
         )
@@ -87,13 +82,5 @@ class LakeRecorder:
 
 
 def _inspected(day: date, partition: InspectedPartition) -> PartitionFiles:
-    return PartitionFiles(
-        day=day,
-        location=partition.location,
-        files=partition.parquet_files,
-        size=partition.total_bytes,
-        shards=len(partition.shards),
-        most_in_a_shard=partition.most_in_a_shard,
-        manifest_files=None,
-        last_compacted_at=None,
-    )
+    files, size, shards = partition.parquet_files, partition.total_bytes, len(partition.shards)
+    return PartitionFiles(day, partition.location, files, size, shards, partition.most_in_a_shard, None, None)

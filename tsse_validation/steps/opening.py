@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from pydantic import SecretStr
 
@@ -26,22 +26,14 @@ NO_TOKEN = SecretStr("")
 
 @contextmanager
 def core_server(settings: Settings, token: SecretStr | None = None) -> Iterator[CoreClient]:
-    """Open the core-server with the settings' token, or the one given.
-
-    Raises:
-        SettingsError: no token is given, or its file cannot be used.
-
-    """
-    http = HttpClient.from_settings(settings.base_url or DEFAULT_BASE_URL, "core-server", settings)
-    try:
+    """Open the core-server with the settings' token, or the one given; errors as in `token_of`."""
+    with closing(HttpClient.from_settings(settings.base_url or DEFAULT_BASE_URL, "core-server", settings)) as http:
         yield CoreClient(http, token_of(settings) if token is None else token, PostBudget(time.monotonic))
-    finally:
-        http.close()
 
 
 @contextmanager
 def job_runner(settings: Settings) -> Iterator[JobRunner]:
-    """Open the core-server to run jobs on it; errors as in `core_server`."""
+    """Open the core-server to run jobs on it; errors as in `token_of`."""
     with core_server(settings) as core:
         yield JobRunner(core, poll_interval=settings.poll_interval)
 
@@ -49,33 +41,19 @@ def job_runner(settings: Settings) -> Iterator[JobRunner]:
 @contextmanager
 def qdrant_server(settings: Settings, url: str | None = None) -> Iterator[HttpClient]:
     """Open Qdrant for its health alone."""
-    http = HttpClient.from_settings(
-        url or settings.qdrant_url or DEFAULT_QDRANT_URL, "Qdrant", settings, calls=QDRANT_CALLS
-    )
-    try:
+    address = url or settings.qdrant_url or DEFAULT_QDRANT_URL
+    with closing(HttpClient.from_settings(address, "Qdrant", settings, calls=QDRANT_CALLS)) as http:
         yield http
-    finally:
-        http.close()
 
 
 def postgres_client(settings: Settings) -> PostgresClient | None:
-    """Return the client of the DSN that the settings give, or `None`.
-
-    Raises:
-        SettingsError: the setup config cannot be used.
-
-    """
+    """Return the client of the DSN that the settings give, or `None`; errors as in `conninfo_of`."""
     conninfo = conninfo_of(settings)
     return PostgresClient.from_settings(conninfo, settings) if conninfo else None
 
 
 def lake_reader(settings: Settings) -> LakeReader:
-    """Open the lake's directories.
-
-    Raises:
-        SettingsError: no `--hot-path` is given.
-
-    """
+    """Open the lake's directories; raises SettingsError when no `--hot-path` is given."""
     if settings.hot_path is None:
         raise SettingsError("--mode direct needs --hot-path, the lake's hot directory.")
     return LakeReader(LakePaths(settings.hot_path, settings.cold_path, settings.shards))

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import (
@@ -14,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from tsse_validation.domain.progress_update import Update
+from tsse_validation.domain.polling import Update
 
 PLAIN_STEP_PERCENT = 10
 
@@ -28,44 +29,36 @@ class _Rate:
         self._rows = 0
 
     def after(self, rows: int) -> str:
-        """Take more rows in, and return the rate; of nothing while there is none."""
+        """Take more rows in, and return the rate, or nothing as long as there is none."""
         self._rows += rows
         seconds = self._clock() - self._began
         return f", {self._rows / seconds:,.0f} rows/s" if self._rows and seconds > 0 else ""
 
     def left(self, done: int, total: int) -> str:
-        """Return how long the rest takes at this rate, once it can be told."""
+        """Return how long the rest takes at this rate, or nothing as long as it is not known."""
         if not 0 < done < total:
             return ""
         return f", {(self._clock() - self._began) * (total - done) / done:.0f} s left"
 
 
+@dataclass
 class ProgressReporter:
-    """Shows progress on a console.
+    """Shows progress on a console; `unsuspended` opens the way to it, past pytest's capture."""
 
-    `unsuspended` opens the way to the terminal: under pytest, the context in which nothing is captured.
-    """
-
-    def __init__(
-        self,
-        console: Console,
-        unsuspended: Callable[[], AbstractContextManager[object]] = nullcontext,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._console = console
-        self._unsuspended = unsuspended
-        self._clock = clock
+    console: Console
+    unsuspended: Callable[[], AbstractContextManager[object]] = nullcontext
+    clock: Callable[[], float] = time.monotonic
 
     def say(self, text: str) -> None:
         """Print one line."""
-        with self._unsuspended():
-            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        with self.unsuspended():
+            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def track(self, title: str) -> Iterator[Update]:
         """Show one activity from its beginning to its end."""
-        if self._console.is_terminal:
-            with self._unsuspended(), self._bar() as bar:
+        if self.console.is_terminal:
+            with self.unsuspended(), self._bar() as bar:
                 yield self._live(bar, title)
         else:
             yield self._plain(title)
@@ -78,13 +71,13 @@ class ProgressReporter:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[message]}", markup=False),
-            console=self._console,
+            console=self.console,
             transient=True,
         )
 
     def _live(self, bar: Progress, title: str) -> Update:
         task = bar.add_task(title, total=None, message="")
-        rate = _Rate(self._clock)
+        rate = _Rate(self.clock)
 
         def update(done: int, total: int | None, message: str, *, rows: int = 0) -> None:
             bar.update(task, completed=done, total=total, message=message + rate.after(rows))
@@ -93,7 +86,7 @@ class ProgressReporter:
 
     def _plain(self, title: str) -> Update:
         next_percent = 0
-        rate = _Rate(self._clock)
+        rate = _Rate(self.clock)
 
         def update(done: int, total: int | None, message: str, *, rows: int = 0) -> None:
             nonlocal next_percent

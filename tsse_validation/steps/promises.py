@@ -1,7 +1,7 @@
 """What the contract promises of a backfill, an inspection and a partition: pure rules over what was read.
 
-Each rule returns what it has found, in words, or raises `PromiseBrokenError`; `NotCheckedError` where the state
-has nothing to hold against the rule.
+Each rule returns its findings in words. It raises PromiseBrokenError, or NotCheckedError where the state says
+nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -215,11 +215,10 @@ def crowded_shards(dataset: InspectedDataset, today: date) -> list[str]:
 def partition_differences(
     postgres: Mapping[date, bool], lake: set[date], window: Window
 ) -> tuple[list[date], list[date]]:
-    """Return the dates `(missing, extra)` in the lake, given those with rows in Postgres and whether any is due.
+    """Return the dates `(missing, extra)` in the lake; `postgres` says of each date with rows whether any is due.
 
-    A date whose rows are not due any more, or not yet, may be in the lake or not: they were upserted since the
-    watermark, or the next pass has just added them. A date that the window only touches in part may hold rows
-    from outside of it, and is never extra.
+    A date without due rows may be in the lake or not: its rows were upserted since the watermark, or wait for the
+    next pass. A date that the window covers in part may hold rows from outside of it, and is never extra.
     """
     due = {day for day, is_due in postgres.items() if is_due}
     whole = {part.start.date() for part in window.split_by_day() if part.is_whole_day}

@@ -14,7 +14,7 @@ from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError, SuiteError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.phrasing import count_of
-from tsse_validation.domain.progress_update import Update, quiet
+from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.comparing import proven_days, sum_by_sensor
 from tsse_validation.parity.direct import DirectProof
@@ -22,9 +22,8 @@ from tsse_validation.runlog.records import CountRow, CountsTaken, Finding, Note,
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.fields import Level
 from tsse_validation.steps.backfilling import run_backfill
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.progress import ProgressReporter
-from tsse_validation.steps.run import ValidationRun
+from tsse_validation.steps.run import Check, ValidationRun
 from tsse_validation.steps.scoping import covered_scope
 
 MOST_ROWS_SHOWN = 200
@@ -40,7 +39,7 @@ def compare_in_slices(
 
 
 def _within(update: Update, parts: Sequence[Scope], number: int) -> Update:
-    """Show the progress within one part as that of all of them."""
+    """Report the progress within one part as progress over all parts."""
     days = [len(list(part.window.days())) for part in parts]
 
     def of_all(done: int, total: int | None, message: str, *, rows: int = 0) -> None:
@@ -55,7 +54,7 @@ def count_days(
 ) -> list[CountRow]:
     """Count and digest every sensor on every day of the covered range, on both sides.
 
-    What is proven is in the log slice by slice; what an earlier run proved is taken over with `--resume`.
+    The log gets each slice once it is proven. `--resume` takes over what an earlier run has proven.
     """
     taken_over = _taken_over(run, covered.window)
     rows = [row for of_day in taken_over.values() for row in of_day]
@@ -150,7 +149,7 @@ def heal_check(
     day_counts: Sequence[CountRow],
     progress: ProgressReporter,
 ) -> Finding:
-    """Do as the runbook says when rows differ: backfill again, compare again, and tell what has healed."""
+    """Do as the runbook says when rows differ: backfill and compare again, and return what has healed."""
     run.facts.backfill = run_backfill(run, jobs, progress)
     repeated = covered_scope(run.settings, watch.read(), cold=True, now=utc_now())
     with progress.track("digests") as update:
@@ -171,9 +170,7 @@ def compare_every_row(
     By digest, the rows of a sensor-day are read only where its digests differ. `heal` is called with
     `--heal-check`, when rows differ.
 
-    Raises:
-        NotCheckedError: the run compares counts only.
-
+    Raises NotCheckedError when the run compares counts only.
     """
     level = run.settings.level
     if level is Level.COUNT:
@@ -208,7 +205,7 @@ def check_rows(compared: RowsCompared, found: DrillDown, check: Check) -> None:
     check.fact("not due yet", f"{compared.not_due:,}")
     check.fact("pending upserts", f"{compared.pending:,}")
     diagnoses = "; ".join(f"{finding.diagnosis}: {finding.summary}" for finding in found.findings)
-    # first: where no row is due any more, each that the lake still holds is one too many
+    # this comes first: with no row due, each row that the lake still holds is one too many
     check.that(
         not found.differing and not found.unreadable,
         f"{count_of(found.differing, 'row')} not as in Postgres: {diagnoses}.",

@@ -1,4 +1,4 @@
-"""One validation run inside a pytest session: its settings, its log, and what its steps hand on."""
+"""One validation run inside a pytest session: its settings, its log, and what its steps and checks record."""
 
 import os
 import platform
@@ -17,16 +17,11 @@ from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.jobs import FinishedJob
 from tsse_validation.domain.catalogue import step_label
 from tsse_validation.domain.contract import BackfillResult, Inspection, ParityResult
+from tsse_validation.domain.holding import hold, need
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.stack import Capability
 from tsse_validation.runlog.log import RunLog
-from tsse_validation.runlog.records import (
-    CheckStatus,
-    Note,
-    Record,
-    RunStarted,
-    StackDescribed,
-)
+from tsse_validation.runlog.records import CheckStatus, Note, Record, RunStarted, StackDescribed
 from tsse_validation.runlog.redaction import Redactor, is_distinctive
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
@@ -134,9 +129,7 @@ def begin_run(
 ) -> ValidationRun:
     """Create the run's folder and log; `absent` says what of the stack cannot be looked at, and why.
 
-    Raises:
-        OSError: the folder cannot be written.
-
+    Raises OSError when the folder cannot be written.
     """
     began = now or utc_now()
     kind = "live" if loaded.settings.live else str(loaded.settings.stack)
@@ -174,3 +167,27 @@ def _environment() -> Mapping[str, str]:
         "cpus": str(os.cpu_count()),
         "pytest": version("pytest"),
     }
+
+
+class Check:
+    """The evidence of one check; what is recorded is in the run log at once."""
+
+    def __init__(self, run: ValidationRun) -> None:
+        self._run = run
+        self.facts: dict[str, str] = {}
+        self.warnings: list[str] = []
+
+    def fact(self, name: str, value: object) -> None:
+        """State what was measured, in words and with its unit."""
+        self.facts[name] = str(value)
+
+    def warn(self, text: str) -> None:
+        """State what is not as it should be, and does not fail the check."""
+        self.warnings.append(text)
+
+    def record(self, *records: Record) -> None:
+        """Append records to the run log."""
+        self._run.record(*records)
+
+    needs = staticmethod(need)
+    that = staticmethod(hold)

@@ -10,28 +10,18 @@ from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window, asked_and_promised
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.check import Check
+from tsse_validation.steps.run import Check
 from tsse_validation.steps.validated_stack import Stack
 
 
 def covered_scope(settings: Settings, replication: Replication, *, cold: bool, now: datetime) -> Scope:
-    """Return the whole range that the lake covers; `cold` says that it has a cold place.
-
-    Raises:
-        NotCheckedError: no backfill has completed, or nothing is covered.
-
-    """
+    """Return the whole range that the lake covers; `cold` says that it has a cold place."""
     coverage = Coverage.promised_by(replication)
     return Scope.covered_by(coverage if cold else coverage.after_retention(settings.hot_retention_days, now))
 
 
 def hold_cold_dates(inspection: Inspection, stack: Stack | None, absent: Mapping[Capability, str]) -> None:
-    """Refuse to take dates for missing that lie in a cold place which we were not shown.
-
-    Raises:
-        NotCheckedError: the lake has such dates.
-
-    """
+    """Raise NotCheckedError when dates lie in a cold place that we were not shown: they would seem missing."""
     shown = stack is None or stack.lake is None or stack.lake.cold is not None
     cold = [day for day, partition in inspection.metrics.partitions.items() if partition.location == "cold"]
     if cold and not shown and Capability.LAKE not in absent:
@@ -39,37 +29,25 @@ def hold_cold_dates(inspection: Inspection, stack: Stack | None, absent: Mapping
         raise NotCheckedError(msg, "Give it by --cold-path, or leave --hot-path out.")
 
 
-def asked_window(settings: Settings, covered: Scope) -> Window:
-    """Return the window that is asked for: by default the last day, up to the watermark."""
-    return asked_and_promised(covered.window, settings.window_start, settings.window_end)[0]
+def asked_scope(settings: Settings, covered: Scope) -> tuple[Window, Scope]:
+    """Return the window asked for, by default the last day up to the watermark, and what is promised of it.
 
-
-def promised_scope(settings: Settings, covered: Scope) -> Scope:
-    """Return what the lake promises of the window that is asked for.
-
-    Raises:
-        NotCheckedError: it promises nothing there.
-
+    Raises NotCheckedError when that is nothing.
     """
     asked, window = asked_and_promised(covered.window, settings.window_start, settings.window_end)
     if window is None:
         msg = f"The window {asked} lies outside of what the lake covers, {covered.window}."
         raise NotCheckedError(msg, "Choose another by --window-start and --window-end.")
-    return covered.narrowed(window)
+    return asked, covered.narrowed(window)
 
 
 def spot_scope(settings: Settings, covered: Scope, check: Check) -> Scope:
-    """Return what of the window that is asked for the parity job counts, and say what is left out of it.
-
-    Raises:
-        NotCheckedError: the lake promises nothing there.
-
-    """
-    asked = asked_window(settings, covered)
+    """Return the part of the asked window that the parity job counts, and warn of the rest."""
+    asked, _ = asked_and_promised(covered.window, settings.window_start, settings.window_end)
     if finding := beyond_watermark(asked, covered.coverage.watermark):
         check.record(finding)
         check.warn(f"{finding.summary}; {finding.evidence}")
-    scope = promised_scope(settings, covered)
+    _, scope = asked_scope(settings, covered)
     if scope.window.start > asked.start:
         check.warn(
             f"the window asked for begins before the covered range: it was checked from {scope.window.start}"

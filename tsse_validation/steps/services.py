@@ -1,18 +1,26 @@
-"""Step 1: whether the controller's services answer as the contract has it (section 1)."""
+"""Steps 1 and 2: services answer, and no token without the capabilities is let in (contract sections 1 and 2)."""
 
-from tsse_validation.clients.core import Health
-from tsse_validation.clients.qdrant import QdrantHealth
-from tsse_validation.domain.contract import HEALTHZ_BODY, is_healthy
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+
+from tsse_validation.clients.core import CoreClient, Health, QdrantHealth
+from tsse_validation.clients.http import Answer
+from tsse_validation.domain.contract import (
+    HEALTHZ_BODY,
+    INSPECT_JOB,
+    JOB_NOT_FOUND_TEXT,
+    MISSING_CAPABILITY_TEXT,
+    RUN_CAPABILITY,
+    UNAUTHORIZED_TEXT,
+    is_healthy,
+)
+from tsse_validation.domain.errors import AccessError
 from tsse_validation.domain.holding import hold
 
 
 def hold_core_health(health: Health) -> None:
-    """Hold the core-server's answer to `/healthz`.
-
-    Raises:
-        PromiseBrokenError: it is not that of a healthy core-server.
-
-    """
+    """Hold the core-server's answer to `/healthz`."""
     hold(
         health.status == 200 and is_healthy(health.body),
         f"/healthz answered {health.status} {health.body} instead of 200 {HEALTHZ_BODY}.",
@@ -21,14 +29,60 @@ def hold_core_health(health: Health) -> None:
 
 
 def hold_qdrant_health(health: QdrantHealth) -> None:
-    """Hold Qdrant's answer to `/healthz`.
-
-    Raises:
-        PromiseBrokenError: it is not that of a healthy Qdrant.
-
-    """
+    """Hold Qdrant's answer to `/healthz`."""
     hold(
         health.healthy,
         f"Qdrant's /healthz answered {health.status} “{health.text[:80]}”.",
         "Is this Qdrant, and is it up? (contract section 1)",
     )
+
+
+BAD_AUTHORIZATIONS: Mapping[str, Callable[[], str | None]] = {
+    "no-token": lambda: None,
+    "malformed": lambda: "Bearer",
+    "wrong-scheme": lambda: f"Basic {secrets.token_urlsafe(32)}",
+    "unknown": lambda: f"Bearer {secrets.token_urlsafe(32)}",
+}
+"""`Authorization` headers that must be refused, by what is wrong with each."""
+
+
+def hold_token_accepted(core: CoreClient) -> None:
+    """Ask for a job that nobody has; raises AccessError when the token is refused."""
+    answer = _probe(core, core.authorization())
+    if answer.status in {401, 403}:
+        msg = f"The controller refuses the token: {answer.status} “{answer.excerpt()}”."
+        raise AccessError(msg, "Is it unknown, revoked or expired? Give another by --auth-token-file.")
+    hold(
+        _is(answer, 404, JOB_NOT_FOUND_TEXT),
+        f"An unknown job was answered {answer.status} “{answer.excerpt()}” instead of 404 “{JOB_NOT_FOUND_TEXT}”.",
+        "See contract section 3.",
+    )
+
+
+def hold_refused(core: CoreClient, case: str) -> None:
+    """Ask under one of `BAD_AUTHORIZATIONS`."""
+    answer = _probe(core, BAD_AUTHORIZATIONS[case]())
+    hold(
+        _is(answer, 401, UNAUTHORIZED_TEXT),
+        f"It was answered {answer.status} “{answer.excerpt()}” instead of 401 “{UNAUTHORIZED_TEXT}”.",
+        "The controller lets strangers in, or answers them wrongly: see contract section 2.",
+    )
+
+
+def hold_view_only(viewer: CoreClient) -> None:
+    """Try to create a job with a token that may only look."""
+    answer = viewer.try_to_create(INSPECT_JOB, purpose="view-only token")
+    wanted = MISSING_CAPABILITY_TEXT.format(capability=RUN_CAPABILITY)
+    hold(
+        _is(answer, 403, wanted),
+        f"It was answered {answer.status} “{answer.excerpt()}” instead of 403 “{wanted}”.",
+        "Does the token have analysis.view only? If so, capabilities are not enforced: see contract section 2.",
+    )
+
+
+def _probe(core: CoreClient, authorization: str | None) -> Answer:
+    return core.probe(str(uuid.uuid4()), authorization)
+
+
+def _is(answer: Answer, status: int, text: str) -> bool:
+    return answer.status == status and answer.text.strip() == text

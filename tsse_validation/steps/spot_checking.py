@@ -11,14 +11,13 @@ from tsse_validation.parity.by_job import MismatchError, SpotCheck, SpotChecker
 from tsse_validation.parity.comparing import disagreements_with_job
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import Finding
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.lake_recorder import LakeRecorder
-from tsse_validation.steps.run import ValidationRun
+from tsse_validation.steps.run import Check, ValidationRun
 
 MOST_NARROWED = 3
 """Sensors whose mismatch is narrowed down by jobs: each takes five POSTs or more."""
 POSTS_KEPT_FOR_OTHERS = 15
-"""POSTs of the budget that are left to whoever else uses the controller from this host."""
+"""POSTs of the budget that are left to other users of the controller on this host."""
 
 
 def reads_directly(run: ValidationRun) -> bool:
@@ -29,12 +28,9 @@ def reads_directly(run: ValidationRun) -> bool:
 def record_spot_check(
     run: ValidationRun, checker: SpotChecker, window: Window, lake_recorder: LakeRecorder, check: Check
 ) -> SpotCheck:
-    """Run the runbook's spot check, and record its counts and what was found.
+    """Run the runbook's spot check, and record its counts and findings.
 
-    Raises:
-        PromiseBrokenError: counts differ, and not by rows that arrived late.
-        NotCheckedError: the sensors have no row in the window, which proves nothing.
-
+    Raises PromiseBrokenError when counts differ, other than by late rows; NotCheckedError when no row was counted.
     """
     try:
         spot = checker.check(window, run.settings.sensor_ids, run.settings.sample, purpose="parity")

@@ -1,21 +1,27 @@
-"""The stack under validation: where its services are, and what the suite was given to look at them."""
+"""The stack under validation: where its services are, and what the suite may look at."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from tsse_validation.domain.stack import LakePaths
+from tsse_validation.domain.errors import SettingsError
+from tsse_validation.domain.stack import Capability, LakePaths
+from tsse_validation.lake.reader import STATE_DIR
 from tsse_validation.runlog.records import ServiceEnded, StackComponent
+from tsse_validation.settings.credentials import conninfo_of, read_token, token_of
+from tsse_validation.settings.definitions import Settings
 
 
 @dataclass(frozen=True)
 class Stack:
     """A controller to validate, live or provisioned.
 
-    `owned` is true only for a stack that this run has started and may break; `ended` then looks which of its
-    services do not run any more.
+    `owned` is true only for a stack that this run has started and may break; `ended` then returns the services
+    that run no more.
     """
 
     kind: str
@@ -30,3 +36,57 @@ class Stack:
     token_file: Path | None = None
     logs: Mapping[str, Path] = field(default_factory=dict)
     ended: Callable[[], tuple[ServiceEnded, ...]] = field(default=tuple, repr=False, compare=False)
+
+
+QDRANT_PORT = 6333
+
+
+def absent_capabilities(settings: Settings) -> dict[Capability, str]:
+    """Return what these settings keep the suite from looking at, and why, without contacting anything."""
+    absent = {}
+    if settings.skip_qdrant:
+        absent[Capability.QDRANT] = "left out by --skip-qdrant"
+    if not settings.live:
+        return absent
+    if settings.database_url is None and settings.setup_config is None:
+        absent[Capability.POSTGRES] = "no --database-url or --setup-config was given"
+    if reason := _lake_absent(settings.hot_path):
+        absent[Capability.LAKE] = reason
+    if settings.view_token_file is None:
+        absent[Capability.VIEW_TOKEN] = "no --view-token-file was given"
+    if settings.auth_token_file is None:
+        absent[Capability.TOKEN_FILE] = "the token did not come from a file"
+    return absent
+
+
+def _lake_absent(hot: Path | None) -> str | None:
+    if hot is None:
+        return "no --hot-path was given"
+    state = hot / STATE_DIR
+    if not os.access(hot, os.R_OK | os.X_OK) or (state.exists() and not os.access(state, os.R_OK | os.X_OK)):
+        return f"this user may not read {hot}, or it is not there"
+    return None
+
+
+def live_stack(settings: Settings) -> Stack:
+    """Describe the controller that the settings name; errors as in `token_of` and `conninfo_of`."""
+    if settings.base_url is None:
+        raise SettingsError("a live stack needs --base-url")
+    return Stack(
+        kind="live",
+        base_url=settings.base_url,
+        token=token_of(settings),
+        components=(
+            StackComponent(name="core-server", description=f"the installed controller at {settings.base_url}"),
+        ),
+        qdrant_url=settings.qdrant_url or _default_qdrant(settings.base_url),
+        conninfo=conninfo_of(settings),
+        lake=LakePaths(settings.hot_path, settings.cold_path, settings.shards) if settings.hot_path else None,
+        view_token=read_token(settings.view_token_file) if settings.view_token_file else None,
+        token_file=settings.auth_token_file,
+    )
+
+
+def _default_qdrant(base_url: str) -> str:
+    host = urlsplit(base_url).hostname or "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{QDRANT_PORT}"

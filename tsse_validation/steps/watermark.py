@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from tsse_validation.clients.clock import ControllerClock
 from tsse_validation.clients.postgres import ActiveJob, PostgresClient
-from tsse_validation.clients.watch import STANDS_STILL, ReplicationWatch
+from tsse_validation.clients.watch import STANDS_STILL, ControllerClock, ReplicationWatch
 from tsse_validation.diagnosis.file_triage import leftover_files, malformed_files, manifest_findings
 from tsse_validation.domain.contract import Inspection
 from tsse_validation.domain.coverage import Scope
@@ -16,11 +15,10 @@ from tsse_validation.domain.phrasing import count_of
 from tsse_validation.lake.file_checks import FileFindings, examine
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.inspecting import temporary_files_left
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.promises import crowded_shards, partition_differences
-from tsse_validation.steps.run import Facts
+from tsse_validation.steps.run import Check, Facts
 
 CLOCK_TOLERANCE_SECONDS = 2
 LEAST_LAG_GUARD_SECONDS = 60
@@ -64,7 +62,7 @@ def check_recent(
     settings: Settings,
     check: Check,
 ) -> None:
-    """Hold the watermark's age against the gate; a replication pass is given time to end.
+    """Hold the watermark's age against the gate; a replication pass gets time to end.
 
     `postgres_ahead` is in seconds, or `None` where it is not known. `active` returns the lake jobs that may hold
     the watermark up, or `None` where they cannot be seen.

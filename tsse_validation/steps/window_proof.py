@@ -19,7 +19,7 @@ from tsse_validation.settings.fields import Level
 from tsse_validation.steps.inspecting import inspect_by_job, watch_by_jobs
 from tsse_validation.steps.opening import lake_reader, postgres_client
 from tsse_validation.steps.proving import compare_in_slices
-from tsse_validation.steps.scoping import asked_window, covered_scope, promised_scope
+from tsse_validation.steps.scoping import asked_scope, covered_scope
 
 MOST_ROWS_PRINTED = 50
 NOTHING_READ = DrillDown((), (), 0, {})
@@ -27,9 +27,9 @@ NOTHING_READ = DrillDown((), (), 0, {})
 
 @dataclass(frozen=True)
 class WindowProof:
-    """One window, compared `by` the job or directly, on a `level`; of the window `asked` for, `scope` is promised.
+    """One window, compared by the job or directly; `scope` is the promised part of the window `asked` for.
 
-    `rows` has a line for each sensor; `found` says what differs, where rows were read.
+    `rows` has a line for each sensor. `found` says what differs, where rows were read.
     """
 
     asked: Window
@@ -61,14 +61,13 @@ def prove_window(settings: Settings) -> WindowProof:
         SettingsError: DSN or directory is not given.
         NotCheckedError: nothing is promised in the window.
         SuiteError: a side cannot be read.
-
     """
     postgres = postgres_client(settings)
     if postgres is None:
         raise SettingsError("--mode direct needs --database-url or --config.")
     lake = lake_reader(settings)
     covered = covered_scope(settings, lake.replication(), cold=settings.cold_path is not None, now=utc_now())
-    scope = promised_scope(settings, covered)
+    asked, scope = asked_scope(settings, covered)
     with postgres.snapshot() as snapshot:
         wanted = set(settings.sensor_ids or snapshot.sensor_ids())
     proof = DirectProof(postgres, lake)
@@ -80,23 +79,18 @@ def prove_window(settings: Settings) -> WindowProof:
     ]
     found = drill_down(proof, scope, days, settings.level, RowTriage(settings.shards, MOST_ROWS_PRINTED))
     rows = sum_by_sensor(days, wanted)
-    return WindowProof(asked_window(settings, covered), scope, rows, "direct", settings.level, found)
+    return WindowProof(asked, scope, rows, "direct", settings.level, found)
 
 
 def count_window_by_job(settings: Settings, jobs: JobRunner) -> WindowProof:
-    """Have the controller's job count a sample of sensors, or those asked for.
-
-    Raises:
-        NotCheckedError: nothing is promised in the window.
-
-    """
+    """Have the controller's job count a sample of sensors, or those asked for; errors as in `asked_scope`."""
     inspection = inspect_by_job(jobs, settings)
     cold = inspection.cold_path is not None
     covered = covered_scope(settings, inspection.replication, cold=cold, now=utc_now())
-    scope = promised_scope(settings, covered)
+    asked, scope = asked_scope(settings, covered)
     checker = SpotChecker.from_settings(jobs, watch_by_jobs(jobs, settings), settings)
     try:
         counts = checker.check(scope.window, settings.sensor_ids, settings.sample, purpose="parity").counts()
     except MismatchError as error:
         counts = error.counts
-    return WindowProof(asked_window(settings, covered), scope, counts.rows, "job", Level.COUNT)
+    return WindowProof(asked, scope, counts.rows, "job", Level.COUNT)

@@ -17,9 +17,9 @@ from tests.integration.clients.conftest import Told
 from tests.support.builders import Row, keys_table, rows_table
 from tsse_validation.domain.contract import DATASET
 from tsse_validation.domain.coverage import Coverage, Scope
+from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.errors import PromiseBrokenError
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
-from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeListing, LakeReader

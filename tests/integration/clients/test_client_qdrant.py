@@ -2,7 +2,7 @@ import pytest
 
 from tests.integration.clients.conftest import Connect, Serve, Told
 from tests.integration.clients.hostile import Exchange, Reply, answer, dead_port, document, text
-from tsse_validation.clients.qdrant import HEALTHY_TEXTS, QdrantHealth, qdrant_health
+from tsse_validation.clients.core import HEALTHY_TEXTS, QdrantHealth, qdrant_health
 from tsse_validation.domain.errors import PromiseBrokenError, UnreachableError
 
 TITLE = document({"title": "qdrant - vector search engine", "version": "1.15.4"})

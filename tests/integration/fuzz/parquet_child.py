@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from tests.integration.fuzz.mutating import mutated
 from tsse_validation.domain.coverage import Coverage, Scope
+from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.errors import SuiteError
 from tsse_validation.domain.instants import day_start
-from tsse_validation.domain.schemas import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.file_checks import FileFindings, examine

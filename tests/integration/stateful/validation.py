@@ -12,8 +12,7 @@ from tests.integration.engine.farm import Farm
 from tests.support.builders import finished, good_run, inspection
 from tests_validation import test_5_watermark as step_5
 from tests_validation import test_6_parity as step_6
-from tsse_validation.clients.clock import ControllerClock
-from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.clients.watch import ControllerClock, ReplicationWatch
 from tsse_validation.domain.contract import ParityResult, Replication
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import SuiteError
@@ -34,9 +33,8 @@ from tsse_validation.runlog.records import (
 from tsse_validation.runlog.redaction import Redactor
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.loading import load_settings
-from tsse_validation.steps.check import Check
 from tsse_validation.steps.progress import ProgressReporter
-from tsse_validation.steps.run import Facts, ValidationRun
+from tsse_validation.steps.run import Check, Facts, ValidationRun
 from tsse_validation.verdict import Verdict, decide
 
 _TAKEN_FROM_A_GOOD_RUN = (CountsTaken, RowsCompared)
