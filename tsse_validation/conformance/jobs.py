@@ -212,10 +212,7 @@ JOB_CASES: Sequence[JobCase] = (
         "invalid_window",
     ),
     _parity(
-        "mismatch-is-told",
-        lambda around: around.window(),
-        result=_differing,
-        fault=Fault.ROW_ONLY_IN_POSTGRES,
+        "mismatch-is-told", lambda around: around.window(), result=_differing, fault=Fault.ROW_ONLY_IN_POSTGRES
     ),
     _parity(
         "mismatch-fails",

@@ -49,11 +49,7 @@ TOLERATED = "does not forbid GO"
 LAST_LINES = "The last lines of its log:"
 NOT_MEASURED = "not measured"
 _TELLABLE = 1e12
-LOOKS: Mapping[str, str] = {
-    "inspection": "inspection job",
-    "parity": "parity job",
-    "state_file": "state file",
-}
+LOOKS: Mapping[str, str] = {"inspection": "inspection job", "parity": "parity job", "state_file": "state file"}
 SOURCES: Mapping[str, str] = {"job": "the controller's job", "direct": "us"}
 
 
