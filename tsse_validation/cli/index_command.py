@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tsse_validation.domain.errors import SettingsError
-from tsse_validation.report.index_page import write_index
+from tsse_validation.report.writer import write_index
 
 
 def index(
