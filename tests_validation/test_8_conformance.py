@@ -3,7 +3,7 @@
 import pytest
 
 from tsse_validation.conformance.exchanges import EXCHANGES
-from tsse_validation.conformance.jobs import JOB_CASES, Surroundings, end_rule
+from tsse_validation.conformance.job_cases import JOB_CASES, Surroundings, end_rule
 from tsse_validation.conformance.rules import history_rule, judge, stamps_rule
 from tsse_validation.conformance.scenarios import READING_SCENARIOS, SCENARIOS, posts_are_limited
 from tsse_validation.conformance.subject import Subject

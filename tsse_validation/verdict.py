@@ -1,12 +1,12 @@
-"""GO, NO-GO or INCOMPLETE: pure decisions over a `RunResult`, measured against the runbook's catalogue.
+"""GO, NO-GO or INCOMPLETE: pure decisions over a `RunResult`, by the runbook's catalogue.
 
-The rules, in the order in which they bind:
+The rules, the strongest first:
 
 1. A failed check is evidence against the release: NO-GO.
-2. Whatever the catalogue lists and the run did not prove (skipped, blocked, deselected, interrupted, crashed,
+2. A check of the catalogue that the run did not prove (skipped, blocked, deselected, interrupted, crashed,
    timed out, without rows) makes the run INCOMPLETE.
-3. A check that needs what the operator could not give (no DSN, no readable lake) does not stand in the way of
-   GO on a live controller, but the verdict then says what it rests on, and what was not checked.
+3. A check that needs what the operator could not give (no DSN, no readable lake) does not forbid GO on a live
+   controller. The verdict then says what it rests on, and what was not checked.
 4. GO needs at least one proven check on every gate line, sensors that were compared, and rows that were.
 """
 
@@ -23,7 +23,7 @@ from tsse_validation.runlog.result import RunResult
 
 
 class Outcome(StrEnum):
-    """What a release may do with the run."""
+    """The decision on the release."""
 
     GO = "GO"
     NO_GO = "NO-GO"
@@ -34,9 +34,8 @@ EXIT_CODES: Mapping[Outcome, int] = {Outcome.GO: 0, Outcome.NO_GO: 1, Outcome.IN
 """Exit codes of a run; 2 to 5 are pytest's own, 7 says that a secret was found in a written file."""
 EXIT_LEAK = 7
 
-
 EXCUSABLE = frozenset({Capability.POSTGRES, Capability.LAKE, Capability.VIEW_TOKEN, Capability.TOKEN_FILE})
-"""What the operator of a live controller may not be able to give: its absence is said and does not forbid GO."""
+"""What the operator of a live controller may be unable to give. Reports name what is absent; GO stays possible."""
 
 
 class _Model(BaseModel):
@@ -44,7 +43,7 @@ class _Model(BaseModel):
 
 
 class NotChecked(_Model):
-    """Something the runbook asks for and the run did not prove; `tolerated` when it does not forbid GO."""
+    """A check of the runbook that the run did not prove; `tolerated` says that this does not forbid GO."""
 
     check_id: str
     key: str
@@ -84,7 +83,7 @@ class Verdict(_Model):
 def decide(result: RunResult) -> Verdict:
     """Return the verdict on a run: GO, NO-GO or INCOMPLETE, with the reasons for it.
 
-    It is pure, and raises nothing: what is missing in the result is a gap, and makes the verdict INCOMPLETE.
+    It is pure and raises nothing. What the result lacks is a gap, and makes the verdict INCOMPLETE.
 
     >>> from tsse_validation import RunResult, decide
     >>> verdict = decide(RunResult.from_log(RUN / "run.jsonl"))
@@ -108,7 +107,7 @@ def decide(result: RunResult) -> Verdict:
 
 
 def rows_compared(result: RunResult) -> int:
-    """Return how many rows were compared: one by one where that was done, else by the largest count."""
+    """Return how many rows were compared one by one, or else by the largest count."""
     counted = max((sum(row.postgres for row in counts.rows) for counts in result.counts), default=0)
     return max((compared.rows for compared in result.rows_compared), default=counted)
 
@@ -145,7 +144,7 @@ def _gaps(result: RunResult, not_checked: tuple[NotChecked, ...]) -> Iterator[st
 
 
 def _open_steps(not_checked: tuple[NotChecked, ...]) -> Iterator[str]:
-    """Tell what is missing, a line for each step and reason: a blocked step is one gap, not ten."""
+    """Yield what is missing, one line for each step and reason: a blocked step is one gap, not ten."""
     titles: dict[tuple[int, str], list[str]] = {}
     for missing in not_checked:
         if not missing.tolerated:
@@ -171,20 +170,13 @@ def _not_checked(result: RunResult) -> Iterator[NotChecked]:
             yield _missing(spec, spec.key, "not part of this run's selection")
         yield from _never_ended(spec, planned, result)
     for spec in CONFORMANCE_CHECKS.values():
-        # Only what was asked for is missed: conformance is no part of the runbook.
+        # Conformance is no part of the runbook: only what was selected is missed.
         asked_for = [plan for plan in result.planned if plan.key == spec.key and plan.selected]
         yield from _never_ended(spec, asked_for, result)
     for check in result.checks:
         if not check.status.proven and check.status is not CheckStatus.FAILED:
             tolerated = check.status is CheckStatus.NOT_CHECKED and _excused(check.key, result)
-            yield NotChecked(
-                check_id=check.check_id,
-                key=check.key,
-                title=check.title,
-                step=check.step,
-                reason=check.message,
-                tolerated=tolerated,
-            )
+            yield _missing(check, check.check_id, check.message, tolerated=tolerated)
 
 
 def _never_ended(spec: CheckSpec, planned: Iterable[CheckPlanned], result: RunResult) -> Iterator[NotChecked]:
@@ -196,8 +188,10 @@ def _never_ended(spec: CheckSpec, planned: Iterable[CheckPlanned], result: RunRe
             yield _missing(spec, plan.check_id, reason)
 
 
-def _missing(spec: CheckSpec, check_id: str, reason: str) -> NotChecked:
-    return NotChecked(check_id=check_id, key=spec.key, title=spec.title, step=spec.step, reason=reason)
+def _missing(of: CheckSpec | CheckFinished, check_id: str, reason: str, *, tolerated: bool = False) -> NotChecked:
+    return NotChecked(
+        check_id=check_id, key=of.key, title=of.title, step=of.step, reason=reason, tolerated=tolerated
+    )
 
 
 def _excused(key: str, result: RunResult) -> bool:

@@ -14,7 +14,7 @@ from tools.documentation.__main__ import PAGES, REMAKE, made_anew
 from tsse_validation.cli.app import app
 from tsse_validation.cli.printing import EXIT_CODES_TEXT
 from tsse_validation.conformance.exchanges import EXCHANGES
-from tsse_validation.conformance.jobs import JOB_CASES
+from tsse_validation.conformance.job_cases import JOB_CASES
 from tsse_validation.conformance.scenarios import SCENARIOS
 from tsse_validation.domain.catalogue import CONFORMANCE_STEP, STEP_NAMES, step_name
 from tsse_validation.settings.definitions import ENV_PREFIX, Settings, option_of

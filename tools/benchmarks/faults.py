@@ -15,7 +15,7 @@ from fixtures.controller.files import write_parquet
 from fixtures.controller.segments import read_segment
 from tools.benchmarks.case import Answer
 from tsse_validation.domain.contract import DATASET
-from tsse_validation.domain.schemas import ROW_SCHEMA
+from tsse_validation.domain.digest import ROW_SCHEMA
 
 Key = tuple[str, int]
 Row = dict[str, Any]

@@ -21,8 +21,14 @@ from tests.support.controller import OPTIONS, Controller, days_ago
 from tests.support.damage import at_row, lake_file, next_double, rewrite, with_extra_row, without_row
 from tests.system.browser.program import launch
 from tsse_validation.report.markdown.markdown_report import markdown_name, render_markdown
-from tsse_validation.report.model.document import RESULT_JSON, ReportDocument, read_result_json, write_result_json
-from tsse_validation.report.model.files import REPORT_HTML, write_atomically
+from tsse_validation.report.model.document import (
+    REPORT_HTML,
+    RESULT_JSON,
+    ReportDocument,
+    read_result_json,
+    write_atomically,
+    write_result_json,
+)
 from tsse_validation.report.writer import write_html
 from tsse_validation.verdict import Outcome
 

@@ -7,10 +7,8 @@ import typer
 from pydantic import ValidationError
 
 from tsse_validation.domain.errors import SettingsError, SuiteError
-from tsse_validation.report.index_page import write_index
-from tsse_validation.report.model.document import ReportDocument, read_result_json
-from tsse_validation.report.model.files import REPORT_HTML, TESTS_HTML
-from tsse_validation.report.writer import write_html
+from tsse_validation.report.model.document import REPORT_HTML, TESTS_HTML, ReportDocument, read_result_json
+from tsse_validation.report.writer import write_html, write_index
 
 
 def report(

@@ -1,4 +1,4 @@
-"""What the contract promises of an answer, a job, its events and its results, as rules over what was answered.
+"""The contract's promises about answers, jobs, events and results, as rules over an answer's content.
 
 A broken promise names the contract's section: ``contract 3: …``.
 """
@@ -18,12 +18,7 @@ from tsse_validation.domain.errors import PromiseBrokenError
 from tsse_validation.domain.holding import hold
 
 ADVICE = "The controller and the contract differ: one of the two is to be put right before the release."
-EVENT_KINDS = frozenset(
-    {
-        *("created", "started", "progress", "runner_summary", "phase_timing"),
-        *("completed", "failed", "canceled", "cancel_requested"),
-    }
-)
+EVENT_KINDS = TERMINAL | {"created", "started", "progress", "runner_summary", "phase_timing", "cancel_requested"}
 REPLICATION_SCHEMA = 1
 
 _OPTIONAL_OF_A_JOB = ("job_key", "created_by", "started_at", "completed_at", "canceled_at", "error")
@@ -36,17 +31,17 @@ LIMIT_HEADERS: Mapping[str, re.Pattern[str]] = {
     "x-ratelimit-limit": re.compile("60"),
     "x-ratelimit-remaining": re.compile("0"),
 }
-"""What a 429 carries (section 3)."""
+"""The headers of a 429 (section 3)."""
 
 Rule = Callable[[Any], None]
-"""Holds a JSON document; raises `PromiseBrokenError`."""
+"""Checks a JSON document, and raises `PromiseBrokenError`."""
 
 
 def promised(section: int | str, holds: object, found: str) -> None:
-    """Hold a promise of one section against what was found.
+    """Check a promise of one section of the contract.
 
     Raises:
-        PromiseBrokenError: it does not hold; the message begins with the section.
+        PromiseBrokenError: it does not hold; the message names the section, then says what was `found`.
 
     """
     hold(holds, f"contract {section}: {found}", ADVICE)
@@ -54,7 +49,7 @@ def promised(section: int | str, holds: object, found: str) -> None:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a request is to be answered with: `text` exactly, or for `reason` any, or JSON that follows `rule`."""
+    """The answer to a request: exactly this `text`, or any text for `reason`, or JSON that follows `rule`."""
 
     status: int
     text: str | None = None
@@ -63,21 +58,20 @@ class Expected:
 
 
 def judge(section: int | str, asked: str, expected: Expected, answer: Answer) -> None:
-    """Hold an answer against what was expected; `asked` names the request in the message.
+    """Check an answer; `asked` names the request in the message.
 
     Raises:
-        PromiseBrokenError: the status, the text, the content type or the document is another one.
+        PromiseBrokenError: the status, the text, the content type or the document is not as expected.
 
     """
-    said = f"{answer.status} “{answer.excerpt()}”"
+    answered = f"{answer.status} “{answer.excerpt()}”"
     wanted = f"{expected.status}" + (f" “{expected.text}”" if expected.text is not None else "")
     right = answer.status == expected.status and expected.text in {None, answer.text.strip()}
-    promised(section, right, f"{asked} was answered {said} instead of {wanted}.")
+    promised(section, right, f"{asked} was answered {answered} instead of {wanted}.")
     if expected.text is not None or expected.reason:
         kind = answer.headers.get("content-type", "none")
-        promised(
-            section, kind.startswith("text/plain"), f"{asked} was answered {said} as {kind}, not as plain text."
-        )
+        problem = f"{asked} was answered {answered} as {kind}, not as plain text."
+        promised(section, kind.startswith("text/plain"), problem)
     if expected.reason:
         promised(section, answer.text.strip(), f"{asked} was answered {answer.status} without a reason.")
     if expected.rule is not None:
@@ -85,10 +79,10 @@ def judge(section: int | str, asked: str, expected: Expected, answer: Answer) ->
 
 
 def document_of(section: int | str, asked: str, answer: Answer) -> Any:
-    """Return the JSON of an answer.
+    """Return an answer's JSON.
 
     Raises:
-        PromiseBrokenError: it has none.
+        PromiseBrokenError: the answer is not JSON.
 
     """
     try:
@@ -99,12 +93,12 @@ def document_of(section: int | str, asked: str, answer: Answer) -> Any:
 
 
 def health_rule(document: Any) -> None:
-    """Hold `/healthz`'s document (section 1)."""
+    """Check the document of `/healthz` (section 1)."""
     promised(1, is_healthy(document), f"/healthz says {str(document)[:80]}.")
 
 
 def job_rule(document: Any) -> None:
-    """Hold ``{"job": JOB}``: its keys, its timestamps, and that what is not known is omitted (section 3)."""
+    """Check ``{"job": JOB}``: its keys, its timestamps, and that unknown keys are omitted (section 3)."""
     keys_rule(document, ["job"], "The answer")
     job = document["job"]
     model_rule(job, Job, "JOB")
@@ -119,7 +113,7 @@ def job_rule(document: Any) -> None:
 
 
 def events_rule(document: Any) -> None:
-    """Hold a page of events: its keys, its kinds, and that ids ascend (section 3)."""
+    """Check a page of events: its keys, its kinds, and that ids ascend (section 3)."""
     model_rule(document, JobEvents, "A page of events")
     promised(3, isinstance(document.get("next_after"), int), "A page of events has no number next_after.")
     events = document["events"]
@@ -133,27 +127,26 @@ def events_rule(document: Any) -> None:
 
 
 def history_rule(kinds: Sequence[str], status: str) -> None:
-    """Hold the kinds of a terminal job's events, oldest first: it was created, and ended once, as it says."""
-    told = ", ".join(kinds) or "none"
-    promised(3, kinds[:1] == ["created"], f"The events of a job do not begin with “created”: {told}.")
+    """Check the kinds of an ended job's events, the oldest first: one creation, and one end by its status."""
+    history = ", ".join(kinds) or "none"
+    promised(3, kinds[:1] == ["created"], f"The events of a job do not begin with “created”: {history}.")
     ends = [kind for kind in kinds if kind in TERMINAL]
-    promised(
-        3, ends == [status], f"The events of a {status} job end it as {', '.join(ends) or 'nothing'}: {told}."
-    )
+    problem = f"The events of a {status} job end it as {', '.join(ends) or 'nothing'}: {history}."
+    promised(3, ends == [status], problem)
     if status in {"completed", "failed"}:
         ran = "started" in kinds and kinds.index("started") < kinds.index(status)
-        promised(3, ran, f"A {status} job was not started before its end: {told}.")
+        promised(3, ran, f"A {status} job was not started before its end: {history}.")
 
 
 def keys_rule(document: Any, keys: Sequence[str], what: str) -> None:
-    """Hold an object against the keys that it must have (section 3)."""
+    """Check that an object has its keys (section 3)."""
     promised(3, isinstance(document, dict), f"{what} is no object.")
     missing = [key for key in keys if key not in document]
     promised(3, not missing, f"{what} lacks {', '.join(missing)}.")
 
 
 def model_rule(document: Any, model: type[BaseModel], what: str) -> None:
-    """Hold a document against a model of the contract (section 3)."""
+    """Check a document by a model of the contract (section 3)."""
     try:
         model.model_validate(document)
     except ValidationError as error:
@@ -163,14 +156,14 @@ def model_rule(document: Any, model: type[BaseModel], what: str) -> None:
 
 
 def stamps_rule(document: Any) -> None:
-    """Hold every timestamp of a document against the one way to write it (preamble)."""
+    """Check the format of every timestamp in a document (preamble)."""
     for key, value in _texts(document):
         if _INSTANT_KEY.fullmatch(key):
             promised("preamble", _STAMP.fullmatch(value), f"{key} is {value[:60]!r}, not RFC 3339 with +00:00.")
 
 
 def limit_rule(answer: Answer) -> None:
-    """Hold a refusal for too many requests: its text and its headers (section 3)."""
+    """Check the text and the headers of a 429 (section 3)."""
     promised(3, _LIMIT_TEXT.fullmatch(answer.text.strip()), f"429 says “{answer.excerpt()}”.")
     for name, pattern in LIMIT_HEADERS.items():
         value = answer.headers.get(name)

@@ -7,7 +7,7 @@ import pytest
 
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.conformance.jobs import Surroundings
+from tsse_validation.conformance.job_cases import Surroundings
 from tsse_validation.conformance.subject import Subject
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.run import ValidationRun

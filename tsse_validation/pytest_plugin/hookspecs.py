@@ -8,7 +8,7 @@ import pytest
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from tsse_validation.conformance.bench import Bench
+    from tsse_validation.conformance.subject import Bench
     from tsse_validation.steps.run import ValidationRun
     from tsse_validation.steps.validated_stack import Stack
 

@@ -6,7 +6,7 @@ import pytest
 
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.pytest_plugin.command_line import given_settings
-from tsse_validation.report.model.files import REPORT_HTML, TESTS_HTML
+from tsse_validation.report.model.document import REPORT_HTML, TESTS_HTML
 from tsse_validation.runlog.records import Note
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import load_settings

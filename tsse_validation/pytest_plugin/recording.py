@@ -16,7 +16,7 @@ from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.pytest_plugin.ordering import check_id, check_key, step_of
 from tsse_validation.report.html.html_pages import render_summary
 from tsse_validation.report.markdown.step_summary import render_step_summary
-from tsse_validation.report.model.files import REPORT_HTML, TESTS_HTML
+from tsse_validation.report.model.document import REPORT_HTML, TESTS_HTML
 from tsse_validation.report.terminal import print_summary
 from tsse_validation.report.writer import Written, append_step_summary, write_reports
 from tsse_validation.runlog.records import CheckFinished, CheckStarted, CheckStatus, PostsSpent, RunFinished

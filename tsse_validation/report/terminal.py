@@ -1,4 +1,4 @@
-"""The end of a run on the terminal: one screen, understood without colour."""
+"""The end of a run on the terminal: one screen that needs no colour."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from tsse_validation.domain.phrasing import count_of
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.checks import MissingLine
 from tsse_validation.report.model.document import ReportDocument
-from tsse_validation.report.model.figures import figures_by_key
+from tsse_validation.report.model.figures import figures
 from tsse_validation.report.model.view import ReportView, view_of
 from tsse_validation.verdict import Outcome
 
@@ -28,9 +28,9 @@ _STYLES: Mapping[Outcome, str] = {
 
 
 def print_summary(console: Console, document: ReportDocument, paths: Iterable[Path] = ()) -> None:
-    """Print the verdict, why, the gate's lines, what was not checked and where the reports are.
+    """Print the verdict, its reasons, the gate's lines, what was not checked and the reports' paths.
 
-    Nothing is printed wider than the console: a word that does not fit is folded.
+    Nothing is wider than the console: a word that does not fit is folded.
     """
     view = view_of(document)
     for line in _lines(view, tuple(paths)):
@@ -59,15 +59,15 @@ def _verdict(view: ReportView) -> Iterator[Text | Table]:
     )
     yield Text(f"Found: {_found(view)}.")
     yield Text(f"Backfill: {_backfill(view)}.")
-    yield Text(f"Replication: {view.lake.lag_said}.")
-    yield Text(f"Lake: {view.lake.files_said}.")
+    yield Text(f"Replication: {view.lake.lag_phrase}.")
+    yield Text(f"Lake: {view.lake.files_phrase}.")
 
 
 def _found(view: ReportView) -> str:
-    found = figures_by_key(view)
+    found = figures(view)
     return (
-        f"mismatching sensors {found['mismatching_sensors'].said}, differing rows {found['differing_rows'].said}, "
-        f"failing windows {found['windows_failing'].said} of {found['windows'].said}"
+        f"mismatching sensors {found['mismatching_sensors'].text}, differing rows {found['differing_rows'].text}, "
+        f"failing windows {found['windows_failing'].text} of {found['windows'].text}"
     )
 
 
@@ -91,7 +91,7 @@ def _gates(view: ReportView) -> Iterator[Text | Table]:
 
 
 def _not_checked(view: ReportView) -> Iterator[Text | Table]:
-    yield Text(f"Not checked: {words.gaps_said(view.blocking, view.tolerated)}", style="bold")
+    yield Text(f"Not checked: {words.gaps(view.blocking, view.tolerated)}", style="bold")
     if view.missing:
         yield _rows(("-", _missing(missing)) for missing in view.missing[:MAX_MISSING])
     yield from _more(len(view.missing) - MAX_MISSING, "line")
@@ -128,7 +128,7 @@ def _more(hidden: int, one: str) -> Iterator[Text]:
 
 
 def _rows(rows: Iterable[tuple[str, str]], styles: Sequence[str] = ()) -> Table:
-    """Lay lines out so that what is wrapped stays under its own text and not under its mark."""
+    """Lay out lines so that wrapped text stays under its own text and not under its mark."""
     table = Table.grid(padding=(0, 1))
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")

@@ -1,24 +1,32 @@
-"""Writes the reports of a run into its folder."""
+"""Writes the reports of a run into its folder, and the page over the runs of a directory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tsse_validation.report.ctrf import CTRF_JSON, render_ctrf
-from tsse_validation.report.html.html_pages import render_page
-from tsse_validation.report.junit import JUNIT_XML, render_junit
+from pydantic import ValidationError
+
+from tsse_validation.report.ci_reports import CTRF_JSON, JUNIT_XML, render_ctrf, render_junit
+from tsse_validation.report.html.html_pages import render_index, render_page
+from tsse_validation.report.html.trend import Run, Runs
 from tsse_validation.report.markdown.markdown_report import markdown_name, render_markdown
 from tsse_validation.report.markdown.step_summary import MAX_BYTES
-from tsse_validation.report.model.document import RESULT_JSON, ReportDocument, write_result_json
-from tsse_validation.report.model.evidence import evidence_in
-from tsse_validation.report.model.files import REPORT_HTML, write_atomically
+from tsse_validation.report.model.document import (
+    REPORT_HTML,
+    RESULT_JSON,
+    ReportDocument,
+    evidence_in,
+    read_result_json,
+    write_atomically,
+    write_result_json,
+)
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Written:
-    """The verdict on a run and the reports that were written of it."""
+    """The verdict on a run, and the paths of its reports."""
 
     verdict: Verdict
     document: ReportDocument
@@ -30,15 +38,15 @@ class Written:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Every file that was written."""
+        """All files that were written."""
         return (self.result_json, self.markdown, self.junit, self.ctrf, self.html)
 
 
 def write_reports(run_dir: Path, result: RunResult, tests: str = "") -> Written:
     """Decide on a run and write its reports, each at once or not at all; existing ones are replaced.
 
-    The page comes last, for it names the others by their hashes; `tests` is the address that it links each test's
-    own output to.
+    The page comes last, since it names the others by their hashes. `tests` is the address of each test's own
+    output, which the page links to.
     """
     document = ReportDocument.of(result)
     written = Written(
@@ -75,9 +83,9 @@ def write_html(
 
 
 def append_step_summary(path: Path, content: Callable[[int], str]) -> bool:
-    """Add a summary to a file that others may have written to, and return whether it had room.
+    """Add a summary to a file that may have content, and return whether anything was added.
 
-    `content` gets the bytes that are left and returns what is added.
+    `content` gets the number of bytes left in the file and returns the text to add.
 
     Raises:
         OSError: the file cannot be written.
@@ -87,3 +95,31 @@ def append_step_summary(path: Path, content: Callable[[int], str]) -> bool:
         added = content(MAX_BYTES - stream.tell()).encode("utf-8", errors="replace")
         stream.write(added)
     return bool(added)
+
+
+INDEX_HTML = "index.html"
+
+
+def write_index(directory: Path) -> Path:
+    """Write `index.html` over the runs whose folders lie in a directory, and return its path."""
+    path = directory / INDEX_HTML
+    page = render_index(_runs_in(directory))
+    write_atomically(path, page.encode("utf-8", errors="replace"))
+    return path
+
+
+def _runs_in(directory: Path) -> Runs:
+    read, unread = [], []
+    for folder in sorted(path for path in directory.iterdir() if path.is_dir() and not path.is_symlink()):
+        if not (folder / RESULT_JSON).exists() and not (folder / "run.jsonl").exists():
+            continue
+        try:
+            document = read_result_json(folder / RESULT_JSON)
+        except (OSError, ValidationError):
+            # Named on the page, never left out.
+            unread.append(folder.name)
+            continue
+        link = f"{folder.name}/{REPORT_HTML}" if (folder / REPORT_HTML).exists() else ""
+        read.append(Run(document, link, borne_out=ReportDocument.of(document.result) == document))
+    read.sort(key=lambda run: run.document.result.started.at, reverse=True)
+    return Runs(tuple(read), tuple(unread))

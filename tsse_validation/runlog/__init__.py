@@ -1,1 +1,1 @@
-"""What a run has seen, as records: written at once, read back as one result, secrets masked."""
+"""The records of a run: written at once with secrets masked, and read back as one result."""

@@ -1,4 +1,4 @@
-"""The run log as a file: one JSON object a line, written at once, secrets masked; and read back."""
+"""The run log as a file: one JSON object a line, written at once, with secrets masked."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class RunLog:
     def append(self, record: Record) -> None:
         """Write one record; it has left the process when this returns.
 
-        A lone surrogate, as of an undecodable file name, is written as a question mark: JSON has none.
+        A lone surrogate, as in an undecodable file name, becomes a question mark: UTF-8 cannot hold it.
         """
         line = json.dumps(_encodable(record.model_dump(mode="json")), ensure_ascii=False)
         self._stream.write(self._redactor.redact(line) + "\n")
@@ -47,12 +47,12 @@ def _encodable(value: Any) -> Any:
 def read_log(path: Path) -> Iterator[Record]:
     """Yield the records of a run log.
 
-    A last line that was cut off by a crash is left out; any other line that does not parse is an error.
+    A last line that a crash cut off is left out; any other line that does not parse is an error.
 
     Raises:
         pydantic.ValidationError: a line is not a record of this schema.
 
     """
-    # bytes, for a crash may have cut the last line in the middle of a character
+    # As bytes, since a crash may have cut the last line in the middle of a character.
     *whole, _cut_off = path.read_bytes().split(b"\n")
     yield from (_ADAPTER.validate_json(line) for line in whole if line)

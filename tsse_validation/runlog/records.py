@@ -1,7 +1,7 @@
-"""The run log: what a run has seen, one JSON object a line, written at once.
+"""The records of a run log: one JSON object a line, written at once.
 
-The log is the only source of the verdict and of every report. A run that crashes leaves a log that still tells
-what had been proven, and what had been planned and was not. `RunResult.from_log` reads it back.
+The log is the only source of the verdict and of every report. The log of a run that crashed still holds what was
+proven, and what was planned but did not run. `RunResult.from_log` reads it back.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ SCHEMA_VERSION = 1
 
 
 class CheckStatus(StrEnum):
-    """How a check ended. Only `passed` and `warned` prove anything."""
+    """The status of a check. Only `passed` and `warned` prove anything."""
 
     PASSED = "passed"
     WARNED = "warned"
@@ -31,7 +31,7 @@ class CheckStatus(StrEnum):
 
     @property
     def proven(self) -> bool:
-        """Whether what the check states has been shown to be so."""
+        """Whether the check has proven what it states."""
         return self in {CheckStatus.PASSED, CheckStatus.WARNED}
 
 
@@ -42,7 +42,7 @@ class Record(BaseModel):
 
 
 class SettingValue(Record):
-    """One setting with where it came from; a secret's value is never here."""
+    """One setting and its source; never a secret's value."""
 
     name: str
     value: str
@@ -50,7 +50,7 @@ class SettingValue(Record):
 
 
 class RunStarted(Record):
-    """First line of a log."""
+    """The first line of a log."""
 
     record: Literal["run_started"] = "run_started"
     schema_version: int = SCHEMA_VERSION
@@ -62,7 +62,7 @@ class RunStarted(Record):
 
 
 class StackComponent(Record):
-    """One service of the stack, as it really is."""
+    """One service of the stack; the description says if it is a stand-in."""
 
     name: str
     description: str
@@ -70,9 +70,9 @@ class StackComponent(Record):
 
 
 class StackDescribed(Record):
-    """What is under validation, and what of it cannot be looked at, and why.
+    """The stack under validation, and the reason for each capability that is `absent`.
 
-    `strict` says that nothing absent is excused: the stack is our own, or the operator asked for it.
+    `strict` says that no absence is excused: the stack is our own, or the operator asked for it.
     """
 
     record: Literal["stack"] = "stack"
@@ -85,14 +85,14 @@ class StackDescribed(Record):
 
 
 class FarmSeen(Record):
-    """How large the farm is: its sensors in Postgres, where that could be read."""
+    """The size of the farm: its sensors in Postgres. Written only if Postgres could be read."""
 
     record: Literal["farm"] = "farm"
     sensors: int
 
 
 class CheckPlanned(Record):
-    """A check that was collected; `selected` is false when it was then deselected."""
+    """A check that was collected; `selected` is false if it was then deselected."""
 
     record: Literal["planned"] = "planned"
     check_id: str
@@ -102,7 +102,7 @@ class CheckPlanned(Record):
 
 
 class CheckStarted(Record):
-    """A check that is under way: after a crash, the one that was interrupted."""
+    """The start of a check. Without a `CheckFinished` the check was interrupted."""
 
     record: Literal["started"] = "started"
     check_id: str
@@ -110,7 +110,7 @@ class CheckStarted(Record):
 
 
 class CheckFinished(Record):
-    """The end of one check. `facts` are what was measured, already in words and with units."""
+    """The end of one check. `facts` are its measurements, in words and with units."""
 
     record: Literal["check"] = "check"
     check_id: str
@@ -146,9 +146,9 @@ class CountRow(NamedTuple):
 class CountsTaken(Record):
     """A table of counts: the controller's (`job`) or our own (`direct`).
 
-    `requested` is the window that the job was asked for, where it says so: it checks less when that ends too late.
-    `level` says how our own counts were taken, by count, digest or rows; it is `None` for a job's, and in the logs
-    of earlier versions. `late` are sensors whose counts differ by rows that arrived late, which is no fault.
+    `requested` is the window in the request to the job, if its result has it; the job cuts a window that ends too
+    late. `level` is the depth of our own counts (count, digest or rows); a job's counts and the logs of earlier
+    versions have none. `late` are sensors whose counts differ by rows that arrived late, which is no fault.
     """
 
     record: Literal["counts"] = "counts"
@@ -162,7 +162,7 @@ class CountsTaken(Record):
 
 
 class RowsCompared(Record):
-    """How far rows were compared, by digest or one by one (`level`), and how many differ."""
+    """The extent of a row comparison, by digest or one by one (`level`), and the number of rows that differ."""
 
     record: Literal["rows_compared"] = "rows_compared"
     level: str
@@ -176,7 +176,7 @@ class RowsCompared(Record):
 
 
 class RowVersion(NamedTuple):
-    """A row's content on one side; `value` is written so that it reads back bit for bit."""
+    """A row's content on one side; `value` reads back bit for bit."""
 
     value: str
     quality: int | None
@@ -211,7 +211,7 @@ class WindowChecked(Record):
 
 
 class BackfillSeen(Record):
-    """A backfill job as it went: its days, rows and events."""
+    """A backfill job: its days, rows and events."""
 
     record: Literal["backfill"] = "backfill"
     job_id: str
@@ -226,9 +226,10 @@ class BackfillSeen(Record):
 
 
 class PartitionFiles(NamedTuple):
-    """The files of one date of the lake; `None` is what the one who was asked does not tell.
+    """The files of one date of the lake; `None` means that the answer has no such value.
 
-    `most_in_a_shard` counts the files of the date's fullest shard, `manifest_files` is what the manifest says.
+    `size` is in bytes. `most_in_a_shard` counts the files of the date's fullest shard, `manifest_files` comes from
+    the manifest.
     """
 
     day: date
@@ -242,7 +243,7 @@ class PartitionFiles(NamedTuple):
 
 
 class PartitionsSeen(Record):
-    """The lake's dates and files at one moment: all of them (`inspection`), or those of a window (`parity`)."""
+    """The lake's dates and files at one moment: all dates (`inspection`), or those of a window (`parity`)."""
 
     record: Literal["partitions"] = "partitions"
     at: Instant
@@ -255,10 +256,9 @@ ReplicationSource = Literal["inspection", "parity", "state_file"]
 
 
 class ReplicationSeen(Record):
-    """How replication stood when it was asked for, `at` by the controller's clock.
+    """The state of replication at one moment, `at` by the controller's clock.
 
-    `age_seconds` is how old the watermark was then, `None` where there was none; `age_limit_seconds` is how old it
-    may be.
+    `age_seconds` is the age of the watermark then, `None` without a watermark; `age_limit_seconds` is its limit.
     """
 
     record: Literal["replication"] = "replication"
@@ -270,10 +270,9 @@ class ReplicationSeen(Record):
 
 
 class Finding(Record):
-    """What triage makes of a mismatch: a diagnosis with its evidence and the runbook's next step.
+    """A diagnosis of a mismatch, with its evidence and the runbook's next step.
 
-    `flagged` is false for what is explained and no fault: a late arrival, a pending upsert, a window past the
-    watermark.
+    `flagged` is false for what is no fault: a late arrival, a pending upsert, a window past the watermark.
     """
 
     record: Literal["finding"] = "finding"
@@ -289,7 +288,7 @@ class Finding(Record):
 
 
 class PostsSpent(Record):
-    """What the run took of the controller's POST budget (contract section 3)."""
+    """The run's use of the controller's POST budget (contract section 3)."""
 
     record: Literal["posts"] = "posts"
     spent: int
@@ -316,7 +315,7 @@ class ServiceEnded(Record):
 
 
 class RunFinished(Record):
-    """Last line of a log; its absence means that the run crashed."""
+    """The last line of a log. Without it the run crashed."""
 
     record: Literal["run_finished"] = "run_finished"
     at: Instant

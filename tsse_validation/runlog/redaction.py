@@ -11,19 +11,19 @@ _SHORTEST_WORD = 12
 
 
 def is_distinctive(secret: str) -> bool:
-    """Whether a secret can be told from ordinary text: a short word or number, as `postgres`, cannot.
+    """Whether a secret differs from ordinary text; a short word or number, such as `postgres`, does not.
 
-    To mask it would eat keys and numbers of the log, and to scan for it would find it in every report. That such
-    a secret reaches neither is left to the code that never writes one.
+    Masking such a secret would destroy keys and numbers of the log, and a scan would find it in every report. It
+    stays out of both only because no code writes secrets.
     """
     plain_word = secret.isalpha() or secret.isdigit()
     return len(secret) >= (_SHORTEST_WORD if plain_word else _SHORTEST)
 
 
 class Redactor:
-    """Replaces every known secret, in the spellings it could leak in, by a mask.
+    """Masks every known secret, in every spelling in which it could leak.
 
-    A secret that is not distinctive stays unknown.
+    A secret that is not distinctive is not masked.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -32,7 +32,7 @@ class Redactor:
             self.add(secret)
 
     def add(self, secret: str) -> None:
-        """Make a secret known, from now on."""
+        """Mask a secret from now on."""
         if is_distinctive(secret):
             as_json = {json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
             spellings = {secret, quote(secret, safe=""), unquote(secret)} | as_json

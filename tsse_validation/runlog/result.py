@@ -1,8 +1,8 @@
-"""All that a run has seen, grouped: the one model behind the verdict and every report."""
+"""The records of a run, grouped: the one model behind the verdict and every report."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,35 +30,12 @@ from tsse_validation.runlog.records import (
     WindowChecked,
 )
 
-_SINGLE: Mapping[str, type[Record]] = {
-    "stack": StackDescribed,
-    "farm": FarmSeen,
-    "posts": PostsSpent,
-    "finished": RunFinished,
-}
-"""Keys of the result that hold one record, the last of its kind."""
-_LISTED: Mapping[str, type[Record]] = {
-    "planned": CheckPlanned,
-    "checks": CheckFinished,
-    "counts": CountsTaken,
-    "rows_compared": RowsCompared,
-    "differences": RowDifference,
-    "windows": WindowChecked,
-    "backfills": BackfillSeen,
-    "partitions": PartitionsSeen,
-    "replication": ReplicationSeen,
-    "findings": Finding,
-    "notes": Note,
-    "services_ended": ServiceEnded,
-}
-"""Keys that hold all records of a kind."""
-
 
 class RunResult(BaseModel):
-    """All that a run has seen, grouped: the one model behind the verdict and every report.
+    """The records of a run, grouped: the one model behind the verdict and every report.
 
-    Instants are UTC, durations seconds, sizes bytes. `from_log` reads a run's `run.jsonl`, also of a run that goes
-    on or was killed; it raises `ValueError` where that is no log of this suite.
+    Instants are UTC, durations seconds, sizes bytes. `from_log` reads a `run.jsonl`, also of a run that is under
+    way or was killed. It raises `ValueError` if the file is no log of this suite.
 
     >>> from tsse_validation import RunResult
     >>> result = RunResult.from_log(RUN / "run.jsonl")
@@ -89,7 +66,7 @@ class RunResult(BaseModel):
 
     @classmethod
     def from_records(cls, records: Iterable[Record]) -> "RunResult":
-        """Group the records of one run.
+        """Group the records of one run by the fields' types; a field without a tuple takes the last of its kind.
 
         Raises:
             ValueError: the records do not begin with a `RunStarted` of this schema version.
@@ -98,14 +75,18 @@ class RunResult(BaseModel):
         of: dict[type[Record], list[Any]] = {}
         for record in records:
             of.setdefault(type(record), []).append(record)
-        started = _only(of.get(RunStarted, []))
-        ended = {check.check_id for check in of.get(CheckFinished, [])}
-        return cls(
-            started=started,
-            interrupted=tuple(check for check in of.get(CheckStarted, []) if check.check_id not in ended),
-            **{name: tuple(of.get(kind, [])) for name, kind in _LISTED.items()},
-            **{name: of[kind][-1] for name, kind in _SINGLE.items() if kind in of},
-        )
+        _require_one_start(of.get(RunStarted, []))
+        grouped: dict[str, Any] = {}
+        for name, field in cls.model_fields.items():
+            kind, *_ = get_args(field.annotation) or (field.annotation,)
+            found = of.get(kind, [])
+            if get_origin(field.annotation) is tuple:
+                grouped[name] = tuple(found)
+            elif found:
+                grouped[name] = found[-1]
+        ended = {check.check_id for check in grouped["checks"]}
+        under_way = tuple(check for check in grouped["interrupted"] if check.check_id not in ended)
+        return cls(**grouped | {"interrupted": under_way})
 
     @classmethod
     def from_log(cls, path: Path) -> "RunResult":
@@ -113,11 +94,10 @@ class RunResult(BaseModel):
         return cls.from_records(read_log(path))
 
 
-def _only(started: Sequence[RunStarted]) -> RunStarted:
+def _require_one_start(started: Sequence[RunStarted]) -> None:
     if len(started) != 1:
         msg = f"a run log starts once, with a run_started record; this one has {len(started)}"
         raise ValueError(msg)
     if started[0].schema_version != SCHEMA_VERSION:
         msg = f"this log has schema version {started[0].schema_version}, this suite reads {SCHEMA_VERSION}"
         raise ValueError(msg)
-    return started[0]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tsse_validation.conformance.exchanges import EXCHANGES
-from tsse_validation.conformance.jobs import JOB_CASES, end_rule
+from tsse_validation.conformance.job_cases import JOB_CASES, end_rule
 from tsse_validation.conformance.rules import judge
 from tsse_validation.conformance.scenarios import SCENARIOS, posts_are_limited
 from tsse_validation.conformance.subject import Subject

@@ -10,7 +10,7 @@ from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, Run, Runbook
 from tests.support.controller import Controller
 from tests.support.given import given
 from tsse_validation.conformance.exchanges import EXCHANGES
-from tsse_validation.conformance.jobs import JOB_CASES
+from tsse_validation.conformance.job_cases import JOB_CASES
 from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome

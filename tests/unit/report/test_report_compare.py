@@ -72,7 +72,7 @@ def test_sensors_that_only_the_job_has_counted_are_compared_too_and_none_is_call
 
 def test_diagnoses_are_told_with_their_rows_then_and_now() -> None:
     compared = compare(document(go()), document(no_go()))
-    assert [(line.diagnosis, line.before, line.after) for line in compared.diagnoses.items] == [
+    assert [(line.name, line.before, line.after) for line in compared.diagnoses.items] == [
         ("partition lost rows", None, 7)
     ]
     assert compare(document(no_go()), document(go())).diagnoses.items[0].after is None

@@ -14,8 +14,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestSuite
 from pydantic import ValidationError
 
 from tests.support.report_builders import ALL, SCENARIOS, crashed, empty, go, hostile, live_api_only, no_go
-from tsse_validation.report.ctrf import render_ctrf
-from tsse_validation.report.junit import SUITE, VERDICT_SUITE, render_junit
+from tsse_validation.report.ci_reports import SUITE, VERDICT_SUITE, render_ctrf, render_junit
 from tsse_validation.report.model.checks import check_lines
 from tsse_validation.report.model.document import ReportDocument, read_result_json, to_json, write_result_json
 from tsse_validation.runlog.records import CheckStatus

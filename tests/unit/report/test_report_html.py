@@ -26,8 +26,7 @@ from tests.support.report_builders import (
     no_go,
 )
 from tsse_validation.report.html.html_pages import _environment, render_page, render_summary
-from tsse_validation.report.model.document import ReportDocument
-from tsse_validation.report.model.evidence import EvidenceFile
+from tsse_validation.report.model.document import EvidenceFile, ReportDocument
 from tsse_validation.runlog.records import CheckStatus, CountRow, FarmSeen
 from tsse_validation.runlog.result import RunResult
 

@@ -24,14 +24,13 @@ from tests.support.report_builders import (
 )
 from tests.unit.report.test_report_html import Page
 from tsse_validation.domain.phrasing import number
-from tsse_validation.report.ctrf import render_ctrf
+from tsse_validation.report.ci_reports import render_ctrf, render_junit
 from tsse_validation.report.html.html_pages import render_page
-from tsse_validation.report.html.lake_plots import files_plot, fullest_plot, lag_plots
-from tsse_validation.report.junit import render_junit
+from tsse_validation.report.html.plots import files_plot, fullest_plot, lag_plots
 from tsse_validation.report.markdown.markdown_report import render_markdown
 from tsse_validation.report.markdown.step_summary import render_step_summary
 from tsse_validation.report.model.document import ReportDocument, to_json
-from tsse_validation.report.model.figures import Figure, figures_by_key
+from tsse_validation.report.model.figures import Figure, figures
 from tsse_validation.report.model.lake_history import lake_history
 from tsse_validation.report.model.view import view_of
 from tsse_validation.report.model.words import services
@@ -53,7 +52,7 @@ def in_every_format(of: RunResult) -> dict[str, str]:
 
 
 def measured(of: RunResult) -> dict[str, Figure]:
-    return figures_by_key(view_of(ReportDocument.of(of)))
+    return figures(view_of(ReportDocument.of(of)))
 
 
 @ALL
@@ -101,12 +100,12 @@ def test_people_read_the_same_numbers_of_lake_and_replication_in_every_format(of
     lake = view_of(ReportDocument.of(of)).lake
     formats = in_every_format(of)
     for name in ("terminal", "step summary"):
-        assert lake.lag_said in formats[name]
-        assert lake.files_said in formats[name]
+        assert lake.lag_phrase in formats[name]
+        assert lake.files_phrase in formats[name]
     for key in ("lake_files", "most_files_in_a_shard_day", "watermark_age_seconds", "backlog_seconds"):
         figure = measured(of)[key]
         for name, said in formats.items():
-            assert figure.said in said.replace("Not measured", "not measured"), (key, name)
+            assert figure.text in said.replace("Not measured", "not measured"), (key, name)
 
 
 def test_the_figures_are_those_of_the_run() -> None:
@@ -172,14 +171,14 @@ def test_the_last_inspection_is_the_one_that_is_shown_and_every_one_is_added_up(
     assert lake.dates.total == 91
     assert lake.parity_dates is not None
     assert [of_date.manifest_files for of_date in lake.parity_dates.items] == [16, 156]
-    assert lake.files_said == "1,457 files, 4.1 MB, on 91 dates (84 hot, 7 cold), at most 2 in a shard-day"
+    assert lake.files_phrase == "1,457 files, 4.1 MB, on 91 dates (84 hot, 7 cold), at most 2 in a shard-day"
 
 
 def test_a_date_without_files_and_one_without_a_place_are_named() -> None:
     lake = lake_history(seen(files(3, 0, 12, location=None)))
     assert lake.files is not None
     assert (lake.files.bare, lake.files.fullest) == ((DAYS[1],), DAYS[2])
-    assert "3 not said where" in lake.files_said
+    assert "3 not said where" in lake.files_phrase
     assert f"Without files: {DAYS[1]}" in Page(render_page(ReportDocument.of(seen(files(3, 0, 12))))).text
 
 
@@ -193,7 +192,7 @@ def test_lag_is_told_with_its_limit_and_a_picture_takes_more_than_one_sample() -
     ]
     one = lake_history(seen(*replication(61.5)))
     assert lag_plots(one) == ()
-    assert "watermark 61.5 s old (limit 420.0 s)" in one.lag_said
+    assert "watermark 61.5 s old (limit 420.0 s)" in one.lag_phrase
 
 
 def test_a_pass_that_was_looked_at_twice_is_one_sample_of_the_backlog() -> None:
@@ -212,7 +211,7 @@ def test_the_summary_is_the_parity_jobs_or_else_the_latest() -> None:
 def test_a_watermark_that_is_not_set_has_no_age() -> None:
     lake = lake_history(seen(*replication(None, backlog=None)))
     assert lake.age is None
-    assert lake.lag_said == "watermark not measured; backlog not measured"
+    assert lake.lag_phrase == "watermark not measured; backlog not measured"
 
 
 def test_what_was_not_measured_is_said_to_be_in_every_report() -> None:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from tsse_validation.domain.stack import Capability
-from tsse_validation.report.junit import SUITE, VERDICT_SUITE
+from tsse_validation.report.ci_reports import SUITE, VERDICT_SUITE
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.runlog.records import AnyRecord, CheckStatus, Record
 from tsse_validation.runlog.result import RunResult

@@ -8,9 +8,14 @@ import pytest
 from tools.samples.__main__ import PICTURE, SAMPLES
 from tsse_validation.report.html.html_pages import render_page
 from tsse_validation.report.markdown.markdown_report import markdown_name, render_markdown
-from tsse_validation.report.model.document import RESULT_JSON, ReportDocument, read_result_json, to_json
-from tsse_validation.report.model.evidence import evidence_in
-from tsse_validation.report.model.files import REPORT_HTML
+from tsse_validation.report.model.document import (
+    REPORT_HTML,
+    RESULT_JSON,
+    ReportDocument,
+    evidence_in,
+    read_result_json,
+    to_json,
+)
 
 ROOT = Path(__file__).parents[3]
 NAMES = {"go": "GO", "no-go": "NO-GO", "incomplete": "INCOMPLETE"}

@@ -1,7 +1,7 @@
-"""Parity of every sensor on every day, as a picture of cells: drawn once, by a few paths, whatever their number.
+"""Parity of every sensor on every day, as a picture of cells: one path for each state.
 
-A cell is green only where both sides were counted, agree, and no row of it is known to differ. What was not
-counted is left empty, and the picture says so.
+A cell is green only where both sides were counted and agree, and no row of it is known to differ. A cell that was
+not counted is left empty, and the picture says so.
 """
 
 from collections import Counter
@@ -13,8 +13,8 @@ from itertools import groupby
 
 from tsse_validation.domain.instants import utc_day
 from tsse_validation.report.model import text
-from tsse_validation.report.model.capped import Capped, capped
 from tsse_validation.report.model.counts import agrees
+from tsse_validation.report.model.text import Capped, capped
 from tsse_validation.runlog.records import CountRow, RowDifference
 from tsse_validation.runlog.result import RunResult
 
@@ -29,7 +29,7 @@ _LABEL_ROOM = 44
 
 
 class CellState(StrEnum):
-    """What a sensor's day has come to; the worst comes first."""
+    """The state of a sensor's day, the worst first; the names are the style sheet's."""
 
     COUNTS = "counts differ"
     ROWS = "rows differ"
@@ -40,18 +40,11 @@ class CellState(StrEnum):
 
 
 _ORDER: Mapping[CellState, int] = {state: place for place, state in enumerate(CellState)}
-CELL_TONES: Mapping[CellState, str] = {
-    CellState.COUNTS: "counts",
-    CellState.ROWS: "rows",
-    CellState.WAITING: "waiting",
-    CellState.AGREES: "agrees",
-    CellState.EMPTY: "empty",
-}
 
 
 @dataclass(frozen=True)
 class HeatPath:
-    """All cells of one state: their ground, and the shape that tells it without colour."""
+    """All cells of one state: their ground, and the shape that shows the state without colour."""
 
     state: CellState
     tone: str
@@ -62,7 +55,7 @@ class HeatPath:
 
 @dataclass(frozen=True)
 class Heatmap:
-    """The cells of one source; `data` is what a script needs to answer a pointer or a key."""
+    """The cells of one source; `data` is what the page's script reads."""
 
     source: str
     sensors: Capped[str]
@@ -75,7 +68,7 @@ class Heatmap:
 
     @property
     def width(self) -> int:
-        """Width of the picture in its own units; the last day that is named must not be cut off."""
+        """Width of the picture in its own units, with room for the last day's name."""
         return max(LABEL_WIDTH + self.cell * len(self.days), self.ticks[-1][0] + _LABEL_ROOM)
 
     @property
@@ -95,26 +88,22 @@ class Heatmap:
     def ticks(self) -> tuple[tuple[int, str], ...]:
         """The days that are named above the cells, as many as there is room for."""
         step = -(-_LABEL_ROOM // self.cell)
-        return tuple(
-            (LABEL_WIDTH + self.cell * place, f"{day:%m-%d}")
-            for place, day in enumerate(self.days)
-            if place % step == 0
-        )
+        named = list(enumerate(self.days))[::step]
+        return tuple((LABEL_WIDTH + self.cell * place, f"{day:%m-%d}") for place, day in named)
 
     @property
     def columns(self) -> str:
         """The lines between the days."""
-        return "".join(
-            f"M{LABEL_WIDTH + self.cell * place} {HEAD}V{self.height}" for place in range(1, len(self.days))
-        )
+        lefts = (LABEL_WIDTH + self.cell * place for place in range(1, len(self.days)))
+        return "".join(f"M{left} {HEAD}V{self.height}" for left in lefts)
 
     def place_of(self, row: RowDifference) -> str:
-        """Name the cell that a differing row belongs to, empty where the picture has none."""
+        """Return the name of a differing row's cell, empty where the picture has none."""
         return self.places.get((row.sensor_id, utc_day(row.ts)), "")
 
 
 def heatmaps(result: RunResult) -> tuple[Heatmap, ...]:
-    """Return a picture for each source that has counted day by day: our own count, the controller's."""
+    """Return a picture for each source that has counted by day: us, or the controller's job."""
     sources = dict.fromkeys(counts.source for counts in result.counts)
     return tuple(heat for source in sources if (heat := _heatmap(result, source)) is not None)
 
@@ -151,7 +140,7 @@ def _heatmap(result: RunResult, source: str) -> Heatmap | None:
 
 
 def _counted(rows: Iterable[CountRow]) -> dict[tuple[str, date], CountRow]:
-    """Return one count for each sensor and day; a repeated count never hides one that does not match."""
+    """Return one count for each sensor and day: a repeated count never hides a mismatch."""
     counted: dict[tuple[str, date], CountRow] = {}
     for row in rows:
         if row.day is not None:
@@ -179,7 +168,7 @@ def _paths(table: Sequence[Sequence[CellState]], cell: int) -> Iterator[HeatPath
         if state is not CellState.NOT_COUNTED
     ]
     cells = Counter(state for states in table for state in states)
-    for state, tone in CELL_TONES.items():
+    for state in CellState:
         of_state = [(row, start, length) for other, row, start, length in runs if other is state]
         if of_state:
             grounds = "".join(
@@ -191,7 +180,7 @@ def _paths(table: Sequence[Sequence[CellState]], cell: int) -> Iterator[HeatPath
                 for row, start, length in of_state
                 for column in range(start, start + length)
             )
-            yield HeatPath(state, tone, cells[state], grounds, shapes)
+            yield HeatPath(state, state.name.lower(), cells[state], grounds, shapes)
 
 
 def _runs(states: Sequence[CellState]) -> Iterator[tuple[CellState, int, int]]:
@@ -203,7 +192,7 @@ def _runs(states: Sequence[CellState]) -> Iterator[tuple[CellState, int, int]]:
 
 
 def _shape(state: CellState, left: int, top: int, cell: int) -> str:
-    """Draw what tells a state without colour: a cross, two bars, a dot, a dash; what agrees is plain."""
+    """Draw the shape of a state: a cross, two bars, a dot or a dash; a cell that agrees has none."""
     near, wide, middle = left + 2, cell - 4, top + ROW // 2
     if state is CellState.COUNTS:
         return f"M{near} {top + 3}l{wide} {ROW - 7}m0 -{ROW - 7}l-{wide} {ROW - 7}"
@@ -220,7 +209,7 @@ def _data(
     counted: Mapping[tuple[str, date], CountRow],
     states: Mapping[tuple[str, date], CellState],
 ) -> dict[str, object]:
-    """Return the counts as a script reads them: Postgres' of every cell, the rest where there is more to say."""
+    """Return the counts for the script: Postgres' of every cell, and the rest of each cell that is not plain."""
     rows = [[counted.get((sensor, day)) for day in days] for sensor in sensors]
     return {
         "days": [day.isoformat() for day in days],

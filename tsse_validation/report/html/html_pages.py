@@ -1,15 +1,16 @@
-"""The HTML report, a page that needs no other file; and its verdict as a fragment for pytest-html's page.
+"""The HTML report as one self-contained page, and its verdict as a fragment for pytest-html's page.
 
-Everything that is printed goes through `finalize`, then through autoescape: no template can forget to make a
-text harmless. Text of our own templates and what macros return is markup already, and left alone. The page's own
-policy (Content-Security-Policy) lets nothing run and nothing be fetched but its one script and one style sheet,
-which it names by their hashes: should a text break out all the same, it can do nothing.
+Every printed value goes through `finalize`, then through autoescape, so no template can forget to make a text
+harmless. The templates' own text and the output of macros are markup already and stay as they are. The page's
+Content-Security-Policy allows only its one script and one style sheet, by their hashes, and no fetching. A text
+that broke out of its place could still do nothing.
 """
 
 import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -17,20 +18,76 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tsse_validation.domain.phrasing import count_of, number
-from tsse_validation.report.html.page import page_of
+from tsse_validation.report.html.heatmap import Heatmap, heatmaps
+from tsse_validation.report.html.plots import (
+    DayBars,
+    FilesPlot,
+    LagPlot,
+    Lanes,
+    StepBar,
+    day_bars,
+    files_plot,
+    fullest_plot,
+    lag_plots,
+    lanes,
+    timeline,
+)
 from tsse_validation.report.html.trend import Runs
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.compare import compare
-from tsse_validation.report.model.document import ReportDocument
-from tsse_validation.report.model.evidence import EvidenceFile
-from tsse_validation.report.model.mismatches import said
-from tsse_validation.report.model.view import view_of
+from tsse_validation.report.model.counts import DayTable
+from tsse_validation.report.model.document import EvidenceFile, ReportDocument
+from tsse_validation.report.model.mismatches import Mismatch, diagnosis_of, mismatches
+from tsse_validation.report.model.view import ReportView, view_of
+from tsse_validation.runlog.records import RowDifference
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """The content that only the HTML report shows: pictures, rows by diagnosis, files."""
+
+    timeline: tuple[StepBar, ...]
+    heatmaps: tuple[Heatmap, ...]
+    lanes: Lanes | None
+    day_bars: tuple[tuple[DayTable, DayBars], ...]
+    files: FilesPlot | None
+    fullest: FilesPlot | None
+    lags: tuple[LagPlot, ...]
+    mismatches: tuple[Mismatch, ...]
+    rows_unlisted: int
+    evidence: tuple[EvidenceFile, ...]
+
+    @property
+    def data(self) -> Mapping[str, object]:
+        """The data for the page's script."""
+        return {"heatmaps": [heat.data for heat in self.heatmaps]}
+
+    def cells_of(self, row: RowDifference) -> str:
+        """Return the names of a row's cells, separated by spaces: `<picture>:<sensor>-<day>`."""
+        places = ((number, heat.place_of(row)) for number, heat in enumerate(self.heatmaps))
+        return " ".join(f"{number}:{place}" for number, place in places if place)
+
+
+def _page_of(view: ReportView, evidence: Sequence[EvidenceFile]) -> ReportPage:
+    result = view.document.result
+    return ReportPage(
+        timeline=timeline(result, view.steps),
+        heatmaps=heatmaps(result),
+        lanes=lanes(result.windows),
+        day_bars=tuple((table, day_bars(table)) for table in view.day_tables if len(table.days) > 1),
+        files=files_plot(view.lake.dates.items),
+        fullest=fullest_plot(view.lake.dates.items),
+        lags=lag_plots(view.lake),
+        mismatches=mismatches(result),
+        rows_unlisted=max(0, view.differences.total - len(result.differences)),
+        evidence=tuple(evidence),
+    )
 
 
 def render_summary(document: ReportDocument, report: str = "") -> str:
     """Return the verdict, the gate and what was not checked as a fragment with its own style and no script.
 
-    `report` is the address of the report itself, where there is one to link to.
+    `report` is the address of the report itself, if there is one.
     """
     template = _environment().get_template("summary.html.j2")
     return template.render(view=view_of(document), document=document, report=report, css=_own("summary.css"))
@@ -44,11 +101,11 @@ def render_page(
 ) -> str:
     """Return the report as a complete page that needs no other file.
 
-    `evidence` are the files it rests on; `tests` is the address of the page with each test's own output, where
-    there is one to link to; `earlier` is a run to compare this one with.
+    `evidence` are the files that it rests on. `tests` is the address of the page with each test's own output, if
+    there is one. `earlier` is a run to compare this one with.
     """
     view = view_of(document)
-    page = page_of(view, evidence)
+    page = _page_of(view, evidence)
     css, script = _own("summary.css") + _own("report.css"), _own("tables.js") + _own("report.js")
     return (
         _environment()
@@ -68,7 +125,7 @@ def render_page(
 
 
 def render_index(runs: Runs) -> str:
-    """Return a page over several runs, with the way to each one's report."""
+    """Return a page over several runs, with a link to each one's report."""
     css, script = _own("summary.css") + _own("report.css"), _own("tables.js")
     template = _environment().get_template("index.html.j2")
     return template.render(runs=runs, css=css, script=script, policy=_policy(css, script))
@@ -84,14 +141,14 @@ def _named(content: str) -> str:
 
 
 def _as_script_data(data: Mapping[str, object]) -> Markup:
-    """Return JSON that cannot end the element it stands in: every `<`, `>` and `&` is written as an escape."""
+    """Return JSON that cannot end its element: every `<`, `>` and `&` is escaped."""
     written = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
     return Markup(written.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"))  # noqa: S704
 
 
 @cache
 def _own(name: str) -> Markup:
-    """Read one of our own files, which may stand in the page as it is."""
+    """Read one of our own files, which the page includes unescaped."""
     return Markup(files("tsse_validation.report.html").joinpath("templates", name).read_text(encoding="utf-8"))  # noqa: S704
 
 
@@ -105,7 +162,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(words=words, count_of=count_of, diagnosis_of=said)
+    environment.globals.update(words=words, count_of=count_of, diagnosis_of=diagnosis_of)
     environment.filters.update(
         number=number,
         duration=words.duration,

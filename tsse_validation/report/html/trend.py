@@ -5,31 +5,24 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tsse_validation.domain.phrasing import number
+from tsse_validation.report.html.plots import bars_path
 from tsse_validation.report.model import words
 from tsse_validation.report.model.document import ReportDocument
-from tsse_validation.report.model.figures import Figure, figures_by_key
+from tsse_validation.report.model.figures import Figure, figures
 from tsse_validation.report.model.view import view_of
-
-WIDE = 1_000
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run; `link` leads to its report, `borne_out` says whether its records bear out its verdict."""
+    """One run; `link` is its report's address, `borne_out` says that its records give the same verdict again."""
 
     document: ReportDocument
     link: str
     borne_out: bool
 
     @property
-    def seconds(self) -> float | None:
-        """How long it took, where it ended."""
-        started, finished = self.document.result.started, self.document.result.finished
-        return None if finished is None else (finished.at - started.at).total_seconds()
-
-    @property
     def rate(self) -> float | None:
-        """Rows per second of its last backfill, where it exported some."""
+        """Rows per second of the last backfill that exported any."""
         for seen in reversed(self.document.result.backfills):
             if seen.rows_exported and seen.seconds > 0:
                 return seen.rows_exported / seen.seconds
@@ -38,17 +31,17 @@ class Run:
     @cached_property
     def figures(self) -> Mapping[str, Figure]:
         """The run's numbers by their keys."""
-        return figures_by_key(view_of(self.document))
+        return figures(view_of(self.document))
 
     def measured(self, key: str) -> float | None:
-        """Return one of its numbers, where it was measured."""
+        """Return one of the run's numbers, or `None` if it was not measured."""
         value = self.figures[key].value
         return float(value) if isinstance(value, int | float) else None
 
 
 @dataclass(frozen=True)
 class Bars:
-    """One quantity over the runs, as bars of a picture 100 high; a run that did not measure it has none."""
+    """One quantity over the runs, as bars of a picture 100 high; a run that did not measure it has no bar."""
 
     name: str
     path: str
@@ -64,34 +57,27 @@ class Runs:
 
     @property
     def bars(self) -> tuple[Bars, ...]:
-        """The trends, where there are runs enough to have one."""
+        """The trends, if there are two runs or more."""
         if len(self.runs) < 2:
             return ()
         oldest_first = self.runs[::-1]
-        return (
-            _bars("Duration", [run.seconds for run in oldest_first], words.duration),
-            _bars("Rows compared", [float(run.document.verdict.rows_compared) for run in oldest_first], _whole),
-            _bars("Rows per second of the backfill", [run.rate for run in oldest_first], _whole),
-            *(
-                _bars(name, [run.measured(key) for run in oldest_first], say)
-                for key, name, say in (
-                    ("differing_rows", "Differing rows", _whole),
-                    ("lake_files", "Files in the lake", _whole),
-                    ("highest_watermark_age_seconds", "Highest age of the watermark", words.seconds),
-                )
-            ),
+        oldest_age = "highest_watermark_age_seconds"
+        quantities: Sequence[tuple[str, Callable[[Run], float | None], Callable[[float], str]]] = (
+            ("Duration", lambda run: run.measured("run_seconds"), words.duration),
+            ("Rows compared", lambda run: float(run.document.verdict.rows_compared), _whole),
+            ("Rows per second of the backfill", lambda run: run.rate, _whole),
+            ("Differing rows", lambda run: run.measured("differing_rows"), _whole),
+            ("Files in the lake", lambda run: run.measured("lake_files"), _whole),
+            ("Highest age of the watermark", lambda run: run.measured(oldest_age), words.seconds),
         )
+        return tuple(_bars(name, list(map(of, oldest_first)), say) for name, of, say in quantities)
 
 
 def _bars(name: str, values: Sequence[float | None], say: Callable[[float], str]) -> Bars:
-    known = [value for value in values if value is not None]
-    most, wide = max((0.0, *known)), WIDE / len(values)
-    path = "".join(
-        f"M{place * wide:.1f} 100v-{100 * value / (most or 1):.1f}h{wide * 0.8:.1f}V100z"
-        for place, value in enumerate(values)
-        if value and value > 0
-    )
-    return Bars(name, path, f"at most {say(most)}" if known else words.NOT_MEASURED)
+    drawn = [value if value and value > 0 else None for value in values]
+    most = max((0.0, *(value for value in drawn if value)))
+    known = any(value is not None for value in values)
+    return Bars(name, bars_path(drawn, 0.8), f"at most {say(most)}" if known else words.NOT_MEASURED)
 
 
 def _whole(value: float) -> str:

@@ -1,14 +1,14 @@
-"""Markdown that no text can break out of: escaping, code spans, bullets and tables.
+"""Markdown that shows any text as text: escaping, code spans, bullets and tables.
 
-Characters that could begin HTML, end a table's cell or begin a code span are written as numeric entities, which
-every renderer decodes and none takes for markup; the rest of Markdown's punctuation is escaped by a backslash.
+Characters that could begin HTML, end a table's cell or begin a code span become numeric entities, which every
+renderer decodes and none takes for markup. A backslash escapes the rest of Markdown's punctuation.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tsse_validation.report.model import text
-from tsse_validation.report.model.capped import Capped
+from tsse_validation.report.model.text import Capped
 
 Lines = Iterator[str]
 """A section of a report, line by line."""
@@ -21,13 +21,13 @@ _RULES: Mapping[str, str] = {"": "---", "r": "---:", "c": ":---:"}
 
 
 class Cell(str):
-    """Text that is Markdown already; any other text is escaped when it is put into a table."""
+    """Text that is already Markdown; a table escapes any other text."""
 
     __slots__ = ()
 
 
 def escaped(value: str) -> Cell:
-    """Return a text as Markdown that shows it, in one line."""
+    """Return a text as one line of Markdown that shows it."""
     line = text.one_line(value)
     line = _PUNCTUATION.sub(r"\\\g<0>", line)
     line = _LINE_START.sub(_quoted_start, line)
@@ -35,7 +35,7 @@ def escaped(value: str) -> Cell:
 
 
 def code(value: str, limit: int = text.ID_LIMIT) -> Cell:
-    """Return a text as a code span, or escaped when a code span cannot hold it in a table."""
+    """Return a text as a code span, or escaped if a code span in a table cannot hold it."""
     shown = text.ident(value, limit)
     return Cell(f"`{shown}`") if _PLAIN_CODE.fullmatch(shown) else escaped(shown)
 
@@ -46,7 +46,7 @@ def bullet(markdown: str, depth: int = 0) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], align: Sequence[str] = ()) -> Iterator[str]:
-    """Yield a table's lines; one without rows is a line that says so."""
+    """Yield a table's lines, or `None.` if it has no rows."""
     body = [_row(row) for row in rows]
     if not body:
         yield "None."
@@ -64,10 +64,10 @@ def section(title: str, lines: Lines, mark: str = "##") -> Lines:
 
 
 def hidden(items: Capped[object], one: str) -> Lines:
-    """Yield, where a list was cut, its true length."""
+    """Yield the true length of a list that was cut."""
     if items.hidden:
         yield ""
-        yield f"{items.said(one)}; all that were recorded are in `result.json`."
+        yield f"{items.counted(one)}; all that were recorded are in `result.json`."
 
 
 def _row(cells: Sequence[str]) -> str:

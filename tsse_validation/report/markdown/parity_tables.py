@@ -1,11 +1,11 @@
-"""What was compared, as the Markdown report shows it: counts per sensor and day, windows, differing rows."""
+"""The comparison in the Markdown report: counts per sensor and day, windows, differing rows."""
 
 from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.domain.windows import Window
 from tsse_validation.report.markdown.markup import Cell, Lines, bullet, code, hidden, table
 from tsse_validation.report.model import words
 from tsse_validation.report.model.counts import CountsTable, DayTable, Totals, agrees
-from tsse_validation.report.model.view import ReportView
+from tsse_validation.report.model.view import EdgeLine, ReportView
 from tsse_validation.runlog.records import CountRow, RowDifference, WindowChecked
 
 
@@ -24,7 +24,7 @@ def _counts_of(source: str, counts: CountsTable, summed: Totals) -> Lines:
     yield ""
     yield from (bullet(f"computed_through_ts: {code(words.instant(at))}") for at in counts.watermarks)
     if source == "job":
-        # the controller's own words; a record of an earlier version does not tell what was asked for
+        # The controller's own words. A record of an earlier version has no requested window.
         yield from (bullet(f"Window (requested): {window_cell(asked)}") for asked in counts.requested)
         yield bullet(f"Window (checked): {window_cell(counts.window)}")
     else:
@@ -34,16 +34,12 @@ def _counts_of(source: str, counts: CountsTable, summed: Totals) -> Lines:
     if source == "direct":
         yield bullet(f"Not due: {number(summed.not_due)}, pending: {number(summed.pending)}")
     yield ""
-    rows = [(row, line) for line in counts.lines.items if (row := line.job if source == "job" else line.direct)]
-    # As the controller writes them: no thousands set apart, so that the tables of both reports can be compared.
+    sides = ((line.job, line.late) if source == "job" else (line.direct, False) for line in counts.lines.items)
+    rows = ((row, late) for row, late in sides if row is not None)
+    # The controller sets no thousands apart either, so that the tables of both reports can be compared.
     cells = (
-        [
-            code(row.sensor_id),
-            str(row.postgres),
-            str(row.lake),
-            words.LATE if source == "job" and line.late else _match(row),
-        ]
-        for row, line in rows
+        [code(row.sensor_id), str(row.postgres), str(row.lake), words.LATE if late else _match(row)]
+        for row, late in rows
     )
     yield from table(("Sensor", "Postgres count", "Lake count", "Match"), cells, align=("", "r", "r", "c"))
     yield from hidden(counts.lines, "sensor")
@@ -86,16 +82,8 @@ def drawn_windows(view: ReportView) -> Lines:
     if not view.edges:
         yield "No window was drawn."
         return
-    edges = (
-        [
-            line.edge,
-            words.SOURCES[line.source],
-            *map(number, (line.windows, line.postgres, line.lake, line.failing)),
-        ]
-        for line in view.edges
-    )
     headings = ("Edge", "Counted by", "Windows", "Postgres count", "Lake count", "Failing")
-    yield from table(headings, edges, align=("", "", *"rrrr"))
+    yield from table(headings, map(_edge, view.edges), align=("", "", *"rrrr"))
     yield ""
     if view.windows_late:
         yield words.late_windows(view.windows_late)
@@ -103,24 +91,24 @@ def drawn_windows(view: ReportView) -> Lines:
     if not view.windows_failing.total:
         yield "No window fails."
         return
-    failing = (
-        [
-            window.edge,
-            words.SOURCES[window.source],
-            window_cell(window),
-            number(window.postgres),
-            number(window.lake),
-            Cell(", ".join(map(code, window.mismatching)) or "-"),
-        ]
-        for window in view.windows_failing.items
-    )
     headings = ("Failing window at", "Counted by", "Window", "Postgres count", "Lake count", "Mismatching sensors")
-    yield from table(headings, failing, align=("", "", "", "r", "r", ""))
+    yield from table(headings, map(_failing, view.windows_failing.items), align=("", "", "", "r", "r", ""))
     yield from hidden(view.windows_failing, "failing window")
 
 
+def _edge(line: EdgeLine) -> list[str]:
+    numbers = (line.windows, line.postgres, line.lake, line.failing)
+    return [line.edge, words.SOURCES[line.source], *map(number, numbers)]
+
+
+def _failing(window: WindowChecked) -> list[str]:
+    counts = (number(window.postgres), number(window.lake))
+    sensors = Cell(", ".join(map(code, window.mismatching)) or "-")
+    return [window.edge, words.SOURCES[window.source], window_cell(window), *counts, sensors]
+
+
 def row_by_row(view: ReportView) -> Lines:
-    """Yield how far rows were compared, and the rows that differ."""
+    """Yield the extent of the row comparison, and the rows that differ."""
     compared = view.document.result.rows_compared
     if not compared:
         yield "Rows were not compared."
@@ -138,14 +126,14 @@ def row_by_row(view: ReportView) -> Lines:
 
 
 def differing_row(row: RowDifference) -> list[str]:
-    """Return the cells of one differing row: how it differs, its key, and both sides."""
+    """Return the cells of one differing row: its kind, its key, and both sides."""
     timestamp = code(words.instant(row.ts))
     sides = (words.version(row.postgres), words.version(row.lake))
     return [words.difference(row), code(row.sensor_id), timestamp, *sides]
 
 
 def window_cell(window: Window | WindowChecked) -> Cell:
-    """Write a window; both ends belong to it."""
+    """Write a window with both its ends, which belong to it."""
     return Cell(f"{code(words.instant(window.start))} → {code(words.instant(window.end))}")
 
 

@@ -1,7 +1,7 @@
-"""A run as a CI's step summary: Markdown that is shown beside the job, always under what GitHub takes.
+"""A run as a CI's step summary: Markdown that a CI shows beside the job, within GitHub's limit.
 
-It has the numbers of the other reports, the failures and the gaps. Every list is cut to a readable length with its
-true length beside it; should it be too long all the same, its end is cut off, and that is said.
+It has the numbers of the other reports, the failures and the gaps. Every list is cut to a readable length, with
+its true length beside it. If the whole is still too long, its end is cut off and a last line says so.
 """
 
 from collections.abc import Iterable
@@ -10,11 +10,11 @@ from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.report.markdown.markup import Lines, bullet, code, escaped, section, table
 from tsse_validation.report.markdown.parity_tables import differing_row
 from tsse_validation.report.model import text, words
-from tsse_validation.report.model.capped import Capped, capped
 from tsse_validation.report.model.checks import CheckLine
 from tsse_validation.report.model.counts import SensorLine
 from tsse_validation.report.model.document import ReportDocument
-from tsse_validation.report.model.figures import figures, figures_by_key
+from tsse_validation.report.model.figures import figures
+from tsse_validation.report.model.text import Capped, capped
 from tsse_validation.report.model.view import ReportView, view_of
 from tsse_validation.runlog.records import CountRow, Finding
 
@@ -25,7 +25,7 @@ _LEAST_BYTES = 2_000
 
 
 def render_step_summary(document: ReportDocument, limit: int = MAX_BYTES) -> str:
-    """Return the summary in at most `limit` bytes of UTF-8; it is empty where not even the verdict has room."""
+    """Return the summary in at most `limit` bytes of UTF-8, or nothing if not even the verdict fits."""
     view = view_of(document)
     sections = (
         _verdict(view),
@@ -36,22 +36,22 @@ def render_step_summary(document: ReportDocument, limit: int = MAX_BYTES) -> str
         section("Triage", _findings(view), "###"),
         section("Mismatching sensors", _sensors(view), "###"),
         section("Differing rows", _rows(view), "###"),
-        _end(view),
+        iter([f"The run's folder, {code(text.one_line(document.run_id))}, has the report with all of it."]),
     )
     lines = "\n\n".join("\n".join(of_section) for of_section in sections).split("\n")
     return _cut(lines, view, limit) if limit >= _LEAST_BYTES else ""
 
 
 def _cut(lines: list[str], view: ReportView, limit: int) -> str:
-    """Leave lines out at the end until the rest fits, and say how many there would be, and of what."""
+    """Drop lines at the end until the rest fits, and add a line with the true totals."""
     sizes = [len(_bytes(line)) + 1 for line in lines]
     if sum(sizes) <= limit:
         return "\n".join(lines) + "\n"
-    found = figures_by_key(view)
+    found = figures(view)
     totals = (
-        f"in all {found['mismatching_sensors'].said} mismatching sensors, "
-        f"{found['differing_rows'].said} differing rows, "
-        f"{count_of(len(view.document.result.findings), 'finding')}, {found['checks'].said} checks"
+        f"in all {found['mismatching_sensors'].text} mismatching sensors, "
+        f"{found['differing_rows'].text} differing rows, "
+        f"{count_of(len(view.document.result.findings), 'finding')}, {found['checks'].text} checks"
     )
     kept, size = 0, len(_bytes(_shortened(len(lines), len(lines), totals)))
     while size + sizes[kept] <= limit:
@@ -73,17 +73,15 @@ def _bytes(line: str) -> bytes:
 def _verdict(view: ReportView) -> Lines:
     verdict = view.document.verdict
     yield f"## TSSE lake validation: {verdict.outcome.value}"
-    yield ""
-    yield escaped(view.meaning)
-    yield ""
+    yield from ("", escaped(view.meaning), "")
     reasons = capped(verdict.reasons, MAX_ROWS)
     yield from (bullet(escaped(reason)) for reason in reasons.items)
     yield from _more(reasons, "reason")
     yield ""
     yield bullet(f"Validated: {escaped(words.services(view.document.result.stack))}")
     yield bullet(f"Rests on: {escaped(verdict.basis)}")
-    yield bullet(f"Replication: {escaped(view.lake.lag_said)}")
-    yield bullet(f"Lake: {escaped(view.lake.files_said)}")
+    yield bullet(f"Replication: {escaped(view.lake.lag_phrase)}")
+    yield bullet(f"Lake: {escaped(view.lake.files_phrase)}")
 
 
 def _gates(view: ReportView) -> Lines:
@@ -95,7 +93,7 @@ def _gates(view: ReportView) -> Lines:
 
 
 def _not_checked(view: ReportView) -> Lines:
-    yield words.sentence(words.gaps_said(view.blocking, view.tolerated))
+    yield words.sentence(words.gaps(view.blocking, view.tolerated))
     missing = capped(view.missing, MAX_ROWS)
     if missing.items:
         yield ""
@@ -107,9 +105,8 @@ def _not_checked(view: ReportView) -> Lines:
 
 
 def _figures(view: ReportView) -> Lines:
-    yield from table(
-        ("Figure", "Value"), ([figure.name, figure.said] for figure in figures(view)), align=("", "r")
-    )
+    rows = ([figure.name, figure.text] for figure in figures(view).values())
+    yield from table(("Figure", "Value"), rows, align=("", "r"))
 
 
 def _checks(view: ReportView) -> Lines:
@@ -119,8 +116,8 @@ def _checks(view: ReportView) -> Lines:
 
 
 def _check(check: CheckLine) -> list[str]:
-    said = " ".join(filter(None, (check.message, check.advice, *check.warnings)))
-    return [check.full_title, words.status(check.status), said]
+    message = " ".join(filter(None, (check.message, check.advice, *check.warnings)))
+    return [check.full_title, words.status(check.status), message]
 
 
 def _findings(view: ReportView) -> Lines:
@@ -164,9 +161,5 @@ def _rows(view: ReportView) -> Lines:
     yield from _more(shown, "row")
 
 
-def _end(view: ReportView) -> Lines:
-    yield f"The run's folder, {code(text.one_line(view.document.run_id))}, has the report with all of it."
-
-
 def _more(items: Capped[object], one: str) -> Iterable[str]:
-    return ("", f"{items.said(one)}.") if items.hidden else ()
+    return ("", f"{items.counted(one)}.") if items.hidden else ()

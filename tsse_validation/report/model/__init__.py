@@ -1,1 +1,1 @@
-"""What every report says, worked out once from the run's result."""
+"""The content of every report, computed once from the run's result."""

@@ -1,4 +1,4 @@
-"""The checks as a report shows them: those that ended, and those that never did, step by step."""
+"""The checks as a report shows them, step by step, with those that never ended."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ _RUNBOOK_ORDER: Mapping[str, int] = {key: place for place, key in enumerate(CHEC
 
 
 class StepState(StrEnum):
-    """What a step of the runbook has come to."""
+    """The state of a step of the runbook."""
 
     PROVEN = "proven"
     LIMITED = "proven in part"
@@ -28,7 +28,7 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True)
 class CheckLine:
-    """One check; `seconds` is `None` when it never ended, `tolerated` when it does not forbid GO."""
+    """One check; `seconds` is `None` where it never ended, `tolerated` says that it does not forbid GO."""
 
     check_id: str
     key: str
@@ -44,18 +44,18 @@ class CheckLine:
 
     @property
     def case(self) -> str:
-        """The parameter that tells it from other checks of the same title: ``day-boundary``."""
+        """The parameter that sets it apart from other checks of the same title: ``day-boundary``."""
         _, opened, rest = self.check_id.partition("[")
         return rest.removesuffix("]") if opened else ""
 
     @property
     def full_title(self) -> str:
-        """Its title, with the parameter where it has one."""
+        """The title, with the parameter if there is one."""
         return f"{self.title}: {self.case}" if self.case else self.title
 
     @property
     def needs_attention(self) -> bool:
-        """Whether a reader has to look at it: it stands in the way of GO, or it warns."""
+        """Whether a reader has to look at it, since it forbids GO or warns."""
         return not (self.status.proven or self.tolerated) or bool(self.warnings)
 
 
@@ -70,10 +70,10 @@ class StepLine:
 
     @property
     def tally(self) -> str:
-        """How many checks ended how: ``3 passed, 1 not checked``."""
+        """The number of checks in each status: ``3 passed, 1 not checked``."""
         counts = Counter(check.status for check in self.checks)
-        said = (f"{number(counts[status])} {words.status(status)}" for status in CheckStatus if counts[status])
-        return ", ".join(said) or "no check"
+        counted = (f"{number(counts[status])} {words.status(status)}" for status in CheckStatus if counts[status])
+        return ", ".join(counted) or "no check"
 
     @property
     def needs_attention(self) -> bool:
@@ -81,72 +81,53 @@ class StepLine:
         return any(check.needs_attention for check in self.checks)
 
     @property
-    def attention(self) -> tuple[CheckLine, ...]:
-        """The checks that a reader has to look at."""
-        return tuple(check for check in self.checks if check.needs_attention)
-
-    @property
-    def unremarkable(self) -> tuple[CheckLine, ...]:
-        """The others."""
-        return tuple(check for check in self.checks if not check.needs_attention)
-
-    @property
     def unproven_reasons(self) -> tuple[str, ...]:
-        """Why the checks that prove nothing do not, each reason once."""
-        reasons = (
-            f"{words.status(check.status)}: {check.message}" for check in self.checks if not check.status.proven
-        )
-        return tuple(dict.fromkeys(reasons))
+        """Why checks of the step prove nothing, each reason once."""
+        missing = (check for check in self.checks if not check.status.proven)
+        return tuple(dict.fromkeys(f"{words.status(check.status)}: {check.message}" for check in missing))
 
     @property
     def seconds(self) -> float:
-        """How long the step's checks took together."""
+        """The sum of the checks' durations."""
         return sum(check.seconds or 0.0 for check in self.checks)
 
 
 @dataclass(frozen=True)
 class MissingLine:
-    """The checks of one step that prove nothing for the same reason."""
+    """The checks of one step that prove nothing for the same reason; `titles` names each title once."""
 
     step: int
     reason: str
     tolerated: bool
     checks: tuple[CheckLine, ...]
-
-    @property
-    def titles(self) -> tuple[str, ...]:
-        """What the checks are called, each title once."""
-        return tuple(dict.fromkeys(check.title for check in self.checks))
+    titles: tuple[str, ...]
 
 
 def missing_lines(checks: Iterable[CheckLine]) -> tuple[MissingLine, ...]:
-    """Return what was not checked, what forbids GO first, the checks of one reason together."""
+    """Return what was not checked, grouped by step and reason; what forbids GO comes first."""
     groups: dict[tuple[bool, int, str], list[CheckLine]] = {}
     for check in checks:
         if not check.status.proven and check.status is not CheckStatus.FAILED:
             groups.setdefault((check.tolerated, check.step, check.message), []).append(check)
     return tuple(
-        MissingLine(step, reason, tolerated, tuple(groups[tolerated, step, reason]))
-        for tolerated, step, reason in sorted(groups, key=lambda group: group[:2])
+        MissingLine(step, reason, tolerated, tuple(group), tuple(dict.fromkeys(check.title for check in group)))
+        for (tolerated, step, reason), group in sorted(groups.items(), key=lambda item: item[0][:2])
     )
 
 
 def check_lines(document: ReportDocument) -> tuple[CheckLine, ...]:
-    """Return every check of the run in the runbook's order, with those that never ended."""
+    """Return every check of the run in the runbook's order, also those that never ended."""
     result = document.result
-    tolerated = {missing.check_id for missing in document.verdict.not_checked if missing.tolerated}
+    not_checked = document.verdict.not_checked
+    tolerated = {missing.check_id for missing in not_checked if missing.tolerated}
     ended = {check.check_id for check in result.checks}
     lines = [_ended(check, check.check_id in tolerated) for check in result.checks]
-    lines.extend(
-        _never_ended(missing, document)
-        for missing in document.verdict.not_checked
-        if missing.check_id not in ended
-    )
+    lines += [_never_ended(missing, document) for missing in not_checked if missing.check_id not in ended]
     return tuple(sorted(lines, key=lambda line: (line.step, _RUNBOOK_ORDER.get(line.key, len(CHECKS)))))
 
 
 def step_lines(document: ReportDocument) -> tuple[StepLine, ...]:
-    """Return the steps of the runbook, each with its checks, and the conformance if it was asked for."""
+    """Return the steps of the runbook with their checks, and the conformance step if it was selected."""
     return tuple(_steps(check_lines(document)))
 
 
@@ -173,31 +154,13 @@ def _state(checks: tuple[CheckLine, ...]) -> StepState:
 
 
 def _ended(check: CheckFinished, tolerated: bool) -> CheckLine:
-    return CheckLine(
-        check_id=check.check_id,
-        key=check.key,
-        step=check.step,
-        title=check.title,
-        status=check.status,
-        message=check.message,
-        advice=check.advice,
-        facts=check.facts,
-        warnings=check.warnings,
-        seconds=check.duration_seconds,
-        tolerated=tolerated,
-    )
+    given = check.model_dump(exclude={"record", "at", "duration_seconds"})
+    return CheckLine(**given, seconds=check.duration_seconds, tolerated=tolerated)
 
 
 def _never_ended(missing: NotChecked, document: ReportDocument) -> CheckLine:
     under_way = {check.check_id: check.at for check in document.result.interrupted}
     since = under_way.get(missing.check_id)
     reason = missing.reason if since is None else f"interrupted: under way since {words.moment(since)}"
-    return CheckLine(
-        check_id=missing.check_id,
-        key=missing.key,
-        step=missing.step,
-        title=missing.title,
-        status=CheckStatus.NOT_CHECKED,
-        message=reason,
-        tolerated=missing.tolerated,
-    )
+    given = missing.model_dump(exclude={"reason"})
+    return CheckLine(**given, status=CheckStatus.NOT_CHECKED, message=reason)

@@ -1,19 +1,20 @@
 """A run beside an earlier one: what has healed, what is new, what is still there, and what got slower.
 
-Healed is only what was looked at again and matches; what the later run did not look at is said to be unknown.
+A mismatch has healed only where the later run looked again and found a match. Elsewhere it is unknown.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Generic, TypeVar
 
 from tsse_validation.domain.instants import utc_day
-from tsse_validation.report.model.capped import Capped, capped
 from tsse_validation.report.model.checks import check_lines
 from tsse_validation.report.model.counts import agrees, mismatching_rows
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.figures import figures
+from tsse_validation.report.model.text import Capped, capped
 from tsse_validation.report.model.view import view_of
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.runlog.result import RunResult
@@ -21,52 +22,25 @@ from tsse_validation.runlog.result import RunResult
 MAX_LINES = 200
 SLOWER_BY, SLOWER_SECONDS = 1.5, 1.0
 SensorDay = tuple[str, date]
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
-class Changed:
-    """A check that ended differently; `None` where a run did not know it."""
-
-    title: str
-    check_id: str
-    before: CheckStatus | None
-    after: CheckStatus | None
-
-
-@dataclass(frozen=True)
-class Slower:
-    """A check that took longer, in seconds."""
-
-    title: str
-    check_id: str
-    before: float
-    after: float
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A diagnosis against the release, and its rows in each run; `None` where a run did not make it."""
-
-    diagnosis: str
-    before: int | None
-    after: int | None
-
-
-@dataclass(frozen=True)
-class ThenNow:
-    """One of the runs' numbers, in words."""
+class Change(Generic[T_co]):
+    """Something named in both runs: a check, a diagnosis or a figure; `None` where a run does not have it."""
 
     name: str
-    before: str
-    after: str
+    before: T_co
+    after: T_co
+    check_id: str = ""
 
 
 @dataclass(frozen=True)
 class RunComparison:
-    """The later run against the `earlier` one; cells are a sensor's days that do not match.
+    """The later run against the `earlier` one; a cell is one sensor's day that does not match.
 
-    `by_job` are sensors whose counts by the controller's job do not match, which no day is told of: by what became
-    of them, as `cells`. Equal counts heal nothing, so none of these is called healed.
+    `by_job` holds the sensors whose counts by the controller's job do not match, grouped as `cells` are. The job
+    counts no single days, and equal counts heal nothing, so none of these sensors is called healed.
     """
 
     earlier: ReportDocument
@@ -74,11 +48,11 @@ class RunComparison:
     new: Capped[SensorDay]
     still: Capped[SensorDay]
     unknown: Capped[SensorDay]
-    changed: Capped[Changed]
-    slower: Capped[Slower]
+    changed: Capped[Change[CheckStatus | None]]
+    slower: Capped[Change[float]]
     by_job: tuple[tuple[str, str, Capped[str]], ...]
-    diagnoses: Capped[Rows]
-    figures: tuple[ThenNow, ...]
+    diagnoses: Capped[Change[int | None]]
+    figures: tuple[Change[str], ...]
 
     @property
     def cells(self) -> tuple[tuple[str, str, Capped[SensorDay]], ...]:
@@ -92,7 +66,7 @@ class RunComparison:
 
 
 def compare(earlier: ReportDocument, later: ReportDocument) -> RunComparison:
-    """Hold a run against an earlier one, of the same controller or not."""
+    """Compare a run with an earlier one, of the same controller or another."""
     before, after = _mismatching(earlier.result), _mismatching(later.result)
     looked_at = _looked_at(later.result)
     return RunComparison(
@@ -114,22 +88,17 @@ def _cells(cells: Iterable[SensorDay]) -> Capped[SensorDay]:
 
 
 def _mismatching(result: RunResult) -> set[SensorDay]:
-    rows = (row for counts in result.counts for row in counts.rows if row.day is not None and not agrees(row))
+    rows = (row for counts in result.counts for row in counts.rows if not agrees(row))
     by_count = {(row.sensor_id, row.day) for row in rows if row.day is not None}
     return by_count | {(row.sensor_id, utc_day(row.ts)) for row in result.differences}
 
 
 def _looked_at(result: RunResult) -> set[SensorDay]:
-    """Return the cells that were compared by content: equal counts alone heal nothing."""
+    """Return the cells whose rows were compared: equal counts alone heal nothing."""
     if not result.rows_compared:
         return set()
-    return {
-        (row.sensor_id, row.day)
-        for counts in result.counts
-        if counts.source == "direct"
-        for row in counts.rows
-        if row.day is not None
-    }
+    rows = (row for counts in result.counts if counts.source == "direct" for row in counts.rows)
+    return {(row.sensor_id, row.day) for row in rows if row.day is not None}
 
 
 def _by_job(earlier: RunResult, later: RunResult) -> tuple[tuple[str, str, Capped[str]], ...]:
@@ -150,10 +119,10 @@ def _mismatching_by_job(result: RunResult) -> set[str]:
     }
 
 
-def _diagnoses(earlier: RunResult, later: RunResult) -> Iterator[Rows]:
+def _diagnoses(earlier: RunResult, later: RunResult) -> Iterator[Change[int | None]]:
     before, after = _flagged_rows(earlier), _flagged_rows(later)
     for diagnosis in dict.fromkeys((*after, *before)):
-        yield Rows(diagnosis, before.get(diagnosis), after.get(diagnosis))
+        yield Change(diagnosis, before.get(diagnosis), after.get(diagnosis))
 
 
 def _flagged_rows(result: RunResult) -> Counter[str]:
@@ -164,34 +133,30 @@ def _flagged_rows(result: RunResult) -> Counter[str]:
     return rows
 
 
-def _figures(earlier: ReportDocument, later: ReportDocument) -> Iterator[ThenNow]:
-    """Yield the numbers that are not the same; which run it is goes without saying."""
-    for then, now in zip(figures(view_of(earlier)), figures(view_of(later)), strict=True):
-        if then.said != now.said and now.key != "run_id":
-            yield ThenNow(now.name, then.said, now.said)
+def _figures(earlier: ReportDocument, later: ReportDocument) -> Iterator[Change[str]]:
+    """Yield the numbers that differ, but for the run's own id."""
+    for then, now in zip(figures(view_of(earlier)).values(), figures(view_of(later)).values(), strict=True):
+        if then.text != now.text and now.key != "run_id":
+            yield Change(now.name, then.text, now.text)
 
 
-def _changed(earlier: ReportDocument, later: ReportDocument) -> list[Changed]:
+def _changed(earlier: ReportDocument, later: ReportDocument) -> Iterator[Change[CheckStatus | None]]:
     before, after = ({line.check_id: line for line in check_lines(one)} for one in (earlier, later))
-    changed = []
     for check_id in dict.fromkeys((*after, *before)):
         then, now = before.get(check_id), after.get(check_id)
         line = now or then
         statuses = (then.status if then else None, now.status if now else None)
         if line is not None and statuses[0] is not statuses[1]:
-            changed.append(Changed(line.title, check_id, *statuses))
-    return changed
+            yield Change(line.title, *statuses, check_id)
 
 
-def _slower(earlier: ReportDocument, later: ReportDocument) -> list[Slower]:
+def _slower(earlier: ReportDocument, later: ReportDocument) -> list[Change[float]]:
     before: Mapping[str, float] = {check.check_id: check.duration_seconds for check in earlier.result.checks}
     slower = [
-        Slower(check.title, check.check_id, before[check.check_id], check.duration_seconds)
+        Change(check.title, then, now, check.check_id)
         for check in later.result.checks
-        if check.check_id in before and _is_slower(before[check.check_id], check.duration_seconds)
+        if (then := before.get(check.check_id)) is not None
+        and (now := check.duration_seconds) - then >= SLOWER_SECONDS
+        and now >= SLOWER_BY * then
     ]
     return sorted(slower, key=lambda check: check.before - check.after)
-
-
-def _is_slower(before: float, after: float) -> bool:
-    return after - before >= SLOWER_SECONDS and after >= SLOWER_BY * before

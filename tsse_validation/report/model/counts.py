@@ -1,4 +1,4 @@
-"""The counts as a report shows them: per sensor with the two sources side by side, and per day."""
+"""The counts as a report shows them: per sensor with both sources side by side, and per day."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from datetime import date, datetime
 from itertools import groupby
 
 from tsse_validation.domain.windows import Window
-from tsse_validation.report.model.capped import Capped, capped
+from tsse_validation.report.model.text import Capped, capped
 from tsse_validation.runlog.records import CountRow, CountsTaken
 from tsse_validation.runlog.result import RunResult
 
@@ -30,7 +30,7 @@ class Totals:
 class SensorLine:
     """One sensor's counts; a side that did not count it is `None`.
 
-    `late` says that the job's count differs by rows that arrived late: it is shown as it is, and is no mismatch.
+    `late` says that the job's count differs only by rows that arrived late, which is no mismatch.
     """
 
     sensor_id: str
@@ -40,7 +40,7 @@ class SensorLine:
 
     @property
     def matches(self) -> bool:
-        """Whether every side that counted the sensor found Postgres and lake equal, but for what was late."""
+        """Whether every source found Postgres and lake equal, apart from late rows."""
         sides = (self.direct, None if self.late else self.job)
         return all(agrees(row) for row in sides if row is not None)
 
@@ -49,7 +49,7 @@ class SensorLine:
 class CountsTable:
     """The counts of one window, ours and the job's; mismatching sensors come first.
 
-    `requested` is what the job was asked for, where it said so.
+    `requested` holds the windows in the requests to the job, if its results have them.
     """
 
     window: Window
@@ -63,7 +63,7 @@ class CountsTable:
 
 @dataclass(frozen=True)
 class DayTable:
-    """The counts of one window day by day: totals of every day, and the sensors' days that do not match."""
+    """The counts of one window by day: the totals of every day, and the cells that do not match."""
 
     source: str
     window: Window
@@ -73,18 +73,18 @@ class DayTable:
 
 
 def agrees(row: CountRow) -> bool:
-    """Whether a row matches: it says so, and its numbers say so too."""
+    """Whether a row matches by its own mark and by its numbers."""
     return row.matches and row.postgres == row.lake
 
 
 def mismatching_rows(counts: CountsTaken) -> Iterator[CountRow]:
-    """Yield the rows that do not match, but for those of sensors whose rows were late."""
+    """Yield the rows that do not match, without those of late sensors."""
     late = frozenset(counts.late)
     return (row for row in counts.rows if not agrees(row) and row.sensor_id not in late)
 
 
 def totals(rows: Sequence[CountRow], late: Container[str] = ()) -> Totals:
-    """Add rows of counts up; those of sensors that are late count as matching."""
+    """Add up rows of counts; the rows of late sensors count as matching."""
     return Totals(
         rows=len(rows),
         postgres=sum(row.postgres for row in rows),
@@ -112,7 +112,7 @@ def day_tables(result: RunResult) -> tuple[DayTable, ...]:
 
 @dataclass
 class _Page:
-    """Counts of one window while they are put side by side: the same sensor once for each source."""
+    """Counts of one window while they are collected: one count for each sensor and source."""
 
     window: Window
     requested: list[Window] = field(default_factory=list)
@@ -132,7 +132,7 @@ class _Page:
 
 
 def _page_for(counts: CountsTaken, sensors: Iterable[str], pages: list[_Page]) -> _Page:
-    """Return the page of the same window that lacks these sensors; a second count never hides the first."""
+    """Return the page of the same window without these sensors: a second count never hides the first."""
     for page in pages:
         if page.window == counts.window and page.sides[counts.source].keys().isdisjoint(sensors):
             return page

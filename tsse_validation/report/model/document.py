@@ -1,20 +1,58 @@
-"""`result.json`: the run's result with its verdict, the document that every other report is rendered from."""
+"""The files of a run's folder: `result.json`, from which every other report is made, and the evidence by hash."""
 
+import hashlib
 import json
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tsse_validation.report.model.files import write_atomically
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import Verdict, decide
 
+REPORT_HTML = "report.html"
+TESTS_HTML = "tests.html"
 RESULT_JSON = "result.json"
+_EVIDENCE = ("run.jsonl", RESULT_JSON, "tsse-lake-parity-*.md", "junit.xml", "ctrf.json", "logs/*.log")
+"""What a run leaves as evidence. The pages are made from it, and are not part of it."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file at once or not at all: no reader sees half a report, and a failure leaves nothing behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class EvidenceFile:
+    """One file of a run's folder, with its size in bytes."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+def evidence_in(directory: Path) -> tuple[EvidenceFile, ...]:
+    """Return the evidence that lies in a run's folder; links are not followed."""
+    paths = (path for pattern in _EVIDENCE for path in sorted(directory.glob(pattern)))
+    return tuple(_hashed(path, directory) for path in paths if path.is_file() and not path.is_symlink())
+
+
+def _hashed(path: Path, directory: Path) -> EvidenceFile:
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return EvidenceFile(path.relative_to(directory).as_posix(), path.stat().st_size, digest)
 
 
 class ReportDocument(BaseModel):
-    """A run's result and the verdict on it; `reports/README.md` documents every key."""
+    """A run's result and its verdict; `reports/README.md` documents every key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,12 +63,12 @@ class ReportDocument(BaseModel):
 
     @classmethod
     def of(cls, result: RunResult) -> "ReportDocument":
-        """Decide on a result and put both together."""
+        """Decide on a result, and hold both."""
         return cls(run_id=result.started.run_id, verdict=decide(result), result=result)
 
 
 def to_json(document: ReportDocument) -> bytes:
-    """Return the document as one line of JSON in UTF-8; what UTF-8 cannot hold becomes a question mark."""
+    """Return the document as one line of JSON in UTF-8; lone surrogates become question marks."""
     text = json.dumps(document.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", errors="replace") + b"\n"
 
@@ -41,7 +79,7 @@ def write_result_json(path: Path, document: ReportDocument) -> None:
 
 
 def read_result_json(path: Path) -> ReportDocument:
-    """Read a `result.json` back: a run's `verdict`, and the `result` that it was decided on.
+    """Read a `result.json` back: a run's `verdict`, and the `result` that it rests on.
 
     Instants in it are UTC, durations seconds, sizes bytes; `reports/README.md` documents every key.
 

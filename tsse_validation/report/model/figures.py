@@ -1,4 +1,4 @@
-"""The numbers of a run by name: JUnit, CTRF, step summary, comparison and terminal all take them from here."""
+"""The numbers of a run by name, for JUnit, CTRF, the step summary, the comparison and the terminal."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,26 +24,22 @@ _NAMES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One number: its name for programs, its value (`None`: not measured), and both as a person reads them."""
+    """One number: its key for programs, its value (`None`: not measured), and the value as a person reads it."""
 
     key: str
     value: str | int | float | None
-    said: str
+    text: str
 
     @property
     def name(self) -> str:
-        """What it is called in a report."""
+        """The name in a report."""
         return _NAMES.get(self.key) or self.key.replace("_", " ").capitalize()
 
 
-def figures(view: ReportView) -> tuple[Figure, ...]:
-    """Return the run's numbers, always the same ones in the same order."""
-    return (*_decision(view), *_reach(view), *_backfill(view), *_lake(view), *_rest(view))
-
-
-def figures_by_key(view: ReportView) -> dict[str, Figure]:
-    """Return the run's numbers by their names for programs."""
-    return {figure.key: figure for figure in figures(view)}
+def figures(view: ReportView) -> dict[str, Figure]:
+    """Return the run's numbers by their keys, always the same ones in the same order."""
+    groups = (_decision(view), _reach(view), _backfill(view), _lake(view), _rest(view))
+    return {figure.key: figure for group in groups for figure in group}
 
 
 def _decision(view: ReportView) -> Iterator[Figure]:
@@ -63,7 +59,7 @@ def _reach(view: ReportView) -> Iterator[Figure]:
     yield _count("mismatching_sensors", view.mismatching_sensors if document.result.counts else None)
     yield _count("differing_rows", view.differences.total if compared else None)
     yield _count("checks", len(view.checks))
-    yield _count("checks_proven", view.checks_proven)
+    yield _count("checks_proven", sum(check.status.proven for check in view.checks))
     yield _count("not_checked_that_go_needs", view.blocking)
     yield _count("not_checked_that_is_excused", view.tolerated)
 
@@ -83,8 +79,8 @@ def _lake(view: ReportView) -> Iterator[Figure]:
     yield _count("lake_dates", files.dates if files else None)
     yield _count("lake_dates_cold", files.cold if files else None)
     yield _count("lake_files", files.files if files else None)
-    size = _count("lake_bytes", files.size if files else None)
-    yield replace(size, said=words.size(files.size if files else None))
+    size = files.size if files else None
+    yield replace(_count("lake_bytes", size), text=words.size(size))
     yield _count("most_files_in_a_shard_day", files.most if files else None)
     yield _seconds("watermark_age_seconds", age.last if age else None)
     yield _seconds("highest_watermark_age_seconds", age.highest if age else None)
@@ -105,10 +101,10 @@ def _text(key: str, value: str) -> Figure:
 
 
 def _count(key: str, value: int | None) -> Figure:
-    said = words.measured(value)
-    # no program reads a number of thousands of digits, and some refuse the whole file for it
-    tellable = value is None or abs(value) <= HIGHEST
-    return Figure(key, value if tellable else said, said)
+    written = words.measured(value)
+    # Some programs refuse a whole file for a number of thousands of digits.
+    readable = value is None or abs(value) <= HIGHEST
+    return Figure(key, value if readable else written, written)
 
 
 def _seconds(key: str, value: float | None) -> Figure:

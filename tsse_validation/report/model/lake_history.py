@@ -1,6 +1,6 @@
-"""The lake's files and replication as a report shows them: how they stood, as often as the run looked.
+"""The lake's files and replication as a report shows them: every look that the run took.
 
-Where a run did not look, or was not told, the number is `None` and every report says that it was not measured.
+What a run did not measure is `None`, and every report says so.
 """
 
 import math
@@ -11,7 +11,7 @@ from datetime import date, datetime
 from tsse_validation.domain.contract import BACKLOG_GATE_SECONDS
 from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.report.model import words
-from tsse_validation.report.model.capped import Capped, capped
+from tsse_validation.report.model.text import Capped, capped
 from tsse_validation.runlog.records import PartitionFiles, PartitionsSeen, ReplicationSeen
 from tsse_validation.runlog.result import RunResult
 
@@ -21,7 +21,7 @@ MAX_LOOKS = 200
 
 @dataclass(frozen=True)
 class FilesLook:
-    """The files of the whole lake at one moment, added up; `fullest` is the date with the fullest shard."""
+    """The files of the whole lake at one moment, in bytes; `fullest` is the date with the fullest shard."""
 
     moment: str
     at: datetime
@@ -34,43 +34,26 @@ class FilesLook:
     fullest: date | None
     bare: tuple[date, ...]
 
-    @property
-    def unplaced(self) -> int:
-        """Dates of which the inspection does not say whether they are hot or cold."""
-        return self.dates - self.hot - self.cold
-
 
 @dataclass(frozen=True)
 class Measured:
-    """One quantity of replication in seconds, as often as it was told, against its limit."""
+    """One quantity of replication in seconds, with its limit and every sample by its instant."""
 
     name: str
     limit: float
     samples: tuple[tuple[datetime, float], ...]
-
-    @property
-    def last(self) -> float:
-        """The latest."""
-        return self.samples[-1][1]
-
-    @property
-    def highest(self) -> float:
-        """The highest."""
-        return max(value for _, value in self.samples)
-
-    @property
-    def lowest(self) -> float:
-        """The lowest."""
-        return min(value for _, value in self.samples)
+    last: float
+    highest: float
+    lowest: float
 
 
 @dataclass(frozen=True)
 class LakeHistory:
     """What a run has seen of the lake's files and of replication.
 
-    `dates` are those of the last inspection, `parity_dates` those of the parity job's window; `summary` is the
-    replication state that the parity job told, or else the latest. `age` is the watermark's as we measured it,
-    `backlog` what the controller itself says of each of its passes.
+    `dates` come from the last inspection, `parity_dates` from the parity job's window. `summary` is the state of
+    replication in the parity job's result, or else the latest. `age` is the watermark's age as we measured it,
+    `backlog` is what the controller says of each of its passes.
     """
 
     looks: tuple[FilesLook, ...]
@@ -87,22 +70,23 @@ class LakeHistory:
         return self.looks[-1] if self.looks else None
 
     @property
-    def files_said(self) -> str:
+    def files_phrase(self) -> str:
         """The lake's files in one phrase."""
         look = self.files
         if look is None:
             return words.NOT_MEASURED
-        unplaced = f", {number(look.unplaced)} not said where" if look.unplaced else ""
+        unplaced = look.dates - look.hot - look.cold
+        elsewhere = f", {number(unplaced)} not said where" if unplaced else ""
         return (
             f"{count_of(look.files, 'file')}, {words.size(look.size)}, on {count_of(look.dates, 'date')} "
-            f"({number(look.hot)} hot, {number(look.cold)} cold{unplaced}), "
+            f"({number(look.hot)} hot, {number(look.cold)} cold{elsewhere}), "
             f"at most {number(look.most)} in a shard-day"
         )
 
     @property
-    def lag_said(self) -> str:
+    def lag_phrase(self) -> str:
         """How far replication was behind, in one phrase."""
-        return f"watermark {_lag_said(self.age, 'old')}; backlog {_lag_said(self.backlog, 'by its last pass')}"
+        return f"watermark {_lag_phrase(self.age, 'old')}; backlog {_lag_phrase(self.backlog, 'by its last pass')}"
 
 
 def lake_history(result: RunResult) -> LakeHistory:
@@ -144,12 +128,15 @@ def _measured(
     looks: Sequence[ReplicationSeen],
     of: Callable[[ReplicationSeen], Iterable[tuple[datetime, float]]],
 ) -> Measured | None:
-    # a pass that was looked at twice is one sample
-    samples = dict.fromkeys(sample for look in looks for sample in of(look) if math.isfinite(sample[1]))
-    return Measured(name, limit, tuple(sorted(samples))) if samples else None
+    # A pass that was seen twice is one sample.
+    samples = tuple(sorted({sample for look in looks for sample in of(look) if math.isfinite(sample[1])}))
+    if not samples:
+        return None
+    values = [value for _, value in samples]
+    return Measured(name, limit, samples, values[-1], max(values), min(values))
 
 
-def _lag_said(measured: Measured | None, how: str) -> str:
+def _lag_phrase(measured: Measured | None, how: str) -> str:
     if measured is None:
         return words.NOT_MEASURED
     looks = len(measured.samples)
@@ -163,6 +150,6 @@ def _age(look: ReplicationSeen) -> Iterator[tuple[datetime, float]]:
 
 
 def _backlog(look: ReplicationSeen) -> Iterator[tuple[datetime, float]]:
-    """Yield what the controller says, at the time of its pass where it says that too."""
+    """Yield the controller's backlog, at the time of its pass if that is known."""
     if look.state.last_run_backlog_seconds is not None:
         yield look.state.last_run_at or look.at, look.state.last_run_backlog_seconds

@@ -1,18 +1,60 @@
-"""What differs, diagnosis by diagnosis: the finding, its rows, and the commands that come next."""
+"""The mismatches by diagnosis: the finding, its rows with the bits that differ, and the commands to run next."""
 
+import math
 import shlex
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import groupby
 
 from tsse_validation.domain.instants import day_start, format_rfc3339, utc_day
 from tsse_validation.report.model import text, words
-from tsse_validation.report.model.bits import Bits, bits_of
-from tsse_validation.report.model.capped import Capped, capped
+from tsse_validation.report.model.text import Capped, capped
 from tsse_validation.runlog.records import Finding, RowDifference
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.loading import DEFAULT
+
+Marked = tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Both sides' 64 bits in hexadecimal, as runs of `(digits, whether they differ)`."""
+
+    postgres: Marked
+    lake: Marked
+    differing: int
+
+
+def bits_of(row: RowDifference) -> Bits | None:
+    """Return where the two values' IEEE 754 bits differ; `None` without two values, or if they are equal.
+
+    A NaN has no bits here: its text does not say which of the many it was.
+    """
+    postgres = None if row.postgres is None else _bits(row.postgres.value)
+    lake = None if row.lake is None else _bits(row.lake.value)
+    if postgres is None or lake is None or postgres == lake:
+        return None
+    unequal = f"{postgres ^ lake:016x}"
+    return Bits(_marked(postgres, unequal), _marked(lake, unequal), (postgres ^ lake).bit_count())
+
+
+def _bits(written: str) -> int | None:
+    try:
+        value = float(written)
+    except ValueError:
+        return None
+    return None if math.isnan(value) else int(struct.unpack(">Q", struct.pack(">d", value))[0])
+
+
+def _marked(bits: int, unequal: str) -> Marked:
+    pairs = zip(f"{bits:016x}", (digit != "0" for digit in unequal), strict=True)
+    return tuple(
+        ("".join(digit for digit, _ in run), differs) for differs, run in groupby(pairs, lambda pair: pair[1])
+    )
+
 
 MAX_ROWS = 200
 _MAX_COMMAND_SENSORS = 10
@@ -20,12 +62,12 @@ _MOST_DAYS = 365
 _LONGEST_COMMAND = 2_000
 _REPEATABLE = Settings.model_fields.keys() - {"keep_stack", "report_dir", "resume", "step_summary"}
 _UNTELLABLE = {"set", "not set", "False", "[redacted]", ""}
-"""What the record of a secret, of a flag that is not set, and of nothing look like."""
+"""Recorded values that cannot be repeated: of a secret, of a flag that is not set, of an empty setting."""
 
 
 @dataclass(frozen=True)
 class DifferingRow:
-    """One row, and where the bits of its two values differ."""
+    """One row, and the bits that differ between its two values."""
 
     row: RowDifference
     bits: Bits | None
@@ -33,7 +75,7 @@ class DifferingRow:
 
 @dataclass(frozen=True)
 class Command:
-    """A command line to copy, and what it is for."""
+    """A command line to copy, and its purpose."""
 
     purpose: str
     line: str
@@ -41,7 +83,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One diagnosis; `finding` is `None` for rows that no finding of triage speaks of."""
+    """One diagnosis; `finding` is `None` for rows that belong to no finding."""
 
     finding: Finding | None
     rows: Capped[DifferingRow]
@@ -49,23 +91,21 @@ class Mismatch:
 
 
 def mismatches(result: RunResult) -> tuple[Mismatch, ...]:
-    """Return a group for each flagged finding, and one for the rows that no finding speaks of."""
-    left = {row.diagnosis for row in result.differences}
-    groups: list[Mismatch] = []
-    for finding in result.findings:
-        if finding.flagged:
-            mine = finding.diagnosis in left
-            rows = [row for row in result.differences if row.diagnosis == finding.diagnosis] if mine else []
-            left.discard(finding.diagnosis)
-            shown = _shown(rows, finding.rows if rows else 0)
-            groups.append(
-                Mismatch(finding, shown, tuple(_commands(result, finding.sensors, finding.days, finding)))
-            )
-    rest = [row for row in result.differences if row.diagnosis in left]
+    """Return a group for each flagged finding, and one for the rows that belong to none."""
+    of: dict[str, list[RowDifference]] = {}
+    for row in result.differences:
+        of.setdefault(row.diagnosis, []).append(row)
+    groups = []
+    for finding in filter(lambda finding: finding.flagged, result.findings):
+        # The first finding of a diagnosis shows its rows.
+        rows = of.pop(finding.diagnosis, [])
+        commands = tuple(_commands(result, finding.sensors, finding.days, finding))
+        groups.append(Mismatch(finding, _shown(rows, finding.rows if rows else 0), commands))
+    rest = [row for row in result.differences if row.diagnosis in of]
     if rest:
-        sensors = dict.fromkeys(row.sensor_id for row in rest)
-        days = sorted({utc_day(row.ts) for row in rest})
-        groups.append(Mismatch(None, _shown(rest, 0), tuple(_commands(result, tuple(sensors), tuple(days), None))))
+        sensors = tuple(dict.fromkeys(row.sensor_id for row in rest))
+        days = tuple(sorted({utc_day(row.ts) for row in rest}))
+        groups.append(Mismatch(None, _shown(rest, 0), tuple(_commands(result, sensors, days, None))))
     return tuple(groups)
 
 
@@ -77,7 +117,7 @@ def _shown(rows: Iterable[RowDifference], total: int) -> Capped[DifferingRow]:
 def _commands(
     result: RunResult, sensors: tuple[str, ...], days: tuple[date, ...], finding: Finding | None
 ) -> Iterator[Command]:
-    """Yield what to run next; addresses are the run's own, secrets stay in the reader's environment."""
+    """Yield what to run next, with the run's own address and without its secrets."""
     stack = result.stack
     if stack is None:
         return
@@ -100,21 +140,18 @@ def _commands(
 
 
 def _named(sensors: tuple[str, ...]) -> str:
-    """Name the sensors, where a command line can hold all of them as they are."""
-    tellable = all(
-        sensor.isprintable() and "," not in sensor and len(sensor) <= text.ID_LIMIT for sensor in sensors
-    )
-    if not sensors or not tellable or len(sensors) > _MAX_COMMAND_SENSORS:
+    """Return the option for the sensors, or nothing if a command line cannot hold all of them as they are."""
+    plain = all(one.isprintable() and "," not in one and len(one) <= text.ID_LIMIT for one in sensors)
+    if not sensors or not plain or len(sensors) > _MAX_COMMAND_SENSORS:
         return ""
     return f" --sensor-ids {shlex.quote(','.join(sensors))}"
 
 
 def _reach(result: RunResult, days: tuple[date, ...]) -> int:
-    """Return how many days a backfill of today must go back to hold the earliest of these days."""
+    """Return how many days a backfill from the run's end must go back to reach the earliest of these days."""
     ended: datetime = result.finished.at if result.finished else result.started.at
-    wanted = (
-        (ended.date() - min(days)).days + 1 if days else max((seen.days for seen in result.backfills), default=1)
-    )
+    backfilled = max((seen.days for seen in result.backfills), default=1)
+    wanted = (ended.date() - min(days)).days + 1 if days else backfilled
     return max(1, min(wanted, _MOST_DAYS))
 
 
@@ -123,7 +160,7 @@ def _midnight(day: date) -> str:
 
 
 def _again(result: RunResult) -> str:
-    """Return the run's own command line: what was set, wherever it was set, but no secret."""
+    """Return the run's own command line: every setting that was not a default, but no secret."""
     given = [
         option_of(setting.name)
         if setting.value == "True"
@@ -134,6 +171,6 @@ def _again(result: RunResult) -> str:
     return text.one_line(" ".join(["pytest", *given, "--keep-stack"]), _LONGEST_COMMAND)
 
 
-def said(mismatch: Mismatch) -> str:
-    """Name a group for its heading."""
+def diagnosis_of(mismatch: Mismatch) -> str:
+    """Return the heading of a group."""
     return "no diagnosis" if mismatch.finding is None else words.status(mismatch.finding.diagnosis)

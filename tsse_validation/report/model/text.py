@@ -1,11 +1,16 @@
-r"""Makes text that others wrote harmless to look at: sensor ids, messages and names are never trusted.
+r"""Makes foreign text safe to show: sensor ids, messages and names are never trusted. Also cuts long lists.
 
-What cannot be seen, or would change how its surroundings are seen, is written as an escape such as ``\u202e``:
-control characters (an ESC would command a terminal), overrides of the reading direction (a name that reads
-backwards deceives), lone surrogates (no file can hold them) and noncharacters (no XML file may).
+Characters that are invisible, or that change how others look, become escapes such as ``\u202e``: control
+characters (an ESC would command a terminal), overrides of the reading direction (a name that reads backwards
+deceives), lone surrogates (no file can hold them) and noncharacters (no XML file may).
 """
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from tsse_validation.domain.phrasing import count_of, number
 
 ID_LIMIT = 64
 LINE_LIMIT = 500
@@ -23,27 +28,27 @@ _UNSEEN = re.compile(
 
 
 def visible(text: str) -> str:
-    """Return the text with everything that hides or deceives written as an escape."""
+    """Return the text with every invisible or deceptive character escaped."""
     return _UNSEEN.sub(_escape, text)
 
 
 def one_line(text: str, limit: int = LINE_LIMIT) -> str:
-    """Return the text in one visible line, its middle cut out when it is longer than the limit."""
+    """Return the text in one visible line, without its middle if it is longer than the limit."""
     return shorten(" ".join(visible(text).split()), limit)
 
 
 def block(text: str, limit: int = BLOCK_LIMIT) -> str:
-    """Return the text visible and with its lines kept, its middle cut out when it is longer than the limit."""
+    """Return the text visible and in its own lines, without its middle if it is longer than the limit."""
     return shorten(visible(text).strip(), limit)
 
 
 def ident(text: str, limit: int = ID_LIMIT) -> str:
-    """Return an id as it is shown: visible, short, spaces kept, never an empty place in a table."""
+    """Return an id as it is shown: visible, short, with its spaces, and never empty."""
     return shorten(visible(text).replace("\n", r"\n").replace("\t", r"\t"), limit) or "(empty)"
 
 
 def shorten(text: str, limit: int) -> str:
-    """Cut the middle out of a text that is too long, and say how much is gone: the two ends tell it apart."""
+    """Replace the middle of a text that is too long by the number of characters cut; the ends identify it."""
     if len(text) <= limit:
         return text
     longest_mark = f"…[{len(text):,} cut]…"
@@ -56,3 +61,30 @@ def shorten(text: str, limit: int) -> str:
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
+
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Capped(Generic[T_co]):
+    """The first items of a list, and its true length."""
+
+    items: tuple[T_co, ...]
+    total: int
+
+    @property
+    def hidden(self) -> int:
+        """The number of items that are not shown."""
+        return self.total - len(self.items)
+
+    def counted(self, one: str) -> str:
+        """Return the true length in words and, if the list was cut, the number of items shown."""
+        whole = count_of(self.total, one)
+        return f"{whole}, the first {number(len(self.items))} shown" if self.hidden else whole
+
+
+def capped(items: Iterable[T_co], limit: int, total: int = 0) -> Capped[T_co]:
+    """Cut a list; `total` is its true length if the record had already cut it."""
+    whole = tuple(items)
+    return Capped(whole[:limit], max(len(whole), total))

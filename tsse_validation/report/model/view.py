@@ -1,4 +1,4 @@
-"""What a report says, worked out once: every renderer puts this view into its format and adds no number."""
+"""The content of a report: every renderer puts this view into its format and adds no number."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from datetime import datetime
 from tsse_validation.domain.phrasing import number
 from tsse_validation.domain.windows import Window
 from tsse_validation.report.model import words
-from tsse_validation.report.model.capped import Capped, capped
 from tsse_validation.report.model.checks import CheckLine, MissingLine, StepLine, missing_lines, step_lines
 from tsse_validation.report.model.counts import CountsTable, DayTable, counts_tables, day_tables, mismatching_rows
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.lake_history import LakeHistory, lake_history
+from tsse_validation.report.model.text import Capped, capped
 from tsse_validation.runlog.records import BackfillSeen, Finding, RowDifference, WindowChecked
 from tsse_validation.runlog.result import RunResult
 
@@ -34,7 +34,7 @@ class EdgeLine:
 
 @dataclass(frozen=True)
 class BackfillLine:
-    """A backfill with its events cut to a readable number."""
+    """A backfill, and its first `MAX_EVENTS` events."""
 
     seen: BackfillSeen
     events: Capped[str]
@@ -42,7 +42,10 @@ class BackfillLine:
 
 @dataclass(frozen=True)
 class ReportView:
-    """Everything a report shows beside the document itself."""
+    """Everything a report shows beside the document itself.
+
+    `windows_late` counts the windows that differ only by rows that arrived late.
+    """
 
     document: ReportDocument
     steps: tuple[StepLine, ...]
@@ -58,6 +61,7 @@ class ReportView:
     day_tables: tuple[DayTable, ...]
     edges: tuple[EdgeLine, ...]
     windows_failing: Capped[WindowChecked]
+    windows_late: int
     flagged: tuple[Finding, ...]
     explained: tuple[Finding, ...]
     differences: Capped[RowDifference]
@@ -66,30 +70,23 @@ class ReportView:
 
     @property
     def meaning(self) -> str:
-        """What the outcome means, in a sentence or two."""
+        """The meaning of the outcome, in a sentence or two."""
         stack = self.document.result.stack
         return words.meaning(
             self.document.verdict.outcome, self.tolerated, owned=stack is not None and stack.owned
         )
 
     @property
-    def windows_late(self) -> int:
-        """How many windows differ by rows that arrived late, and by nothing else."""
-        return sum(bool(window.late) and not window_fails(window) for window in self.document.result.windows)
-
-    @property
     def farm(self) -> str:
-        """How large the farm of an installed controller is, as far as it was looked at."""
+        """The size of an installed controller's farm, or that it was not measured."""
         seen = self.document.result.farm
-        sensors = self._sensors_by_facts() if seen is None else number(seen.sensors)
-        if sensors is None:
-            return "not measured: its sensors are counted in Postgres, which was not read"
-        return f"{sensors} sensors in Postgres"
-
-    def _sensors_by_facts(self) -> str | None:
-        """Return the sensors as results of earlier versions tell them: in the facts of a check."""
-        facts = (check.facts for check in self.checks if check.key == "test_postgres_answers_a_query")
-        return next((of_check["sensors"] for of_check in facts if "sensors" in of_check), None)
+        if seen is not None:
+            return f"{number(seen.sensors)} sensors in Postgres"
+        # A result of an earlier version has the number in a check's facts.
+        for check in self.checks:
+            if check.key == "test_postgres_answers_a_query" and "sensors" in check.facts:
+                return f"{check.facts['sensors']} sensors in Postgres"
+        return "not measured: its sensors are counted in Postgres, which was not read"
 
     @property
     def rows_were_compared(self) -> bool:
@@ -101,14 +98,9 @@ class ReportView:
         """Every check, step by step."""
         return tuple(check for step in self.steps for check in step.checks)
 
-    @property
-    def checks_proven(self) -> int:
-        """How many checks are proven."""
-        return sum(check.status.proven for check in self.checks)
-
 
 def view_of(document: ReportDocument) -> ReportView:
-    """Work out what the reports of a document say."""
+    """Return the content of the reports of a document."""
     result = document.result
     steps = step_lines(document)
     return ReportView(
@@ -117,15 +109,16 @@ def view_of(document: ReportDocument) -> ReportView:
         missing=missing_lines(check for step in steps for check in step.checks),
         blocking=sum(not missing.tolerated for missing in document.verdict.not_checked),
         tolerated=sum(missing.tolerated for missing in document.verdict.not_checked),
-        seconds=_seconds(result),
+        seconds=None if result.finished is None else (result.finished.at - result.started.at).total_seconds(),
         windows_validated=tuple(_windows_validated(result)),
         watermarks=tuple(dict.fromkeys(counts.watermark for counts in result.counts if counts.watermark)),
         days=_days(result),
-        mismatching_sensors=_mismatching_sensors(result),
+        mismatching_sensors=len({row.sensor_id for of in result.counts for row in mismatching_rows(of)}),
         counts=counts_tables(result),
         day_tables=day_tables(result),
         edges=tuple(_edges(result)),
         windows_failing=capped(filter(window_fails, result.windows), MAX_WINDOWS),
+        windows_late=sum(bool(window.late) and not window_fails(window) for window in result.windows),
         flagged=tuple(finding for finding in result.findings if finding.flagged),
         explained=tuple(finding for finding in result.findings if not finding.flagged),
         differences=capped(
@@ -137,20 +130,12 @@ def view_of(document: ReportDocument) -> ReportView:
 
 
 def window_fails(window: WindowChecked) -> bool:
-    """Whether a window's two sides differ, in sum or for any sensor, and not by rows that arrived late."""
+    """Whether a window's sides differ, in sum or for any sensor, by more than rows that arrived late."""
     return bool(window.mismatching) or (window.postgres != window.lake and not window.late)
 
 
-def _mismatching_sensors(result: RunResult) -> int:
-    return len({row.sensor_id for counts in result.counts for row in mismatching_rows(counts)})
-
-
-def _seconds(result: RunResult) -> float | None:
-    return None if result.finished is None else (result.finished.at - result.started.at).total_seconds()
-
-
 def _windows_validated(result: RunResult) -> Iterator[tuple[Window, str]]:
-    """Yield each window once, with who looked at it and how."""
+    """Yield each window once, with how it was compared or counted."""
     seen = [(compared.window, words.compared(compared.level)) for compared in result.rows_compared]
     seen += [(counts.window, f"counted by {words.SOURCES[counts.source]}") for counts in result.counts]
     for window in sorted(dict(seen)):

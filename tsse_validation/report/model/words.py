@@ -1,4 +1,4 @@
-"""Numbers, durations, instants and states in words: the same ones in every report."""
+"""The wording of numbers, durations, instants and states, shared by all reports."""
 
 import math
 from collections.abc import Mapping
@@ -48,17 +48,13 @@ LATE = "late, no fault"
 TOLERATED = "does not forbid GO"
 LAST_LINES = "The last lines of its log:"
 NOT_MEASURED = "not measured"
-_TELLABLE = 1e12
-LOOKS: Mapping[str, str] = {
-    "inspection": "inspection job",
-    "parity": "parity job",
-    "state_file": "state file",
-}
+_LARGEST_PLAIN = 1e12
+LOOKS: Mapping[str, str] = {"inspection": "inspection job", "parity": "parity job", "state_file": "state file"}
 SOURCES: Mapping[str, str] = {"job": "the controller's job", "direct": "us"}
 
 
 def duration(seconds: float) -> str:
-    """Write a time span as a person says it: ``0.42 s``, ``12.3 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    """Write a duration: ``0.42 s``, ``12.3 s``, ``3 min 20 s``, ``2 h 05 min``."""
     if not math.isfinite(seconds) or seconds < 0:
         return "unknown"
     if round(seconds, 1) < _MINUTE:
@@ -70,26 +66,26 @@ def duration(seconds: float) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Write a lag in seconds, which may be negative: ``61.5 s``; or that nobody measured it."""
+    """Write a lag in seconds, which may be negative: ``61.5 s``; `None` is not measured."""
     if value is None or not math.isfinite(value):
         return NOT_MEASURED
-    return f"{value:,.1f} s" if abs(value) < _TELLABLE else f"{value:.3g} s"
+    return f"{value:,.1f} s" if abs(value) < _LARGEST_PLAIN else f"{value:.3g} s"
 
 
 def measured(value: int | None) -> str:
-    """Write a number that may not have been measured."""
+    """Write a number; `None` is not measured."""
     return NOT_MEASURED if value is None else number(value)
 
 
 def late_windows(count: int) -> str:
-    """Say how many windows differ by late rows."""
+    """Write the number of windows that differ by late rows."""
     return (
         f"{count_of(count, 'window')} {'differs' if count == 1 else 'differ'} by rows that arrived late: no fault."
     )
 
 
 def size(count: int | None) -> str:
-    """Write bytes as a person says them: ``2,944 bytes``, ``45.3 MB``."""
+    """Write a size in bytes: ``2,944 bytes``, ``45.3 MB``; `None` is not measured."""
     if count is None:
         return NOT_MEASURED
     for unit, power in (("GB", 9), ("MB", 6)):
@@ -99,19 +95,19 @@ def size(count: int | None) -> str:
 
 
 def rate(rows: int | None, seconds: float) -> str:
-    """Write rows per second, or that they are not known."""
+    """Write rows per second, or `unknown`."""
     if rows is None or not math.isfinite(seconds) or seconds <= 0:
         return "unknown"
     return f"{number(round(rows / seconds))} rows/s"
 
 
 def known(value: int | None) -> str:
-    """Write a number that may not have been told."""
+    """Write a number; `None` is unknown."""
     return "unknown" if value is None else number(value)
 
 
 def instant(at: datetime | None) -> str:
-    """Write an instant exactly, as the controller does."""
+    """Write an instant to the microsecond, as the controller does."""
     return "unknown" if at is None else format_rfc3339(at)
 
 
@@ -121,17 +117,17 @@ def moment(at: datetime | None) -> str:
 
 
 def compared(level: str) -> str:
-    """Say how rows were compared."""
+    """Write the way in which rows were compared."""
     return "compared row by row" if level == "rows" else f"compared by {level}, row by row where it differs"
 
 
 def status(value: CheckStatus | str) -> str:
-    """Write a state: ``not checked``."""
+    """Write a status: ``not checked``."""
     return str(value).replace("_", " ")
 
 
 def ending(finished: RunFinished | None) -> str:
-    """Say how the run ended."""
+    """Write the end of the run."""
     if finished is None:
         return "did not end: its log stops in the middle"
     return status(finished.reason)
@@ -143,7 +139,7 @@ def truth(value: bool) -> str:
 
 
 def difference(row: RowDifference) -> str:
-    """Say how a row differs, and what triage makes of it: ``missing: day head lost``."""
+    """Write the kind of a difference, and its diagnosis if there is one: ``missing: day head lost``."""
     kind = status(row.kind)
     return f"{kind}: {row.diagnosis}" if row.diagnosis else kind
 
@@ -162,9 +158,9 @@ def step(which: int) -> str:
 
 
 def meaning(outcome: Outcome, tolerated: int, *, owned: bool) -> str:
-    """Say what an outcome means; a GO says at once how much it goes without, and where it was reached.
+    """Write the meaning of an outcome; for a GO also the number of tolerated gaps, and where it holds.
 
-    On a stack of our own the services may be stand-ins, and a GO there is none for an installed controller.
+    On an own stack the services may be stand-ins, so that a GO there is none for an installed controller.
     """
     if outcome is not Outcome.GO:
         return _MEANINGS[outcome]
@@ -178,7 +174,7 @@ def meaning(outcome: Outcome, tolerated: int, *, owned: bool) -> str:
 
 
 def services(stack: StackDescribed | None) -> str:
-    """Say what was validated: the stack and what its services really are."""
+    """Write what was validated: the stack and its services."""
     if stack is None:
         return "no stack was reached"
     parts = [f"{part.name}: {part.description}" for part in stack.components]
@@ -186,12 +182,12 @@ def services(stack: StackDescribed | None) -> str:
 
 
 def sentence(phrase: str) -> str:
-    """Make a phrase a sentence."""
+    """Turn a phrase into a sentence."""
     return f"{phrase[:1].upper()}{phrase[1:]}."
 
 
-def gaps_said(blocking: int, tolerated: int) -> str:
-    """Say how much was not checked."""
+def gaps(blocking: int, tolerated: int) -> str:
+    """Write the number of checks that were not made."""
     if not blocking + tolerated:
         return "nothing, every check of the runbook was made"
     return f"{count_of(blocking, 'check')} that GO needs, {number(tolerated)} that this stack excuses"

@@ -1,4 +1,4 @@
-"""Jobs of every type, and how the contract promises that they end (section 3)."""
+"""Jobs of every type, and the end that the contract promises for each (section 3)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ NOBODY = "no-such-sensor"
 
 
 class Fault(StrEnum):
-    """What is broken around a job, so that it ends as promised for that."""
+    """The damage around a job that makes it end in a promised way."""
 
     NONE = "nothing"
     ROW_ONLY_IN_POSTGRES = "a row that the lake does not have"
@@ -37,7 +37,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What there is to run jobs on: the watermark, a sensor with rows below it, and all sensors in id order."""
+    """The data to run jobs on: the watermark, a sensor with rows below it, and the first sensors in id order."""
 
     watermark: datetime
     sensor: str
@@ -60,7 +60,7 @@ ResultRule = Callable[[Any, Surroundings], None]
 
 @dataclass(frozen=True)
 class JobCase:
-    """A job with its end: `completed` with a result that follows a rule, or `failed` with `code`."""
+    """A job and its promised end: `completed` with a result that follows a rule, or `failed` with `code`."""
 
     name: str
     job_type: str
@@ -90,9 +90,8 @@ def _backfilled(days: int) -> ResultRule:
         read = BackfillResult.model_validate(result)
         length = read.backfill_to_ts - read.backfill_from_ts
         promised(3, length == timedelta(days=days), f"The range is {length} long instead of {days} days.")
-        promised(
-            3, read.backfill_to_ts == read.target_inserted_at, "The range does not end at target_inserted_at."
-        )
+        problem = "The range does not end at target_inserted_at."
+        promised(3, read.backfill_to_ts == read.target_inserted_at, problem)
 
     return rule
 
@@ -117,15 +116,13 @@ def _counted(result: Any, around: Surroundings) -> None:
     head = "# TSSE Lake Parity Check (job)"
     promised(3, result["report_markdown"].startswith(head), f"report_markdown does not begin with “{head}”.")
     differing = sum(row["pg_count"] != row["lake_count"] for row in result["rows"])
-    promised(
-        3, result["mismatches"] == differing, f"mismatches is {result['mismatches']}, {differing} rows differ."
-    )
+    problem = f"mismatches is {result['mismatches']}, {differing} rows differ."
+    promised(3, result["mismatches"] == differing, problem)
     read = ParityResult.model_validate(result)
-    within = read.window_checked.start >= read.window_requested.start and read.window_checked.end <= (
-        read.window_requested.end
-    )
+    checked, requested = read.window_checked, read.window_requested
+    within = requested.start <= checked.start and checked.end <= requested.end
     promised(3, within, "window_checked is not within window_requested.")
-    promised(3, read.window_requested.start <= around.watermark, "window_requested is not what was asked for.")
+    promised(3, requested.start <= around.watermark, "window_requested is not what was asked for.")
 
 
 def _of_sensors(result: Any, around: Surroundings) -> None:
@@ -159,17 +156,9 @@ def _differing(result: Any, around: Surroundings) -> None:
     promised(3, result["mismatches"] >= 1, "A row that only Postgres has is no mismatch.")
 
 
-def _stamp(at: datetime) -> str:
-    return format_rfc3339(at)
-
-
 def _backfill(name: str, days: object, done: int) -> JobCase:
-    return JobCase(
-        f"backfill-{name}",
-        BACKFILL_JOB,
-        lambda _: {"days": days, "replace_existing": True},
-        result=_backfilled(done),
-    )
+    params = {"days": days, "replace_existing": True}
+    return JobCase(f"backfill-{name}", BACKFILL_JOB, lambda _: params, result=_backfilled(done))
 
 
 def _parity(name: str, params: Params, code: str | None = None, **more: Any) -> JobCase:
@@ -197,7 +186,7 @@ JOB_CASES: Sequence[JobCase] = (
     _parity("sample", lambda around: around.window(sensor_ids=[], sample=2), result=_sampled(2)),
     _parity(
         "past-the-watermark",
-        lambda around: around.window(end=_stamp(around.watermark + 24 * HOUR)),
+        lambda around: around.window(end=format_rfc3339(around.watermark + 24 * HOUR)),
         result=_clamped,
     ),
     _parity("no-timestamp", lambda around: around.window(start="yesterday"), "invalid_params"),
@@ -207,15 +196,12 @@ JOB_CASES: Sequence[JobCase] = (
     _parity(
         "starts-past-the-watermark",
         lambda around: around.window(
-            start=_stamp(around.watermark + 24 * HOUR), end=_stamp(around.watermark + 25 * HOUR)
+            start=format_rfc3339(around.watermark + 24 * HOUR), end=format_rfc3339(around.watermark + 25 * HOUR)
         ),
         "invalid_window",
     ),
     _parity(
-        "mismatch-is-told",
-        lambda around: around.window(),
-        result=_differing,
-        fault=Fault.ROW_ONLY_IN_POSTGRES,
+        "mismatch-is-told", lambda around: around.window(), result=_differing, fault=Fault.ROW_ONLY_IN_POSTGRES
     ),
     _parity(
         "mismatch-fails",
@@ -233,14 +219,14 @@ JOB_CASES: Sequence[JobCase] = (
 
 
 def end_rule(case: JobCase, job: Mapping[str, Any]) -> None:
-    """Hold how a job has ended against its case (section 3)."""
-    said = f"{job['job_type']} ({case.name})"
+    """Check the end of a job against its case (section 3)."""
+    name = f"{job['job_type']} ({case.name})"
     error = job.get("error", {})
     ended = f"{job['status']} {error.get('code', '')} {error.get('message', '')[:80]}".strip()
     if case.code is None:
-        promised(3, job["status"] == "completed", f"{said} ended {ended} instead of completed.")
+        promised(3, job["status"] == "completed", f"{name} ended {ended} instead of completed.")
         return
     right = job["status"] == "failed" and error["code"] == case.code
-    promised(3, right, f"{said} ended {ended} instead of failed with {case.code}.")
+    promised(3, right, f"{name} ended {ended} instead of failed with {case.code}.")
     missing = [key for key in case.details if key not in (error.get("details") or {})]
-    promised(3, not missing, f"{said}: the error's details lack {', '.join(missing)}.")
+    promised(3, not missing, f"{name}: the error's details lack {', '.join(missing)}.")
