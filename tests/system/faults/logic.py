@@ -156,96 +156,77 @@ def _logic(
     models: str,
     red: tuple[str, ...],
     plant: Plant = nothing,
-    *diagnosis: str,
-    says: dict[str, str] | None = None,
     arguments: tuple[str, ...] = WITH_BACKFILL,
 ) -> Fault:
     name = mutant.replace("-", " ")
-    return Fault(name, Place.LOGIC, models, red, plant, diagnosis, says or {}, arguments=arguments, mutant=mutant)
+    return Fault(name, Place.LOGIC, models, red, plant, arguments=arguments, mutant=mutant)
 
 
-def _passing(mutant: str, models: str, red: tuple[str, ...], plant: Plant, *diagnosis: str) -> Fault:
-    return _logic(mutant, models, red, plant, *diagnosis, arguments=LOOK_ONLY)
+def _passing(mutant: str, models: str, red: tuple[str, ...], plant: Plant = nothing) -> Fault:
+    return _logic(mutant, models, red, plant, LOOK_ONLY)
+
+
+def _part_of_its_day(end: str) -> Fault:
+    fault = _logic(f"day-{end}-lost", "a partition replaced by a part of its day", (*LOST, SPOT))
+    return fault.told("counts differ", "shard missing", f"day {end} lost")
 
 
 HEALTHY = "replication_is_healthy[{}]"
-_A_PART_OF_ITS_DAY = (
-    "a partition replaced by a part of its day",
-    (*LOST, SPOT),
-    nothing,
-    "counts differ",
-    "shard missing",
-)
-
 FAULTS = (
-    _passing("lag-ignored", "a pass reads up to now", LOST, _open_transaction, "rows missing"),
-    _passing("pass-end-exclusive", "`<` where `≤` belongs", LOST, _every_second, "rows missing"),
-    _logic(
-        "day-start-exclusive", "`>` where `≥` belongs", (*LOST, SPOT), nothing, "counts differ", "rows missing"
+    _passing("lag-ignored", "a pass reads up to now", LOST, _open_transaction).told("rows missing"),
+    _passing("pass-end-exclusive", "`<` where `≤` belongs", LOST, _every_second).told("rows missing"),
+    _logic("day-start-exclusive", "`>` where `≥` belongs", (*LOST, SPOT)).told("counts differ", "rows missing"),
+    _passing("watermark-by-ts", "ts taken for the time of insertion", LOST, _late_rows).told("rows missing"),
+    _passing("late-window-too-short", "a pause longer than the look back", LOST, _over_seconds).told(
+        "rows missing"
     ),
-    _passing("watermark-by-ts", "ts taken for the time of insertion", LOST, _late_rows, "rows missing"),
-    _passing("late-window-too-short", "a pause longer than the look back", LOST, _over_seconds, "rows missing"),
-    _logic("old-rows-ignored", "SQL's NULL is not ≤", LOST, _without_inserted_at, "rows missing"),
+    _logic("old-rows-ignored", "SQL's NULL is not ≤", LOST, _without_inserted_at).told("rows missing"),
     # each date's rows go under the next one from 15:00 on, and are lost where that is replaced in its turn
-    _logic(
-        "day-in-local-time",
-        "a zone in place of UTC",
-        # the job reads a date's files whatever their rows' date, but no date after its window's
-        (DATE, *LOST, SPOT_AND_OURS),
-        nothing,
-        "day tail lost",
-        "shard missing",
-        "wrong date",
+    # the job reads a date's files whatever their rows' date, but no date after its window's
+    _logic("day-in-local-time", "a zone in place of UTC", (DATE, *LOST, SPOT_AND_OURS)).told(
+        "day tail lost", "shard missing", "wrong date"
     ),
-    _logic("day-head-lost", *_A_PART_OF_ITS_DAY, "day head lost"),
-    _logic("day-tail-lost", *_A_PART_OF_ITS_DAY, "day tail lost"),
-    _logic("exported-twice", "a page read twice", (TWICE, *CHANGED), nothing, "duplicate rows"),
-    _logic("unsorted", "a sort left out", (ORDER,), nothing, "unsorted file"),
-    _logic("another-hash", "a hash of another library", (SHARD, SPOT), nothing, "counts differ", "wrong shard"),
-    _logic("quality-dropped", "a column forgotten", CHANGED, _set_quality, "quality differs"),
-    _logic("nan-to-null", "a CSV reader's idea of NaN", CHANGED, _set_value("NaN"), "changed in place"),
-    _logic("infinity-clipped", "JSON in between", CHANGED, _set_value("Infinity"), "changed in place"),
-    _logic("sign-of-zero-lost", "an addition of nought", CHANGED, _set_value("-0"), "changed in place"),
-    _logic("float32", "a narrower column", CHANGED, nothing, "values rounded"),
-    _logic("one-decimal", "a number format", CHANGED, nothing, "values rounded"),
-    _logic("milliseconds", "a unit of Parquet", CHANGED, nothing, "timestamps rounded"),
+    _part_of_its_day("head"),
+    _part_of_its_day("tail"),
+    _logic("exported-twice", "a page read twice", (TWICE, *CHANGED)).told("duplicate rows"),
+    _logic("unsorted", "a sort left out", (ORDER,)).told("unsorted file"),
+    _logic("another-hash", "a hash of another library", (SHARD, SPOT)).told("counts differ", "wrong shard"),
+    _logic("quality-dropped", "a column forgotten", CHANGED, _set_quality).told("quality differs"),
+    _logic("nan-to-null", "a CSV reader's idea of NaN", CHANGED, _set_value("NaN")).told("changed in place"),
+    _logic("infinity-clipped", "JSON in between", CHANGED, _set_value("Infinity")).told("changed in place"),
+    _logic("sign-of-zero-lost", "an addition of nought", CHANGED, _set_value("-0")).told("changed in place"),
+    _logic("float32", "a narrower column", CHANGED).told("values rounded"),
+    _logic("one-decimal", "a number format", CHANGED).told("values rounded"),
+    _logic("milliseconds", "a unit of Parquet", CHANGED).told("timestamps rounded"),
     # what leaves its date goes where that is replaced in its turn
-    _logic(
-        "hours-shifted",
-        "local time taken for UTC",
-        (*LOST, SPOT),
-        nothing,
-        "counts differ",
-        "rows missing",
-        "timestamps shifted",
+    _logic("hours-shifted", "local time taken for UTC", (*LOST, SPOT)).told(
+        "counts differ", "rows missing", "timestamps shifted"
     ),
-    _logic("sensor-id-trimmed", "a clean-up of texts", LOST, _padded_id, "sensor id altered"),
-    _passing("upserts-skipped", "ON CONFLICT DO NOTHING", CHANGED, _upsert, "stale value"),
-    _passing("compaction-keeps-the-oldest", "a comparison the wrong way round", CHANGED, _upsert, "stale value"),
-    _passing("compaction-forgets-a-file", "a loop that ends too early", LOST, _late_rows, "rows missing"),
-    _passing("retention-too-early", "days counted wrongly", (DATES, *LOST), _late_rows, "partition missing"),
-    _passing("state-before-files", "a crash between state and files", LOST, _late_rows, "rows missing"),
+    _logic("sensor-id-trimmed", "a clean-up of texts", LOST, _padded_id).told("sensor id altered"),
+    _passing("upserts-skipped", "ON CONFLICT DO NOTHING", CHANGED, _upsert).told("stale value"),
+    _passing("compaction-keeps-the-oldest", "a comparison the wrong way round", CHANGED, _upsert).told(
+        "stale value"
+    ),
+    _passing("compaction-forgets-a-file", "a loop that ends too early", LOST, _late_rows).told("rows missing"),
+    _passing("retention-too-early", "days counted wrongly", (DATES, *LOST), _late_rows).told("partition missing"),
+    _passing("state-before-files", "a crash between state and files", LOST, _late_rows).told("rows missing"),
     _logic(
         "completed-without-work",
         "a job that reports and does nothing",
         tuple(PROMISED.format(of) for of in ("touched-dates", "rows", "progress")),
     ),
     _logic("progress-stuck", "a job that does not tell how far it is", (PROMISED.format("progress"),)),
-    _passing("result-of-another-job", "a cache by the wrong key", ("valid_token_runs_a_job",), nothing),
-    _logic("replacing-adds", "replace_existing taken for a hint", LOST, _deleted, "deleted in Postgres"),
+    _passing("result-of-another-job", "a cache by the wrong key", ("valid_token_runs_a_job",)),
+    _logic("replacing-adds", "replace_existing taken for a hint", LOST, _deleted).told("deleted in Postgres"),
     _logic("watermark-retreats", "a watermark set from the wrong clock", (PROMISED.format("watermark"),)),
     _logic(
         "stands-still",
         "a dead thread",
         ("watermark_is_recent",),
-        says={"watermark_is_recent": "and was older than 1 s all of 2 s"},
         arguments=(*LOOK_ONLY, "--watermark-max-age=1", "--settle-timeout=2"),
-    ),
+    ).told(says="and was older than 1 s all of 2 s"),
     _passing(
-        "pass-fails",
-        "a lost connection",
-        (HEALTHY.format("last-run-status"), HEALTHY.format("last-run-error")),
-        nothing,
+        "pass-fails", "a lost connection", (HEALTHY.format("last-run-status"), HEALTHY.format("last-run-error"))
     ),
     _logic(
         "manifest-forgotten", "one of two files written", ("direct_inspection_agrees_with_the_api[watermark]",)
@@ -258,12 +239,11 @@ FAULTS = (
         _at_the_windows_end,
         arguments=PINNED,
     ),
-    _passing("counts-without-dedup", "rows counted, not keys", (SPOT,), _upsert_today, "counts differ"),
+    _passing("counts-without-dedup", "rows counted, not keys", (SPOT,), _upsert_today).told("counts differ"),
     _passing(
         "counts-postgres-twice",
         "a parity job that compares a side with itself",
         (SPOT_AND_OURS, *LOST),
         _lost_today,
-        "shard missing",
-    ),
+    ).told("shard missing"),
 )

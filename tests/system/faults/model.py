@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tests.support.controller import Controller
@@ -73,6 +73,10 @@ class Fault:
     arguments: tuple[str, ...] = LOOK_ONLY
     mutant: str | None = None
     front: Front = itself
+
+    def told(self, *diagnosis: str, says: str = "", by: str = "") -> "Fault":
+        """Return it with the findings that tell of it, and words of a check: the first red one if none is named."""
+        return replace(self, diagnosis=diagnosis, says={by or self.red[0]: says} if says else {})
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ AGREES = tuple(
     f"direct_inspection_agrees_with_the_api[{of}]" for of in ("paths", "watermark", "replication", "partitions")
 )
 AGO = 5
+STILL, CRASH = "stands-still", "a crash without a rename"
 
 
 def stopped(change: Plant) -> Plant:
@@ -82,6 +83,13 @@ def _a_day_behind(controller: Controller) -> None:
     move_watermark(controller, controller.now - timedelta(days=1))
 
 
+def _an_hour_ahead(controller: Controller) -> None:
+    move_watermark(controller, controller.now + timedelta(hours=1))
+
+
+_NO_INSTANT = edited("replication.json", lambda state: state.update(computed_through_ts="yesterday"))
+
+
 def _manifest_behind(controller: Controller) -> None:
     """Put the manifest back to a watermark of the day before, as an old copy of it has."""
     path = controller.paths.hot / "_state" / "manifest.json"
@@ -90,89 +98,48 @@ def _manifest_behind(controller: Controller) -> None:
     path.write_text(json.dumps(manifest))
 
 
+def _fault(name: str, models: str, plant: Plant, *red: str, **more: Any) -> Fault:
+    return Fault(name, Place.STATE, models, red, plant, **more)
+
+
+def _torn(name: str, models: str, file: str, content: bytes) -> Fault:
+    return _fault(name, models, _written(file, content), INSPECTED).told(says="cannot be read")
+
+
+def _missing(name: str, file: str) -> Fault:
+    plant, red = _removed(f"{file}.json"), (WHOLE.format(file), *AGREES)
+    return _fault(name, "a restore that left it out", plant, *red, mutant=STILL).told(says="The lake has no")
+
+
 FAULTS = (
-    Fault(
-        "the watermark lies in the future",
-        Place.STATE,
-        "a clock was set back",
-        (FUTURE,),
-        stopped(lambda controller: move_watermark(controller, controller.now + timedelta(hours=1))),
-        says={FUTURE: "in the future of the controller's clock"},
+    _fault("the watermark lies in the future", "a clock was set back", stopped(_an_hour_ahead), FUTURE).told(
+        says="in the future of the controller's clock"
     ),
-    Fault(
-        "the replication state is torn",
-        Place.STATE,
-        "a crash without a rename",
-        (INSPECTED,),
-        _written("replication.json", b'{"schema_version": 1, "computed_through'),
-        says={INSPECTED: "cannot be read"},
-    ),
-    Fault(
-        "the manifest is torn",
-        Place.STATE,
-        "a crash without a rename",
-        (INSPECTED,),
-        _written("manifest.json", b'{"schema_version": 1, "datasets": {'),
-        says={INSPECTED: "cannot be read"},
-    ),
-    Fault(
-        "the manifest is an empty file",
-        Place.STATE,
-        "a disk ran full",
-        (INSPECTED,),
-        _written("manifest.json", b""),
-        says={INSPECTED: "cannot be read"},
-    ),
-    Fault(
-        "the watermark is no instant",
-        Place.STATE,
-        "another writer",
-        (INSPECTED,),
-        edited("replication.json", lambda state: state.update(computed_through_ts="yesterday")),
-        says={INSPECTED: "cannot be read"},
-    ),
-    Fault(
+    _torn("the replication state is torn", CRASH, "replication.json", b'{"schema_version": 1, "computed_through'),
+    _torn("the manifest is torn", CRASH, "manifest.json", b'{"schema_version": 1, "datasets": {'),
+    _torn("the manifest is an empty file", "a disk ran full", "manifest.json", b""),
+    _fault("the watermark is no instant", "another writer", _NO_INSTANT, INSPECTED).told(says="cannot be read"),
+    _fault(
         "a day is hot and cold, and the manifest points to the poorer copy",
-        Place.STATE,
         "a move to the NAS went on from an old copy",
-        LOST,
         _both_places,
-        ("hidden by the manifest",),
-    ),
-    Fault(
-        "the replication state is missing",
-        Place.STATE,
-        "a restore that left it out",
-        (WHOLE.format("replication"), *AGREES),
-        _removed("replication.json"),
-        says={WHOLE.format("replication"): "The lake has no"},
-        mutant="stands-still",
-    ),
-    Fault(
-        "the manifest is missing",
-        Place.STATE,
-        "a restore that left it out",
-        (WHOLE.format("manifest"), *AGREES),
-        _removed("manifest.json"),
-        says={WHOLE.format("manifest"): "The lake has no"},
-        mutant="stands-still",
-    ),
-    Fault(
+        *LOST,
+    ).told("hidden by the manifest"),
+    _missing("the replication state is missing", "replication"),
+    _missing("the manifest is missing", "manifest"),
+    _fault(
         "the watermark is a day behind, and stays there",
-        Place.STATE,
         "a restore of old files, and a dead thread",
-        ("watermark_is_recent",),
         _a_day_behind,
-        says={"watermark_is_recent": "and was older than 420 s all of 2 s"},
+        "watermark_is_recent",
         arguments=(*LOOK_ONLY, "--settle-timeout=2"),
-        mutant="stands-still",
-    ),
-    Fault(
+        mutant=STILL,
+    ).told(says="and was older than 420 s all of 2 s"),
+    _fault(
         "the manifest's watermark is a day behind the state's",
-        Place.STATE,
         "a restore of one file of two",
-        ("direct_inspection_agrees_with_the_api[watermark]",),
         _manifest_behind,
-        mutant="stands-still",
+        AGREES[1],
+        mutant=STILL,
     ),
 )
