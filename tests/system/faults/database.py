@@ -5,6 +5,7 @@ from datetime import timedelta
 from tests.support.controller import Controller, days_ago, noon
 from tests.support.damage import first_instant
 from tests.system.faults.model import CHANGED, DATES, LOST, Fault, Place, Plant
+from tsse_validation.domain.instants import DAY, day_start
 from tsse_validation.verdict import Outcome
 
 AGO = 5
@@ -52,8 +53,8 @@ def _delete_the_sensor(controller: Controller) -> None:
 
 
 def _delete_the_day(controller: Controller) -> None:
-    start = noon(days_ago(AGO)) - timedelta(hours=12)
-    controller.sql("DELETE FROM metrics WHERE ts >= %s AND ts < %s", start, start + timedelta(days=1))
+    start = day_start(days_ago(AGO))
+    controller.sql("DELETE FROM metrics WHERE ts >= %s AND ts < %s", start, start + DAY)
 
 
 def _fault(name: str, models: str, red: tuple[str, ...], plant: Plant, verdict: Outcome = Outcome.NO_GO) -> Fault:

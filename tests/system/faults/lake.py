@@ -11,7 +11,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tests.support.controller import Controller, dataset, days_ago
-from tests.support.damage import Change, at_row, lake_file, next_double, rewrite, tear, with_extra_row, without_row
+from tests.support.damage import (
+    Change,
+    at_row,
+    in_the_cold,
+    lake_file,
+    next_double,
+    rewrite,
+    tear,
+    with_extra_row,
+    without_row,
+)
 from tests.system.faults.model import CHANGED, DATES, DIGESTS, LOST, ROWS, SPOT, Fault, Place, Plant
 from tsse_validation.lake.shards import shard_of
 
@@ -159,11 +169,8 @@ def _first_half_only(table: pa.Table) -> pa.Table:
 
 
 def _hide_in_the_cold(controller: Controller) -> None:
-    assert controller.paths.cold is not None
     shard = _file(controller).parent
-    hidden = controller.paths.cold / shard.relative_to(controller.paths.hot)
-    hidden.parent.mkdir(parents=True)
-    shard.rename(hidden)
+    shard.rename(in_the_cold(controller, shard))
 
 
 def _lose_the_sensor(controller: Controller) -> None:

@@ -117,12 +117,18 @@ def _set_quality(controller: Controller) -> None:
     controller.sql("UPDATE metrics SET quality = 3 WHERE sensor_id = %s", controller.sensor())
 
 
-def _padded_id(controller: Controller) -> None:
+def more_sensors(controller: Controller, ids: str, source: str, *parameters: object) -> None:
+    """Insert sensors like the regular one, one for each row of a source; their ids are told of its row."""
     controller.sql(
-        "INSERT INTO sensors SELECT ' pump 7 ', node_id, name, type, unit, interval_seconds, 0, config,"
-        " created_at, NULL FROM sensors WHERE sensor_id = %s",
+        f"INSERT INTO sensors SELECT {ids}, node_id, name, type, unit, interval_seconds, 0, config, created_at,"
+        f" NULL FROM sensors, {source} WHERE sensor_id = %s",
+        *parameters,
         controller.sensor(),
     )
+
+
+def _padded_id(controller: Controller) -> None:
+    more_sensors(controller, "' pump 7 '", "(VALUES (1)) one")
     controller.sql(_INSERT.format("NULL"), " pump 7 ", late_instants()[0], 2.5, 0)
 
 

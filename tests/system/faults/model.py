@@ -75,7 +75,7 @@ class Fault:
     front: Front = itself
 
     def told(self, *diagnosis: str, says: str = "", by: str = "") -> "Fault":
-        """Return it with the findings that tell of it, and words of a check: the first red one if none is named."""
+        """Return it with the findings that tell of it, and words of a check, by default the first red one."""
         return replace(self, diagnosis=diagnosis, says={by or self.red[0]: says} if says else {})
 
 

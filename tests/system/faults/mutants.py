@@ -42,6 +42,11 @@ def _put(place: object, name: str, value: object) -> None:
     setattr(place, name, value)
 
 
+def _with(place: object, name: str, value: object) -> Mutation:
+    """Put something else in a place."""
+    return lambda: setattr(place, name, value)
+
+
 def _in_sql(name: str, old: str, new: str) -> Mutation:
     def mutate() -> None:
         statement = getattr(export, name)
@@ -70,16 +75,8 @@ def _of_column(name: str, change: Callable[[pa.ChunkedArray], Any]) -> Mutation:
     return _of_the_rows(changed)
 
 
-def _nan_to_null(values: pa.Array) -> pa.Array:
-    return pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
-
-
-def _finite(values: pa.Array) -> pa.Array:
-    return pa.array(np.nan_to_num(values.to_numpy(zero_copy_only=False), nan=np.nan), pa.float64())
-
-
-def _shifted(ts: pa.Array) -> pa.Array:
-    return pc.add(ts, pa.scalar(timedelta(hours=1), pa.duration("us")))
+def _later(ts: pa.Array, by: timedelta) -> pa.Array:
+    return pc.add(ts, pa.scalar(by, pa.duration("us")))
 
 
 def _lag_ignored() -> None:
@@ -109,65 +106,35 @@ def _late_window_too_short() -> None:
     _put(replication.LakeService, "due_after", due_after)
 
 
-def _day_in_local_time() -> None:
+def _plus(table: pa.Table, offset: timedelta) -> pa.Table:
+    place = table.schema.get_field_index("ts")
+    return table.set_column(place, table.schema.field("ts"), _later(table["ts"], offset))
+
+
+def _split_otherwise(change: Row, before: Row = lambda table: table) -> Mutation:
+    """Change every shard's part of a day's table, and the table `before` it is split."""
     split = segments.split_by_shard
 
-    def by_local_day(table: pa.Table, shards: int) -> Iterator[tuple[Any, int, pa.Table]]:
-        place = table.schema.get_field_index("ts")
-        offset = pa.scalar(_OFFSET_OF_TOKYO, pa.duration("us"))
-        local = table.set_column(place, table.schema.field("ts"), pc.add(table["ts"], offset))
-        for day, shard, part in split(local, shards):
-            back = pc.subtract(part["ts"], offset)
-            yield day, shard, part.set_column(place, table.schema.field("ts"), back)
+    def otherwise(table: pa.Table, shards: int) -> Iterator[tuple[Any, int, pa.Table]]:
+        for day, shard, part in split(before(table), shards):
+            yield day, shard, change(part)
 
-    _put(segment_writer, "split_by_shard", by_local_day)
+    return _with(segment_writer, "split_by_shard", otherwise)
 
 
-def _day_head_lost() -> None:
+def _half_of_each_day(bound: str) -> Mutation:
+    """Replace each day by a half of it: its start, or its end, is its middle."""
     part_of = backfill._Plan.part_of
 
-    def late_part(self: Any, day: Any) -> Any:
+    def half(self: Any, day: Any) -> Any:
         part = part_of(self, day)
-        return replace(part, start=part.start + (part.end - part.start) / 2)
+        return replace(part, **{bound: part.start + (part.end - part.start) / 2})
 
-    _put(backfill._Plan, "part_of", late_part)
-    _put(backfill, "_rows_to_keep", lambda *_: iter(()))
+    def mutate() -> None:
+        _put(backfill._Plan, "part_of", half)
+        _put(backfill, "_rows_to_keep", lambda *_: iter(()))
 
-
-def _day_tail_lost() -> None:
-    part_of = backfill._Plan.part_of
-
-    def early_part(self: Any, day: Any) -> Any:
-        part = part_of(self, day)
-        return replace(part, end=part.start + (part.end - part.start) / 2)
-
-    _put(backfill._Plan, "part_of", early_part)
-    _put(backfill, "_rows_to_keep", lambda *_: iter(()))
-
-
-def _exported_twice() -> None:
-    split = segments.split_by_shard
-
-    def twice(table: pa.Table, shards: int) -> Iterator[tuple[Any, int, pa.Table]]:
-        for day, shard, part in split(table, shards):
-            rows = pa.array([row for row in range(part.num_rows) for _ in range(2)])
-            yield day, shard, part.take(rows)
-
-    _put(segment_writer, "split_by_shard", twice)
-
-
-def _unsorted() -> None:
-    split = segments.split_by_shard
-
-    def backwards(table: pa.Table, shards: int) -> Iterator[tuple[Any, int, pa.Table]]:
-        for day, shard, part in split(table, shards):
-            yield day, shard, part.take(pa.array(range(part.num_rows - 1, -1, -1)))
-
-    _put(segment_writer, "split_by_shard", backwards)
-
-
-def _another_hash() -> None:
-    _put(segments, "shard_of", lambda sensor_id, shards: sum(sensor_id.encode()) % shards)
+    return mutate
 
 
 def _upserts_skipped() -> None:
@@ -245,10 +212,6 @@ def _completed_without_work() -> None:
     _put(handlers, "backfill", done)
 
 
-def _progress_stuck() -> None:
-    _put(jobs.JobStore, "set_progress", lambda *_: None)
-
-
 def _result_of_another_job() -> None:
     def result(self: Any, job_id: Any) -> Any:
         with self._database.session() as connection:
@@ -258,10 +221,6 @@ def _result_of_another_job() -> None:
         return row["result"] if row else {}
 
     _put(jobs.JobStore, "result", result)
-
-
-def _replacing_adds() -> None:
-    _put(backfill, "_replace_day", backfill._add_day)
 
 
 def _watermark_retreats() -> None:
@@ -276,10 +235,6 @@ def _watermark_retreats() -> None:
 
     _put(backfill, "_move_watermark", back)
     _put(replication, "run_forever", lambda *_: None)
-    _put(controller, "run_forever", lambda *_: None)
-
-
-def _stands_still() -> None:
     _put(controller, "run_forever", lambda *_: None)
 
 
@@ -359,20 +314,28 @@ MUTANTS: Mapping[str, Mutation] = {
     ),
     "late-window-too-short": _late_window_too_short,
     "old-rows-ignored": _in_sql("_COPY_DAY", "(inserted_at IS NULL OR inserted_at", "(inserted_at"),
-    "day-in-local-time": _day_in_local_time,
-    "day-head-lost": _day_head_lost,
-    "day-tail-lost": _day_tail_lost,
-    "exported-twice": _exported_twice,
-    "unsorted": _unsorted,
-    "another-hash": _another_hash,
+    "day-in-local-time": _split_otherwise(
+        lambda part: _plus(part, -_OFFSET_OF_TOKYO), before=lambda table: _plus(table, _OFFSET_OF_TOKYO)
+    ),
+    "day-head-lost": _half_of_each_day("start"),
+    "day-tail-lost": _half_of_each_day("end"),
+    "exported-twice": _split_otherwise(
+        lambda part: part.take(pa.array([row for row in range(part.num_rows) for _ in range(2)]))
+    ),
+    "unsorted": _split_otherwise(lambda part: part.take(pa.array(range(part.num_rows - 1, -1, -1)))),
+    "another-hash": _with(segments, "shard_of", lambda sensor, shards: sum(sensor.encode()) % shards),
     "quality-dropped": _of_column("quality", lambda column: pa.array(np.zeros(len(column), np.int32))),
-    "nan-to-null": _of_column("value", _nan_to_null),
-    "infinity-clipped": _of_column("value", _finite),
+    "nan-to-null": _of_column(
+        "value", lambda column: pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)
+    ),
+    "infinity-clipped": _of_column(
+        "value", lambda column: pa.array(np.nan_to_num(column.to_numpy(zero_copy_only=False), nan=np.nan))
+    ),
     "sign-of-zero-lost": _of_column("value", lambda column: pc.add(column, 0.0)),
     "float32": _of_column("value", lambda column: column.cast(pa.float32(), safe=False).cast(pa.float64())),
     "one-decimal": _of_column("value", lambda column: pc.round(column, 1)),
     "milliseconds": _of_column("ts", lambda column: pc.floor_temporal(column, unit="millisecond")),
-    "hours-shifted": _of_column("ts", _shifted),
+    "hours-shifted": _of_column("ts", lambda ts: _later(ts, timedelta(hours=1))),
     "sensor-id-trimmed": _of_column("sensor_id", pc.utf8_trim_whitespace),
     "upserts-skipped": _upserts_skipped,
     "compaction-keeps-the-oldest": _compaction_keeps_the_oldest,
@@ -380,11 +343,11 @@ MUTANTS: Mapping[str, Mutation] = {
     "retention-too-early": _retention_too_early,
     "state-before-files": _state_before_files,
     "completed-without-work": _completed_without_work,
-    "progress-stuck": _progress_stuck,
+    "progress-stuck": _with(jobs.JobStore, "set_progress", lambda *_: None),
     "result-of-another-job": _result_of_another_job,
-    "replacing-adds": _replacing_adds,
+    "replacing-adds": _with(backfill, "_replace_day", backfill._add_day),
     "watermark-retreats": _watermark_retreats,
-    "stands-still": _stands_still,
+    "stands-still": _with(controller, "run_forever", lambda *_: None),
     "pass-fails": _pass_fails,
     "manifest-forgotten": _manifest_forgotten,
     "backfill-range-forgotten": _backfill_range_forgotten,

@@ -1,16 +1,22 @@
 """Faults in the lake's two state files (contract section 4)."""
 
-import json
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from tests.support.controller import Controller, dataset, days_ago
-from tests.support.damage import lake_file, move_watermark, rewrite, without_row
+from tests.support.damage import (
+    edit_state,
+    in_the_cold,
+    lake_file,
+    move_manifest,
+    move_watermark,
+    rewrite,
+    without_row,
+)
 from tests.system.faults.model import LOOK_ONLY, LOST, Fault, Place, Plant
 from tsse_validation.domain.contract import DATASET
-from tsse_validation.domain.instants import format_rfc3339
 
 FUTURE = "watermark_is_set_and_not_in_the_future"
 INSPECTED = "valid_token_runs_a_job"
@@ -36,14 +42,7 @@ def stopped(change: Plant) -> Plant:
 
 def edited(name: str, change: Callable[[Any], None]) -> Plant:
     """Change a state file's JSON."""
-
-    def plant(controller: Controller) -> None:
-        path = controller.paths.hot / "_state" / name
-        content = json.loads(path.read_text())
-        change(content)
-        path.write_text(json.dumps(content))
-
-    return stopped(plant)
+    return stopped(lambda controller: edit_state(controller, name, change))
 
 
 def _written(name: str, content: bytes) -> Plant:
@@ -59,20 +58,15 @@ def _of_the_day(**keys: object) -> Callable[[Any], None]:
 
 def _copy_to_cold(controller: Controller) -> None:
     """Put a day into both places, the cold copy with a row less."""
-    assert controller.paths.cold is not None
     day = dataset(controller.paths) / f"date={days_ago(AGO)}"
-    shutil.copytree(day, controller.paths.cold / day.relative_to(controller.paths.hot))
+    shutil.copytree(day, in_the_cold(controller, day))
     path = lake_file(controller, controller.sensor(), days_ago(AGO))
-    rewrite(controller.paths.cold / path.relative_to(controller.paths.hot), without_row(controller.sensor()))
+    rewrite(in_the_cold(controller, path), without_row(controller.sensor()))
 
 
 def _both_places(controller: Controller) -> None:
     _copy_to_cold(controller)
     edited("manifest.json", _of_the_day(location="cold"))(controller)
-
-
-def _forget_the_backfill(content: Any) -> None:
-    content["backfill_from_ts"] = content["backfill_to_ts"] = None
 
 
 def _removed(name: str) -> Plant:
@@ -92,10 +86,7 @@ _NO_INSTANT = edited("replication.json", lambda state: state.update(computed_thr
 
 def _manifest_behind(controller: Controller) -> None:
     """Put the manifest back to a watermark of the day before, as an old copy of it has."""
-    path = controller.paths.hot / "_state" / "manifest.json"
-    manifest = json.loads(path.read_text())
-    manifest["datasets"][DATASET]["computed_through_ts"] = format_rfc3339(controller.now - timedelta(days=1))
-    path.write_text(json.dumps(manifest))
+    move_manifest(controller, controller.now - timedelta(days=1))
 
 
 def _fault(name: str, models: str, plant: Plant, *red: str, **more: Any) -> Fault:

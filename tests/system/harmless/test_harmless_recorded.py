@@ -24,16 +24,7 @@ from tsse_validation.verdict import Outcome
 
 
 def arguments(installed: Installed, url: str, qdrant: str) -> list[str]:
-    controller = installed.controller
-    return [
-        *("-m", "tier_a"),
-        f"--base-url={url}",
-        f"--qdrant-url={qdrant}",
-        f"--auth-token-file={controller.running.stack.token_file}",
-        f"--view-token-file={controller.view_token_file}",
-        f"--hot-path={controller.paths.hot}",
-        f"--cold-path={controller.paths.cold}",
-    ]
+    return ["-m", "tier_a", *installed.controller.directly(), f"--base-url={url}", f"--qdrant-url={qdrant}"]
 
 
 def kinds(run: Run) -> set[str]:
