@@ -27,7 +27,8 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "patterns": ("diagnosis/patterns.py",),
     "digest": ("domain/digest.py",),
     "settings": tuple(
-        f"settings/{name}.py" for name in ("fields", "definitions", "loading", "complaints", "places", "credentials")
+        f"settings/{name}.py"
+        for name in ("fields", "definitions", "loading", "complaints", "places", "credentials")
     ),
     "triage": ("diagnosis/row_triage.py", "diagnosis/count_triage.py", "diagnosis/tally.py"),
 }
