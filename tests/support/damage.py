@@ -26,6 +26,12 @@ def lake_file(controller: Controller, sensor_id: str, day: date) -> Path:
     return path
 
 
+def lose_all(controller: Controller, sensor_id: str) -> None:
+    """Lose all files of the shard that a sensor is in, of every day up to the present one."""
+    for path in dataset(controller.paths).glob(f"date=*/shard={shard_of(sensor_id, controller.paths.shards)}/*"):
+        path.unlink()
+
+
 def rewrite(path: Path, change: Change) -> None:
     """Replace a lake file by a changed one of the same form."""
     with pq.ParquetFile(path) as parquet:
@@ -72,8 +78,7 @@ def with_extra_row(sensor_id: str) -> Change:
 
 def in_the_cold(controller: Controller, path: Path) -> Path:
     """Return where something of the hot lake would lie in the cold one, in a directory that is there."""
-    assert controller.paths.cold is not None
-    twin = controller.paths.cold / path.relative_to(controller.paths.hot)
+    twin = controller.cold / path.relative_to(controller.paths.hot)
     twin.parent.mkdir(parents=True, exist_ok=True)
     return twin
 

@@ -73,11 +73,6 @@ def everything(client: DockerClient) -> set[str]:
     }
 
 
-def in_mid_backfill(started: StartedRun) -> None:
-    """Wait until a run's backfill has been seen to move."""
-    started.wait_for("\nbackfill: ")
-
-
 def wait_until_serving(started: StartedRun, docker_side: DockerSide, name: str) -> Container:
     """Wait until a run has started a service's container."""
 

@@ -13,7 +13,7 @@ from docker import DockerClient
 from fixtures.images.building import CONTROLLER_TAG, Recipe, build
 from fixtures.stacks.containers import CORE, POSTGRES
 from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, Run, Runbook, is_a_sentence
-from tests.system.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL, DockerSide, in_mid_backfill
+from tests.system.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL, DockerSide
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
@@ -52,7 +52,7 @@ def assert_nothing_is_left(runbook: Runbook, docker_side: DockerSide) -> None:
 
 def test_a_core_server_paused_in_mid_backfill(runbook: Runbook, docker_side: DockerSide) -> None:
     started = runbook.start(*ON_LOCAL_IMAGES, *LONG_BACKFILL, "--request-timeout=3")
-    in_mid_backfill(started)
+    started.wait_for_its_backfill()
     docker_side.service(CORE).pause()
     run = started.end()
     assert_stopped_at(run, "backfill_job_completes", "The controller went away while the lake_backfill_v1 job")
@@ -64,7 +64,7 @@ def test_a_core_server_paused_in_mid_backfill(runbook: Runbook, docker_side: Doc
 
 def test_a_core_server_killed_in_mid_backfill(runbook: Runbook, docker_side: DockerSide) -> None:
     started = runbook.start(*ON_LOCAL_IMAGES, *LONG_BACKFILL)
-    in_mid_backfill(started)
+    started.wait_for_its_backfill()
     docker_side.service(CORE).kill()
     run = started.end()
     (ended,) = run.result.services_ended
@@ -94,7 +94,7 @@ def test_postgres_restarted_in_mid_check(runbook: Runbook, docker_side: DockerSi
 def test_the_network_cut_between_core_server_and_postgres(runbook: Runbook, docker_side: DockerSide) -> None:
     with docker_side.network("tsse-test-elsewhere") as elsewhere:
         started = runbook.start(*ON_LOCAL_IMAGES, *LONG_BACKFILL, "--request-timeout=8", "--backfill-timeout=60")
-        in_mid_backfill(started)
+        started.wait_for_its_backfill()
         docker_side.move(POSTGRES, elsewhere)
         run = started.end()
     assert_stopped_at(run, "backfill_job_completes", "lake_backfill_v1 job")
@@ -131,7 +131,7 @@ def small_disk() -> Iterator[Path]:
 def test_the_disk_of_the_lake_is_full(small_disk: Path, tmp_path: Path, docker_side: DockerSide) -> None:
     runbook = Runbook(tmp_path, small_disk)
     started = runbook.start(*ON_LOCAL_IMAGES, *LONG_BACKFILL)
-    in_mid_backfill(started)
+    started.wait_for_its_backfill()
     ballast = small_disk / "ballast"
     with pytest.raises(OSError, match="No space left"):
         write_without_end(ballast)

@@ -11,7 +11,7 @@ from fixtures.images.local import POSTGRES
 from fixtures.stacks.engine import STACK_LABEL, sweep_abandoned_stacks
 from fixtures.stacks.workdir import sweep_abandoned
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, Run, Runbook
-from tests.system.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL, DockerSide, in_mid_backfill
+from tests.system.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL, DockerSide
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
@@ -34,9 +34,8 @@ def test_the_nightly_run_is_go_and_leaves_nothing(runbook: Runbook, docker_side:
     assert (run.code, run.verdict.outcome) == (EXIT_GO, Outcome.GO), run
     assert run.verdict.not_checked == ()
     assert run.verdict.rows_compared > 1000
-    assert run.result.stack is not None
-    assert run.result.stack.kind == "containers"
-    described = {part.name: part.description for part in run.result.stack.components}
+    assert run.stack.kind == "containers"
+    described = {part.name: part.description for part in run.stack.components}
     assert "the suite's own reference controller, not a core-server" in described["core-server"]
     assert "Qdrant stand-in" in described["qdrant"]
     assert "no TimescaleDB" in described["postgres"]
@@ -54,7 +53,7 @@ def test_a_run_stopped_in_mid_backfill_leaves_nothing_but_its_report(
     number: signal.Signals, runbook: Runbook, docker_side: DockerSide
 ) -> None:
     started = runbook.start(*ON_LOCAL_IMAGES, *SMALL, "--backfill-days=365")
-    in_mid_backfill(started)
+    started.wait_for_its_backfill()
     started.process.send_signal(number)
     run = started.end()
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run

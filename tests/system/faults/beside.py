@@ -116,8 +116,7 @@ def _place(path: Path, content: bytes) -> None:
 def retention(controller: Controller) -> None:
     """Let a pass move dates to the cold; the controller is the one of `retiring`."""
     tick(controller)
-    assert controller.paths.cold is not None
-    moved = list(controller.paths.cold.glob("metrics/v1/date=*"))
+    moved = list(controller.cold.glob("metrics/v1/date=*"))
     assert len(moved) > OPTIONS.farm.days - STAYS.days - 5, moved
 
 

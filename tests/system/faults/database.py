@@ -42,11 +42,6 @@ def _empty(controller: Controller) -> None:
     controller.sql("TRUNCATE sensors CASCADE")
 
 
-def _stop(controller: Controller) -> None:
-    assert controller.running.postgres is not None
-    controller.running.postgres.stop()
-
-
 def _delete_the_sensor(controller: Controller) -> None:
     controller.sql("DELETE FROM metrics WHERE sensor_id = %s", controller.sensor())
     controller.sql("DELETE FROM sensors WHERE sensor_id = %s", controller.sensor())
@@ -92,5 +87,7 @@ FAULTS = (
     ),
     _fault("a row without inserted_at", "a restore of old rows", LOST, inserted("NULL")).told("rows missing"),
     _fault("there is no sensor at all", "the wrong database", ANSWERS, _empty).told(says="no sensor"),
-    _fault("Postgres is away", "an outage", ANSWERS, _stop, Outcome.INCOMPLETE).told(says="cannot be reached"),
+    _fault("Postgres is away", "an outage", ANSWERS, lambda it: it.postgres.stop(), Outcome.INCOMPLETE).told(
+        says="cannot be reached"
+    ),
 )

@@ -16,6 +16,7 @@ from tests.support.damage import (
     at_row,
     in_the_cold,
     lake_file,
+    lose_all,
     next_double,
     rewrite,
     tear,
@@ -173,10 +174,8 @@ def _hide_in_the_cold(controller: Controller) -> None:
     shard.rename(in_the_cold(controller, shard))
 
 
-def _lose_the_sensor(controller: Controller) -> None:
-    """Lose all files of the shard that the regular sensor is in, of every day up to the present one."""
-    for path in dataset(controller.paths).glob(f"date=*/shard={_own_shard(controller):02d}/*"):
-        path.unlink()
+def _lose_all(controller: Controller) -> None:
+    lose_all(controller, controller.sensor())
 
 
 def _fault(name: str, models: str, red: tuple[str, ...], plant: Plant) -> Fault:
@@ -209,7 +208,7 @@ FAULTS = (
         (*LOST, SPOT),
         on_the_file(os.unlink, 1),
     ).told("counts differ", "shard missing"),
-    _fault("a shard is lost on every day", "a sensor's whole history", (*LOST, SPOT), _lose_the_sensor).told(
+    _fault("a shard is lost on every day", "a sensor's whole history", (*LOST, SPOT), _lose_all).told(
         "counts differ", "shard missing"
     ),
     _fault(

@@ -1,7 +1,7 @@
 """Faults in the controller's logic: mutants of the reference controller, and the traffic that shows each."""
 
+import os
 import threading
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -25,6 +25,7 @@ from tests.system.faults.model import (
     nothing,
 )
 from tsse_validation.domain.contract import TICK_JOB, TickResult
+from tsse_validation.domain.polling import wait_until
 
 PROMISED = "backfill_keeps_its_promises[{}]"
 PATIENCE_SECONDS = 60.0
@@ -44,13 +45,12 @@ def inserts(controller: Controller, instants: Sequence[datetime], value: float =
 def replicated(controller: Controller, past: datetime | None = None) -> None:
     """Tick until the watermark has passed an instant, or all that was inserted up to now."""
     wanted = past or controller.now
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        state = controller.job(TICK_JOB, {}, TickResult).result.replication
-        if state.computed_through_ts is not None and state.computed_through_ts > wanted:
-            return
-        assert time.monotonic() < deadline, "the watermark does not move"
-        time.sleep(0.5)
+
+    def passed() -> bool:
+        through = controller.job(TICK_JOB, {}, TickResult).result.replication.computed_through_ts
+        return through is not None and through > wanted
+
+    assert wait_until(passed, seconds=PATIENCE_SECONDS, every=0.5), "the watermark does not move"
 
 
 def late_instants(rows: int = 1, ago: int = AGO) -> list[datetime]:
@@ -87,11 +87,15 @@ def _open_transaction(controller: Controller) -> None:
     replicated(controller)
 
 
+def _insert_each_second(controller: Controller, now: datetime, rows: int) -> None:
+    for number, instant in enumerate(late_instants(rows)):
+        controller.sql(_INSERT.format("%s"), controller.sensor(), instant, 2.5, 0, now + timedelta(seconds=number))
+
+
 def _every_second(controller: Controller) -> None:
     """Insert rows at whole seconds, some to come, and tick at some of them."""
     now = controller.now.replace(microsecond=0)
-    for number, instant in enumerate(late_instants(40)):
-        controller.sql(_INSERT.format("%s"), controller.sensor(), instant, 2.5, 0, now + timedelta(seconds=number))
+    _insert_each_second(controller, now, 40)
     for _ in range(3):
         controller.job(TICK_JOB, {}, TickResult)
         threading.Event().wait(1.1)
@@ -101,8 +105,7 @@ def _every_second(controller: Controller) -> None:
 def _over_seconds(controller: Controller) -> None:
     """Insert rows over more seconds than the mutant looks back on."""
     now = controller.now
-    for number, instant in enumerate(late_instants(8)):
-        controller.sql(_INSERT.format("%s"), controller.sensor(), instant, 2.5, 0, now + timedelta(seconds=number))
+    _insert_each_second(controller, now, 8)
     controller.running.controller.stop()
     threading.Event().wait(8)
     controller.start_controller("tests.system.faults.mutants", "late-window-too-short")
@@ -136,12 +139,7 @@ def _without_inserted_at(controller: Controller) -> None:
     controller.sql(_INSERT.format("NULL"), controller.sensor(), late_instants()[0], 2.5, 0)
 
 
-def _deleted(controller: Controller) -> None:
-    on_the_row("DELETE FROM metrics")(controller)
-
-
-def _lost_today(controller: Controller) -> None:
-    on_the_file(lambda path: path.unlink(), 1)(controller)
+_DELETED, _LOST_TODAY = on_the_row("DELETE FROM metrics"), on_the_file(os.unlink, 1)
 
 
 def _at_the_windows_end(controller: Controller) -> None:
@@ -187,7 +185,7 @@ FAULTS = (
         "rows missing"
     ),
     _logic("old-rows-ignored", "SQL's NULL is not ≤", LOST, _without_inserted_at).told("rows missing"),
-    # each date's rows go under the next one from 15:00 on, and are lost where that is replaced in its turn
+    # each date's rows go under the next one from 15:00 on, and are lost where that is replaced in its turn;
     # the job reads a date's files whatever their rows' date, but no date after its window's
     _logic("day-in-local-time", "a zone in place of UTC", (DATE, *LOST, SPOT_AND_OURS)).told(
         "day tail lost", "shard missing", "wrong date"
@@ -223,7 +221,7 @@ FAULTS = (
     ),
     _logic("progress-stuck", "a job that does not tell how far it is", (PROMISED.format("progress"),)),
     _passing("result-of-another-job", "a cache by the wrong key", ("valid_token_runs_a_job",)),
-    _logic("replacing-adds", "replace_existing taken for a hint", LOST, _deleted).told("deleted in Postgres"),
+    _logic("replacing-adds", "replace_existing taken for a hint", LOST, _DELETED).told("deleted in Postgres"),
     _logic("watermark-retreats", "a watermark set from the wrong clock", (PROMISED.format("watermark"),)),
     _logic(
         "stands-still",
@@ -250,6 +248,6 @@ FAULTS = (
         "counts-postgres-twice",
         "a parity job that compares a side with itself",
         (SPOT_AND_OURS, *LOST),
-        _lost_today,
+        _LOST_TODAY,
     ).told("shard missing"),
 )

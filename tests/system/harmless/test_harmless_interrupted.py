@@ -68,7 +68,7 @@ def interrupted(runbook: Runbook, installed: Installed, *more: str) -> Run:
 
 def in_mid_backfill(runbook: Runbook, installed: Installed, *more: str) -> StartedRun:
     started = runbook.start(*installed.controller.by_api(), *SLOW, *more)
-    started.wait_for("\nbackfill: ")
+    started.wait_for_its_backfill()
     return started
 
 
@@ -113,8 +113,7 @@ def test_a_backfill_is_canceled_when_that_was_asked_for(runbook: Runbook, instal
     assert f"The backfill job {job_id} was canceled: the run was stopped with --cancel-on-interrupt." in said(run)
     (seen,) = run.result.backfills
     assert (seen.job_id, seen.status) == (job_id, "canceled")
-    assert run.result.posts is not None
-    assert run.result.posts.by_purpose["cancel"] == 1
+    assert run.posts.by_purpose["cancel"] == 1
     assert list(runbook.cache.rglob("*.json")) == []
 
 
@@ -135,8 +134,7 @@ def test_while_somebody_elses_backfill_is_active_none_is_started_and_it_is_not_c
     assert f"the {BACKFILL_JOB} job {theirs.id}, " in check.message
     assert "others may have started" not in said(run)
     assert list(backfills(installed)) == [theirs.id]
-    assert run.result.posts is not None
-    assert not {"backfill", "cancel"} & run.result.posts.by_purpose.keys()
+    assert not {"backfill", "cancel"} & run.posts.by_purpose.keys()
 
 
 def test_without_postgres_it_is_said_that_others_jobs_were_not_seen(

@@ -90,10 +90,9 @@ def test_a_wrong_token_is_told_in_a_sentence(runbook: Runbook, controller: Contr
 
 
 def test_a_token_file_may_be_given_as_a_word_of_its_own(runbook: Runbook, controller: Controller) -> None:
-    assert controller.running.stack.token_file is not None
     run = runbook(
         *("--base-url", controller.url, "--auth-token-file", str(controller.running.stack.token_file)),
-        *("--qdrant-url", str(controller.running.stack.qdrant_url), "--hot-path", str(controller.paths.hot)),
+        *("--qdrant-url", controller.qdrant_url, "--hot-path", str(controller.paths.hot)),
         *("-k", "healthz"),
     )
     assert run.code == EXIT_INCOMPLETE, run
