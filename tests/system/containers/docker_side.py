@@ -10,7 +10,7 @@ from docker.models.containers import Container
 
 from fixtures.images.local import DEBIAN, POSTGRES, PYTHON, QDRANT
 from fixtures.stacks.engine import STACK_LABEL
-from tests.support.command import PATIENCE_SECONDS, StartedRun
+from tests.support.command import PATIENCE_SECONDS, Runbook, StartedRun
 from tsse_validation.domain.polling import wait_until
 
 IMAGES = (f"--postgres-image={POSTGRES}", f"--qdrant-image={QDRANT}")
@@ -43,6 +43,11 @@ class DockerSide:
     def left_behind(self) -> list[str]:
         """Return the containers, networks and volumes that were not there before."""
         return sorted(everything(self.client) - self.known)
+
+    def holds_nothing_of(self, runbook: Runbook) -> None:
+        """Hold that runs have left nothing here, and nothing in their directory."""
+        assert self.left_behind() == []
+        assert runbook.left_behind() == []
 
     def move(self, name: str, network: str) -> None:
         """Put a service on another network: those of its stack lose it, and this machine still reaches it.

@@ -45,11 +45,6 @@ def assert_stopped_at(run: Run, check_id: str, *words: str, failed: bool = False
     assert "Traceback" not in run.output
 
 
-def assert_nothing_is_left(runbook: Runbook, docker_side: DockerSide) -> None:
-    assert docker_side.left_behind() == []
-    assert runbook.left_behind() == []
-
-
 def test_a_core_server_paused_in_mid_backfill(runbook: Runbook, docker_side: DockerSide) -> None:
     started = runbook.start(*ON_LOCAL_IMAGES, *LONG_BACKFILL, "--request-timeout=3")
     started.wait_for_its_backfill()
@@ -59,7 +54,7 @@ def test_a_core_server_paused_in_mid_backfill(runbook: Runbook, docker_side: Doc
     (backfill,) = run.result.backfills
     assert backfill.status == "running"
     assert backfill.job_id in run.check("backfill_job_completes").message
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 def test_a_core_server_killed_in_mid_backfill(runbook: Runbook, docker_side: DockerSide) -> None:
@@ -71,7 +66,7 @@ def test_a_core_server_killed_in_mid_backfill(runbook: Runbook, docker_side: Doc
     assert (ended.name, ended.how) == (CORE, "exit status 137")
     assert ended.log_tail
     assert_stopped_at(run, "backfill_job_completes", "The controller went away while the lake_backfill_v1 job")
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 def test_postgres_restarted_in_mid_check(runbook: Runbook, docker_side: DockerSide) -> None:
@@ -88,7 +83,7 @@ def test_postgres_restarted_in_mid_check(runbook: Runbook, docker_side: DockerSi
         assert is_a_sentence(check.message), check.message
         assert check.advice
     assert "Traceback" not in run.output
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 def test_the_network_cut_between_core_server_and_postgres(runbook: Runbook, docker_side: DockerSide) -> None:
@@ -98,7 +93,7 @@ def test_the_network_cut_between_core_server_and_postgres(runbook: Runbook, dock
         docker_side.move(POSTGRES, elsewhere)
         run = started.end()
     assert_stopped_at(run, "backfill_job_completes", "lake_backfill_v1 job")
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 def write_without_end(path: Path) -> None:
@@ -138,7 +133,7 @@ def test_the_disk_of_the_lake_is_full(small_disk: Path, tmp_path: Path, docker_s
     run = started.end()
     ballast.unlink()
     assert_stopped_at(run, "backfill_job_completes", "No space left on device", failed=True)
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 @pytest.fixture
@@ -169,4 +164,4 @@ def test_a_controller_whose_clock_is_wrong(
         assert run.check("every_due_row_is_in_the_lake_unchanged").status is CheckStatus.FAILED
     else:
         assert not run.red
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)

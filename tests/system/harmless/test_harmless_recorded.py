@@ -6,6 +6,7 @@ import pytest
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, QUICK, Run, Runbook, meddling
 from tests.support.controller import days_ago
 from tests.support.damage import lake_file
+from tests.support.proxy import recording_proxy
 from tests.system.harmless.conftest import READER, Installed
 from tests.system.harmless.promised import (
     MOST_POSTS,
@@ -17,7 +18,6 @@ from tests.system.harmless.promised import (
     tree,
     unlimited_sessions,
 )
-from tests.system.harmless.proxy import recording_proxy
 from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
@@ -48,11 +48,11 @@ def test_a_whole_run_sends_and_asks_nothing_that_is_not_promised(runbook: Runboo
             "lake_backfill_v1",
             "lake_parity_check_v1",
         }
-        backfills = [call.job["params"] for call in core.sent if b"backfill" in call.body]
+        backfills = [call.job["params"] for call in core.sent if b"backfill" in call.sent]
         assert backfills == [{"days": 90, "replace_existing": True}]
         assert posts(core.sent) == run.posts.spent
         assert posts(core.sent) <= MOST_POSTS
-        assert {(call.method, call.target) for call in qdrant.sent} == {("GET", "/healthz"), ("GET", "/")}
+        assert {(call.method, call.path) for call in qdrant.sent} == {("GET", "/healthz"), ("GET", "/")}
 
     lines = installed.ours(since)
     assert {line.application for line in lines if line.statement} == {"tsse-validation"}
@@ -80,7 +80,7 @@ def test_a_run_that_finds_a_fault_and_heals_it_keeps_to_the_same_promises(
         assert run.verdict.outcome is Outcome.NO_GO, run
         assert "healed by a backfill" in run.findings(flagged=False)
         assert foreign_calls(core.sent) == []
-        backfills = [call.job["params"] for call in core.sent if b"backfill" in call.body]
+        backfills = [call.job["params"] for call in core.sent if b"backfill" in call.sent]
         assert backfills == [{"days": 10, "replace_existing": True}]
         assert posts(core.sent) <= MOST_POSTS
     lines = installed.ours(since)
