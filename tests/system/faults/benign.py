@@ -171,69 +171,48 @@ BENIGN = (
     Benign("a sensor has a single row", "a sensor out of order", _single_row),
     Benign("one sensor", "a new installation", _one_sensor),
     Benign("a thousand sensors more", "a large farm", _thousand_sensors),
-    Benign(
-        "a sensor is marked as deleted",
-        "a replaced probe",
-        statement("UPDATE sensors SET deleted_at = now() WHERE sensor_id = %s", _regular),
+    Benign("a sensor is marked as deleted", "a replaced probe").by(
+        statement("UPDATE sensors SET deleted_at = now() WHERE sensor_id = %s", _regular)
     ),
     Benign("an id of quotes, commas and percent signs", "a hand-made sensor", _odd_id),
-    Benign(
-        "values at the ends of what a double holds",
-        "a broken probe",
-        _values("NaN", "Infinity", "-Infinity", "-0", "5e-324", "1.7976931348623157e308", "1e-7", "0.1"),
+    Benign("values at the ends of what a double holds", "a broken probe").by(
+        _values("NaN", "Infinity", "-Infinity", "-0", "5e-324", "1.7976931348623157e308", "1e-7", "0.1")
     ),
-    Benign(
-        "no row of a sensor knows when it came in",
-        "rows from before the column",
-        statement("UPDATE metrics SET inserted_at = NULL WHERE sensor_id = %s", _regular),
+    Benign("no row of a sensor knows when it came in", "rows from before the column").by(
+        statement("UPDATE metrics SET inserted_at = NULL WHERE sensor_id = %s", _regular)
     ),
-    Benign(
-        "forecasts for next week",
-        "a weather feed",
-        series("now() + hour * interval '1 hour'", "generate_series(1, 170) hour", role=Role.FORECAST),
+    Benign("forecasts for next week", "a weather feed").by(
+        series("now() + hour * interval '1 hour'", "generate_series(1, 170) hour", role=Role.FORECAST)
     ),
-    Benign(
-        "rows of 1969 and 2000",
-        "a logger's clock",
-        series("ts::timestamptz", "unnest(ARRAY['1969-12-31 23:59:59.999999Z', '2000-02-29 12:00Z']) ts"),
+    Benign("rows of 1969 and 2000", "a logger's clock").by(
+        series("ts::timestamptz", "unnest(ARRAY['1969-12-31 23:59:59.999999Z', '2000-02-29 12:00Z']) ts")
     ),
     Benign("a leap day and a New Year lie in the range", "the spring of 2024, by all clocks", _a_leap_day),
     Benign("rows on both sides of each midnight", "a sensor by the clock", _MIDNIGHTS),
-    Benign(
-        "ten thousand rows in a hundredth of a second",
-        "a burst",
-        series("now() - interval '2 days' + n * interval '1 microsecond'", "generate_series(1, 10000) n", "n"),
+    Benign("ten thousand rows in a hundredth of a second", "a burst").by(
+        series("now() - interval '2 days' + n * interval '1 microsecond'", "generate_series(1, 10000) n", "n")
     ),
     Benign("rows at each second of the range's first minute", "the edge of 90 days", _AROUND_THE_EDGE),
-    Benign(
-        "the database's clocks change in the range",
-        "an installation by the book, in spring and in autumn",
-        _both(_setting(f"timezone = '{CLOCKS_CHANGE}'"), _its_clocks_change, _NIGHTS),
+    Benign("the database's clocks change in the range", "an installation by the book, in spring and in autumn").by(
+        _both(_setting(f"timezone = '{CLOCKS_CHANGE}'"), _its_clocks_change, _NIGHTS)
     ),
-    Benign(
-        "the database's zone is half an hour off",
-        "an installation in India",
-        _setting("timezone = 'Asia/Kolkata'"),
+    Benign("the database's zone is half an hour off", "an installation in India").by(
+        _setting("timezone = 'Asia/Kolkata'")
     ),
-    Benign(
-        "Postgres writes dates and numbers otherwise",
-        "a database with a past",
-        _setting("datestyle = 'SQL, DMY'; intervalstyle = 'iso_8601'; extra_float_digits = 0"),
+    Benign("Postgres writes dates and numbers otherwise", "a database with a past").by(
+        _setting("datestyle = 'SQL, DMY'; intervalstyle = 'iso_8601'; extra_float_digits = 0")
     ),
     Benign("the suite runs in New York", "an operator's laptop", environment={"TZ": "America/New_York"}),
     Benign(
         "the suite's clocks change in the range",
         "an operator's laptop, in spring and in autumn",
-        _NIGHTS,
         environment={"TZ": CLOCKS_CHANGE},
-    ),
-    Benign(
-        "the token may do more, and ends tomorrow",
-        "a token of another kind",
+    ).by(_NIGHTS),
+    Benign("the token may do more, and ends tomorrow", "a token of another kind").by(
         statement(
             "UPDATE api_tokens SET expires_at = now() + interval '1 day',"
             " capabilities = capabilities || '[\"admin\"]' WHERE name = 'tsse-validation'"
-        ),
+        )
     ),
     _meanwhile("files are compacted meanwhile", "a busy week", *map(beside.compaction, range(3, 9))),
     Benign(
@@ -250,9 +229,8 @@ BENIGN = (
     Benign(
         "old dates lie in the cold",
         "a backfill that goes back further than retention lets dates stay hot",
-        series("now() - days * interval '1 day'", "generate_series(91, 99) days", "days"),
         arguments=("--backfill-days=100",),
-    ),
+    ).by(series("now() - days * interval '1 day'", "generate_series(91, 99) days", "days")),
     _meanwhile("somebody else inspects the lake meanwhile", "another operator", *[beside.inspection] * 3),
     _meanwhile("files have another codec", "a newer writer", beside.rewritten(compression="gzip")),
     _meanwhile(

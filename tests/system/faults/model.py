@@ -96,3 +96,7 @@ class Benign:
     environment: Mapping[str, str] = field(default_factory=dict)
     during: Front = itself
     explained: tuple[str, ...] = ()
+
+    def by(self, plant: Plant) -> "Benign":
+        """Return it with what is done before the run."""
+        return replace(self, plant=plant)

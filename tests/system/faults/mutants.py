@@ -161,15 +161,19 @@ def _upserts_skipped() -> None:
     _put(replication, "export_increment", only_new)
 
 
-def _compaction_keeps_the_oldest() -> None:
-    newest = segments.newest_rows
-    _put(housekeeping, "COMPACTION_THRESHOLD_FILES", 1)
+def _compacted_otherwise(newest_rows: Callable[[Any], pa.Table]) -> Mutation:
+    """Compact every shard of a day that has two files, and let others than the newest rows stay."""
 
-    def oldest(tables: Any) -> pa.Table:
-        swapped = newest([_with_inserted(table, negated=True) for table in reversed(tables)])
-        return _with_inserted(swapped, negated=True)
+    def mutate() -> None:
+        _put(housekeeping, "COMPACTION_THRESHOLD_FILES", 1)
+        _put(housekeeping, "newest_rows", newest_rows)
 
-    _put(housekeeping, "newest_rows", oldest)
+    return mutate
+
+
+def _oldest_rows(tables: Any) -> pa.Table:
+    swapped = segments.newest_rows([_with_inserted(table, negated=True) for table in reversed(tables)])
+    return _with_inserted(swapped, negated=True)
 
 
 def _with_inserted(table: pa.Table, *, negated: bool) -> pa.Table:
@@ -177,12 +181,6 @@ def _with_inserted(table: pa.Table, *, negated: bool) -> pa.Table:
     micros = table["inserted_at"].cast(pa.int64())
     changed = pc.negate(micros) if negated else micros
     return table.set_column(place, table.schema.field("inserted_at"), changed.cast(pa.timestamp("us")))
-
-
-def _compaction_forgets_a_file() -> None:
-    newest = segments.newest_rows
-    _put(housekeeping, "COMPACTION_THRESHOLD_FILES", 1)
-    _put(housekeeping, "newest_rows", lambda tables: newest(tables[:-1]))
 
 
 def _retention_too_early() -> None:
@@ -195,11 +193,6 @@ def _retention_too_early() -> None:
                 remove_hot_date(lake, day, lake_store.new_run(now))
 
     _put(replication, "retire", retire)
-
-
-def _state_before_files() -> None:
-    """Save the watermark, and then die before the files of the pass are written."""
-    _put(replication, "export_increment", lambda service, *_, **__: (0, service.states.load_manifest()))
 
 
 def _completed_without_work() -> None:
@@ -245,23 +238,19 @@ def _pass_fails() -> None:
     _put(replication, "export_increment", failing)
 
 
-def _manifest_forgotten() -> None:
-    save = StateFiles.save_manifest
-
-    def without_watermark(self: Any, manifest: Any) -> None:
-        save(self, replace(manifest, computed_through_ts=self.load_manifest().computed_through_ts))
-
-    _put(StateFiles, "save_manifest", without_watermark)
+def _saved_otherwise(name: str, change: Callable[[StateFiles, Any], object]) -> Mutation:
+    """Change what is saved in a state file."""
+    save = getattr(StateFiles, name)
+    return _with(StateFiles, name, lambda self, state: save(self, change(self, state)))
 
 
-def _backfill_range_forgotten() -> None:
-    save = StateFiles.save_replication
+def _without_watermark(states: StateFiles, manifest: Any) -> object:
+    return replace(manifest, computed_through_ts=states.load_manifest().computed_through_ts)
 
-    def shifted(self: Any, state: Any) -> None:
-        begin = state.backfill_from_ts
-        save(self, replace(state, backfill_from_ts=begin and begin - timedelta(hours=1)))
 
-    _put(StateFiles, "save_replication", shifted)
+def _an_hour_earlier(_states: StateFiles, state: Any) -> object:
+    begin = state.backfill_from_ts
+    return replace(state, backfill_from_ts=begin and begin - timedelta(hours=1))
 
 
 def _end_off_by_a_microsecond() -> None:
@@ -338,10 +327,13 @@ MUTANTS: Mapping[str, Mutation] = {
     "hours-shifted": _of_column("ts", lambda ts: _later(ts, timedelta(hours=1))),
     "sensor-id-trimmed": _of_column("sensor_id", pc.utf8_trim_whitespace),
     "upserts-skipped": _upserts_skipped,
-    "compaction-keeps-the-oldest": _compaction_keeps_the_oldest,
-    "compaction-forgets-a-file": _compaction_forgets_a_file,
+    "compaction-keeps-the-oldest": _compacted_otherwise(_oldest_rows),
+    "compaction-forgets-a-file": _compacted_otherwise(lambda tables: segments.newest_rows(tables[:-1])),
     "retention-too-early": _retention_too_early,
-    "state-before-files": _state_before_files,
+    # the watermark is saved, and it dies before the files of the pass are written
+    "state-before-files": _with(
+        replication, "export_increment", lambda service, *_, **__: (0, service.states.load_manifest())
+    ),
     "completed-without-work": _completed_without_work,
     "progress-stuck": _with(jobs.JobStore, "set_progress", lambda *_: None),
     "result-of-another-job": _result_of_another_job,
@@ -349,8 +341,8 @@ MUTANTS: Mapping[str, Mutation] = {
     "watermark-retreats": _watermark_retreats,
     "stands-still": _with(controller, "run_forever", lambda *_: None),
     "pass-fails": _pass_fails,
-    "manifest-forgotten": _manifest_forgotten,
-    "backfill-range-forgotten": _backfill_range_forgotten,
+    "manifest-forgotten": _saved_otherwise("save_manifest", _without_watermark),
+    "backfill-range-forgotten": _saved_otherwise("save_replication", _an_hour_earlier),
     "window-end-exclusive": _end_off_by_a_microsecond,
     "counts-without-dedup": _counts_without_dedup,
     "counts-postgres-twice": _counts_postgres_twice,
