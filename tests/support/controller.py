@@ -148,11 +148,16 @@ class Controller:
 
     def job(self, job_type: str, params: dict[str, object], model: type[Result]) -> FinishedJob[Result]:
         """Run a job by the API."""
-        http = HttpClient(self.url, service="core-server", connect_timeout=5, request_timeout=30)
-        core = CoreClient(http, self.running.stack.token, PostBudget(lambda: 0.0))
-        jobs = JobRunner(core, poll_interval=0.25)
-        try:
+        with self.core() as core:
+            jobs = JobRunner(core, poll_interval=0.25)
             return jobs.run(job_type, params, model, purpose="test", timeout=120)
+
+    @contextmanager
+    def core(self) -> Iterator[CoreClient]:
+        """Lend a client of its core-server, as somebody else has one."""
+        http = HttpClient(self.url, service="core-server", connect_timeout=5, request_timeout=30)
+        try:
+            yield CoreClient(http, self.running.stack.token, PostBudget(lambda: 0.0))
         finally:
             http.close()
 

@@ -10,8 +10,7 @@ from docker.models.containers import Container
 
 from fixtures.images.local import DEBIAN, POSTGRES, PYTHON, QDRANT
 from fixtures.stacks.engine import STACK_LABEL
-from tests.support.command import PATIENCE_SECONDS, Runbook, StartedRun
-from tsse_validation.domain.polling import wait_until
+from tests.support.command import Runbook
 
 IMAGES = (f"--postgres-image={POSTGRES}", f"--qdrant-image={QDRANT}")
 NIGHTLY = ("-m", "nightly", "--stack=containers", *IMAGES)
@@ -76,20 +75,6 @@ def everything(client: DockerClient) -> set[str]:
         *(f"network {network.id} {network.name}" for network in client.networks.list()),
         *(f"volume {volume.id}" for volume in client.volumes.list()),
     }
-
-
-def wait_until_serving(started: StartedRun, docker_side: DockerSide, name: str) -> Container:
-    """Wait until a run has started a service's container."""
-
-    def there() -> bool:
-        try:
-            docker_side.service(name)
-        except ValueError:
-            return started.process.poll() is not None
-        return True
-
-    assert wait_until(there, seconds=PATIENCE_SECONDS)
-    return docker_side.service(name)
 
 
 def is_here(client: DockerClient, name: str) -> bool:

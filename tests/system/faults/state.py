@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.support.controller import Controller, dataset, days_ago
@@ -73,20 +73,12 @@ def _removed(name: str) -> Plant:
     return lambda controller: (controller.paths.hot / "_state" / name).unlink()
 
 
-def _a_day_behind(controller: Controller) -> None:
-    move_watermark(controller, controller.now - timedelta(days=1))
-
-
-def _an_hour_ahead(controller: Controller) -> None:
-    move_watermark(controller, controller.now + timedelta(hours=1))
+def _moved(by: timedelta, move: Callable[[Controller, datetime], None] = move_watermark) -> Plant:
+    """Let the watermark be so far from now."""
+    return lambda controller: move(controller, controller.now + by)
 
 
 _NO_INSTANT = edited("replication.json", lambda state: state.update(computed_through_ts="yesterday"))
-
-
-def _manifest_behind(controller: Controller) -> None:
-    """Put the manifest back to a watermark of the day before, as an old copy of it has."""
-    move_manifest(controller, controller.now - timedelta(days=1))
 
 
 def _fault(name: str, models: str, plant: Plant, *red: str, **more: Any) -> Fault:
@@ -102,8 +94,9 @@ def _missing(name: str, file: str) -> Fault:
     return _fault(name, "a restore that left it out", plant, *red, mutant=STILL).told(says="The lake has no")
 
 
+_AN_HOUR_AHEAD = stopped(_moved(timedelta(hours=1)))
 FAULTS = (
-    _fault("the watermark lies in the future", "a clock was set back", stopped(_an_hour_ahead), FUTURE).told(
+    _fault("the watermark lies in the future", "a clock was set back", _AN_HOUR_AHEAD, FUTURE).told(
         says="in the future of the controller's clock"
     ),
     _torn("the replication state is torn", CRASH, "replication.json", b'{"schema_version": 1, "computed_through'),
@@ -121,7 +114,7 @@ FAULTS = (
     _fault(
         "the watermark is a day behind, and stays there",
         "a restore of old files, and a dead thread",
-        _a_day_behind,
+        _moved(timedelta(days=-1)),
         "watermark_is_recent",
         arguments=(*LOOK_ONLY, "--settle-timeout=2"),
         mutant=STILL,
@@ -129,7 +122,7 @@ FAULTS = (
     _fault(
         "the manifest's watermark is a day behind the state's",
         "a restore of one file of two",
-        _manifest_behind,
+        _moved(timedelta(days=-1), move_manifest),
         AGREES[1],
         mutant=STILL,
     ),

@@ -1,17 +1,12 @@
 """A backfill that is interrupted for real is left running and named, or canceled, and has no second beside it."""
 
 import signal
-import time
 from collections.abc import Iterator
 
 import pytest
-from pydantic import SecretStr
 
 from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, Run, Runbook, StartedRun
 from tests.system.harmless.conftest import Installed
-from tsse_validation.clients.budget import PostBudget
-from tsse_validation.clients.core import CoreClient
-from tsse_validation.clients.http import HttpClient
 from tsse_validation.domain.contract import BACKFILL_JOB, Job
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.records import CheckStatus
@@ -45,15 +40,8 @@ def _quiet(installed: Installed) -> Iterator[None]:
 
 def started_by_somebody(installed: Installed, days: int = 365) -> Job:
     """Start a backfill as another operator would, from another machine."""
-    http = HttpClient(installed.controller.url, service="core-server", connect_timeout=5, request_timeout=30)
-    token = SecretStr(installed.controller.running.stack.token.get_secret_value())
-    try:
-        params: dict[str, object] = {"days": days, "replace_existing": True}
-        return CoreClient(http, token, PostBudget(time.monotonic)).create_job(
-            BACKFILL_JOB, params, purpose="somebody's"
-        )
-    finally:
-        http.close()
+    with installed.controller.core() as core:
+        return core.create_job(BACKFILL_JOB, {"days": days, "replace_existing": True}, purpose="somebody's")
 
 
 def interrupted(runbook: Runbook, installed: Installed, *more: str) -> Run:
