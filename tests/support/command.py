@@ -13,7 +13,7 @@ from typing import Protocol
 from fixtures.identity import ProcessIdentity
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.report.model.document import ReportDocument, read_result_json
-from tsse_validation.runlog.records import CheckFinished, CheckStatus, Finding
+from tsse_validation.runlog.records import CheckFinished, CheckStatus, Finding, PostsSpent, StackDescribed
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import Outcome, Verdict
 
@@ -60,6 +60,18 @@ class Run:
     def verdict(self) -> Verdict:
         """The decision."""
         return self.document.verdict
+
+    @property
+    def posts(self) -> PostsSpent:
+        """What it has drawn from the controller's budget."""
+        assert self.result.posts is not None
+        return self.result.posts
+
+    @property
+    def stack(self) -> StackDescribed:
+        """What it has validated."""
+        assert self.result.stack is not None
+        return self.result.stack
 
     @property
     def reasons(self) -> str:
@@ -113,6 +125,10 @@ class StartedRun:
         wait_until(lambda: text in self.output or self.process.poll() is not None, seconds=PATIENCE_SECONDS)
         assert text in self.output, self.output
 
+    def wait_for_its_backfill(self) -> None:
+        """Wait until its backfill has been seen to move."""
+        self.wait_for("\nbackfill: ")
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the run's process group, as a terminal does."""
         os.killpg(self.process.pid, number)
@@ -156,10 +172,7 @@ class Runbook:
             process = subprocess.Popen(
                 [
                     sys.executable,
-                    "-m",
-                    "pytest",
-                    "-p",
-                    "no:cacheprovider",
+                    *["-m", "pytest", "-p", "no:cacheprovider"],
                     f"--report-dir={directory}",
                     *arguments,
                 ],

@@ -13,6 +13,7 @@ import psycopg
 from pydantic import BaseModel
 
 from fixtures.farm import FarmSpec, IngestRates, LiveIngest, Role
+from fixtures.postgres import EmbeddedPostgres
 from fixtures.processes import ManagedProcess, http_ready
 from fixtures.stacks.embedded import EmbeddedOptions, RunningStack
 from tsse_validation.clients.budget import PostBudget
@@ -51,20 +52,39 @@ class Controller:
         self.launcher: tuple[str, ...] = ()
         """A module with its arguments that is to run the core-server's module."""
         self._keep = keep
-        self._ports = {
-            "controller": urlsplit(running.stack.base_url).port,
-            "qdrant": urlsplit(running.stack.qdrant_url or "").port,
-        }
+        self._ports = {"controller": urlsplit(self.url).port, "qdrant": urlsplit(self.qdrant_url).port}
         self.view_token_file = keep / "view-token.txt"
-        view_token = running.stack.view_token
-        assert view_token is not None
         self.view_token_file.touch(mode=0o600)
-        self.view_token_file.write_text(f"{view_token.get_secret_value()}\n")
+        self.view_token_file.write_text(f"{self.secrets[1]}\n")
 
     @property
     def url(self) -> str:
         """The address of its core-server."""
         return self.running.stack.base_url
+
+    @property
+    def qdrant_url(self) -> str:
+        """The address of its stand-in for Qdrant."""
+        assert self.running.stack.qdrant_url is not None
+        return self.running.stack.qdrant_url
+
+    @property
+    def postgres(self) -> EmbeddedPostgres:
+        """Its database server."""
+        assert self.running.postgres is not None
+        return self.running.postgres
+
+    @property
+    def qdrant(self) -> ManagedProcess:
+        """Its stand-in for Qdrant."""
+        assert self.running.qdrant is not None
+        return self.running.qdrant
+
+    @property
+    def cold(self) -> Path:
+        """Where its cold lake is."""
+        assert self.paths.cold is not None
+        return self.paths.cold
 
     @property
     def conninfo(self) -> str:
@@ -85,22 +105,17 @@ class Controller:
 
     @property
     def secrets(self) -> list[str]:
-        """All that must not come out."""
+        """All that must not come out: the token, the view token, and the database's password."""
         stack = self.running.stack
-        assert self.running.postgres is not None
         assert stack.view_token is not None
-        return [
-            stack.token.get_secret_value(),
-            stack.view_token.get_secret_value(),
-            self.running.postgres.password,
-        ]
+        return [stack.token.get_secret_value(), stack.view_token.get_secret_value(), self.postgres.password]
 
     def by_api(self) -> list[str]:
         """Return the arguments of a run that has nothing but the API."""
         return [
             f"--base-url={self.url}",
             f"--auth-token-file={self.running.stack.token_file}",
-            f"--qdrant-url={self.running.stack.qdrant_url}",
+            f"--qdrant-url={self.qdrant_url}",
         ]
 
     def directly(self) -> list[str]:
@@ -109,7 +124,7 @@ class Controller:
             *self.by_api(),
             f"--view-token-file={self.view_token_file}",
             f"--hot-path={self.paths.hot}",
-            f"--cold-path={self.paths.cold}",
+            f"--cold-path={self.cold}",
         ]
 
     @property
@@ -133,11 +148,16 @@ class Controller:
 
     def job(self, job_type: str, params: dict[str, object], model: type[Result]) -> FinishedJob[Result]:
         """Run a job by the API."""
-        http = HttpClient(self.url, service="core-server", connect_timeout=5, request_timeout=30)
-        core = CoreClient(http, self.running.stack.token, PostBudget(lambda: 0.0))
-        jobs = JobRunner(core, poll_interval=0.25)
-        try:
+        with self.core() as core:
+            jobs = JobRunner(core, poll_interval=0.25)
             return jobs.run(job_type, params, model, purpose="test", timeout=120)
+
+    @contextmanager
+    def core(self) -> Iterator[CoreClient]:
+        """Lend a client of its core-server, as somebody else has one."""
+        http = HttpClient(self.url, service="core-server", connect_timeout=5, request_timeout=30)
+        try:
+            yield CoreClient(http, self.running.stack.token, PostBudget(lambda: 0.0))
         finally:
             http.close()
 
@@ -160,14 +180,12 @@ class Controller:
 
     def start_postgres(self) -> None:
         """Start the database, where it does not run."""
-        assert self.running.postgres is not None
-        if not self.running.postgres.running:
-            self.running.postgres.start()
+        if not self.postgres.running:
+            self.postgres.start()
 
     def start_qdrant(self) -> None:
         """Start the stand-in for Qdrant at its old address."""
-        assert self.running.qdrant is not None
-        self._start(self.running.qdrant, ("fixtures.qdrant_standin",), "qdrant")
+        self._start(self.qdrant, ("fixtures.qdrant_standin",), "qdrant")
 
     def save(self) -> None:
         """Remember the lake and the tables as they are, for `restore`."""
@@ -180,21 +198,17 @@ class Controller:
 
     def restore(self, *program: str) -> None:
         """Make everything as it was when it was saved; another module may then be the core-server."""
-        assert self.running.qdrant is not None
         self.running.controller.kill()
         self.start_postgres()
         self.sql("TRUNCATE sensors, metrics, api_tokens, analysis_jobs CASCADE")
         for table in _TABLES:
             self.sql(f"INSERT INTO {table} SELECT * FROM {_SAVED}.{table}")
-        for kept, place in ((self._keep / "hot", self.paths.hot), (None, self.paths.cold)):
-            assert place is not None
+        for place in (self.paths.hot, self.cold):
             shutil.rmtree(place)
-            if kept is None:
-                place.mkdir()
-            else:
-                shutil.copytree(kept, place)
+        shutil.copytree(self._keep / "hot", self.paths.hot)
+        self.cold.mkdir()
         self.start_controller(*program)
-        if not self.running.qdrant.running:
+        if not self.qdrant.running:
             self.start_qdrant()
 
     def _start(self, process: ManagedProcess, program: Sequence[str], name: str) -> None:

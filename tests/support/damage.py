@@ -4,15 +4,16 @@ import json
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tests.support.controller import Controller, dataset, noon
+from tests.support.controller import Controller, dataset
 from tsse_validation.domain.contract import DATASET
-from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.domain.instants import DAY, day_start, format_rfc3339
 from tsse_validation.lake.shards import shard_of
 
 Change = Callable[[pa.Table], pa.Table]
@@ -23,6 +24,12 @@ def lake_file(controller: Controller, sensor_id: str, day: date) -> Path:
     shard = shard_of(sensor_id, controller.paths.shards)
     (path,) = (dataset(controller.paths) / f"date={day}" / f"shard={shard}").glob("*.parquet")
     return path
+
+
+def lose_all(controller: Controller, sensor_id: str) -> None:
+    """Lose all files of the shard that a sensor is in, of every day up to the present one."""
+    for path in dataset(controller.paths).glob(f"date=*/shard={shard_of(sensor_id, controller.paths.shards)}/*"):
+        path.unlink()
 
 
 def rewrite(path: Path, change: Change) -> None:
@@ -69,6 +76,13 @@ def with_extra_row(sensor_id: str) -> Change:
     return change
 
 
+def in_the_cold(controller: Controller, path: Path) -> Path:
+    """Return where something of the hot lake would lie in the cold one, in a directory that is there."""
+    twin = controller.cold / path.relative_to(controller.paths.hot)
+    twin.parent.mkdir(parents=True, exist_ok=True)
+    return twin
+
+
 def next_double(value: float) -> float:
     """Return the double right above: one unit in the last place away."""
     return float(np.nextafter(value, np.inf))
@@ -80,16 +94,25 @@ def tear(path: Path) -> None:
     path.write_bytes(content[: len(content) // 2])
 
 
+def edit_state(controller: Controller, name: str, change: Callable[[Any], object]) -> None:
+    """Change a state file's JSON; the controller must not write it meanwhile."""
+    path = controller.paths.hot / "_state" / name
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def move_manifest(controller: Controller, watermark: datetime) -> None:
+    """Write another watermark into the manifest."""
+    told = {"computed_through_ts": format_rfc3339(watermark)}
+    edit_state(controller, "manifest.json", lambda manifest: manifest["datasets"][DATASET].update(told))
+
+
 def move_watermark(controller: Controller, watermark: datetime) -> None:
-    """Write another watermark into both state files; the controller must not run meanwhile."""
-    text = format_rfc3339(watermark)
-    state = controller.paths.hot / "_state"
-    replication = json.loads((state / "replication.json").read_text())
-    replication["computed_through_ts"] = replication["last_inserted_at"] = text
-    (state / "replication.json").write_text(json.dumps(replication))
-    manifest = json.loads((state / "manifest.json").read_text())
-    manifest["datasets"][DATASET]["computed_through_ts"] = text
-    (state / "manifest.json").write_text(json.dumps(manifest))
+    """Write another watermark into both state files."""
+    told = dict.fromkeys(("computed_through_ts", "last_inserted_at"), format_rfc3339(watermark))
+    edit_state(controller, "replication.json", lambda state: state.update(told))
+    move_manifest(controller, watermark)
 
 
 def _first(table: pa.Table, sensor_id: str) -> int:
@@ -100,9 +123,7 @@ def first_instant(controller: Controller, sensor_id: str, day: date) -> datetime
     """Return when a sensor has its first row of a day that knows when it was inserted."""
     ((instant,),) = controller.sql(
         "SELECT min(ts) FROM metrics WHERE sensor_id = %s AND ts >= %s AND ts < %s AND inserted_at IS NOT NULL",
-        sensor_id,
-        noon(day) - timedelta(hours=12),
-        noon(day) + timedelta(hours=12),
+        *(sensor_id, day_start(day), day_start(day) + DAY),
     )
     assert isinstance(instant, datetime)
     return instant

@@ -35,6 +35,25 @@ class Exchanged:
         """The answer's body as JSON."""
         return json.loads(self.body)
 
+    @property
+    def job(self) -> Any:
+        """What was sent as JSON, or `None` when that was nothing or something else."""
+        try:
+            return json.loads(self.sent)
+        except ValueError:
+            return None
+
+    @property
+    def job_id(self) -> str | None:
+        """The job's id that the answer named."""
+        try:
+            return str(self.document["job"]["id"])
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} {self.sent[:200]!r}"
+
 
 Answer = Callable[[Exchanged], Exchanged]
 Lend = Callable[[str, dict[str, str]], None]
@@ -102,3 +121,24 @@ def proxied(target: str, answer: Answer, lend: Lend = lambda _path, _headers: No
     """Run a proxy to a service for a while; lend its address."""
     with serving(_Proxy(target, answer, lend)) as port:
         yield f"http://127.0.0.1:{port}"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A proxy's address, and all that came to it, in order."""
+
+    url: str
+    sent: list[Exchanged]
+
+
+@contextmanager
+def recording_proxy(target: str) -> Iterator[Recorded]:
+    """Run a proxy to a service that writes everything down."""
+    sent: list[Exchanged] = []
+
+    def record(exchanged: Exchanged) -> Exchanged:
+        sent.append(exchanged)
+        return exchanged
+
+    with proxied(target, record) as url:
+        yield Recorded(url, sent)

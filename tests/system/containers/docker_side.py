@@ -10,8 +10,7 @@ from docker.models.containers import Container
 
 from fixtures.images.local import DEBIAN, POSTGRES, PYTHON, QDRANT
 from fixtures.stacks.engine import STACK_LABEL
-from tests.support.command import PATIENCE_SECONDS, StartedRun
-from tsse_validation.domain.polling import wait_until
+from tests.support.command import Runbook
 
 IMAGES = (f"--postgres-image={POSTGRES}", f"--qdrant-image={QDRANT}")
 NIGHTLY = ("-m", "nightly", "--stack=containers", *IMAGES)
@@ -44,6 +43,11 @@ class DockerSide:
         """Return the containers, networks and volumes that were not there before."""
         return sorted(everything(self.client) - self.known)
 
+    def holds_nothing_of(self, runbook: Runbook) -> None:
+        """Hold that runs have left nothing here, and nothing in their directory."""
+        assert self.left_behind() == []
+        assert runbook.left_behind() == []
+
     def move(self, name: str, network: str) -> None:
         """Put a service on another network: those of its stack lose it, and this machine still reaches it.
 
@@ -71,25 +75,6 @@ def everything(client: DockerClient) -> set[str]:
         *(f"network {network.id} {network.name}" for network in client.networks.list()),
         *(f"volume {volume.id}" for volume in client.volumes.list()),
     }
-
-
-def in_mid_backfill(started: StartedRun) -> None:
-    """Wait until a run's backfill has been seen to move."""
-    started.wait_for("\nbackfill: ")
-
-
-def wait_until_serving(started: StartedRun, docker_side: DockerSide, name: str) -> Container:
-    """Wait until a run has started a service's container."""
-
-    def there() -> bool:
-        try:
-            docker_side.service(name)
-        except ValueError:
-            return started.process.poll() is not None
-        return True
-
-    assert wait_until(there, seconds=PATIENCE_SECONDS)
-    return docker_side.service(name)
 
 
 def is_here(client: DockerClient, name: str) -> bool:

@@ -13,7 +13,7 @@ from docker import DockerClient
 from fixtures.images.building import CONTROLLER_TAG, Recipe, build
 from fixtures.stacks.containers import CORE, POSTGRES
 from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, Run, Runbook, is_a_sentence
-from tests.system.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL, DockerSide, in_mid_backfill
+from tests.system.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL, DockerSide
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
@@ -45,33 +45,28 @@ def assert_stopped_at(run: Run, check_id: str, *words: str, failed: bool = False
     assert "Traceback" not in run.output
 
 
-def assert_nothing_is_left(runbook: Runbook, docker_side: DockerSide) -> None:
-    assert docker_side.left_behind() == []
-    assert runbook.left_behind() == []
-
-
 def test_a_core_server_paused_in_mid_backfill(runbook: Runbook, docker_side: DockerSide) -> None:
     started = runbook.start(*ON_LOCAL_IMAGES, *LONG_BACKFILL, "--request-timeout=3")
-    in_mid_backfill(started)
+    started.wait_for_its_backfill()
     docker_side.service(CORE).pause()
     run = started.end()
     assert_stopped_at(run, "backfill_job_completes", "The controller went away while the lake_backfill_v1 job")
     (backfill,) = run.result.backfills
     assert backfill.status == "running"
     assert backfill.job_id in run.check("backfill_job_completes").message
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 def test_a_core_server_killed_in_mid_backfill(runbook: Runbook, docker_side: DockerSide) -> None:
     started = runbook.start(*ON_LOCAL_IMAGES, *LONG_BACKFILL)
-    in_mid_backfill(started)
+    started.wait_for_its_backfill()
     docker_side.service(CORE).kill()
     run = started.end()
     (ended,) = run.result.services_ended
     assert (ended.name, ended.how) == (CORE, "exit status 137")
     assert ended.log_tail
     assert_stopped_at(run, "backfill_job_completes", "The controller went away while the lake_backfill_v1 job")
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 def test_postgres_restarted_in_mid_check(runbook: Runbook, docker_side: DockerSide) -> None:
@@ -88,17 +83,17 @@ def test_postgres_restarted_in_mid_check(runbook: Runbook, docker_side: DockerSi
         assert is_a_sentence(check.message), check.message
         assert check.advice
     assert "Traceback" not in run.output
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 def test_the_network_cut_between_core_server_and_postgres(runbook: Runbook, docker_side: DockerSide) -> None:
     with docker_side.network("tsse-test-elsewhere") as elsewhere:
         started = runbook.start(*ON_LOCAL_IMAGES, *LONG_BACKFILL, "--request-timeout=8", "--backfill-timeout=60")
-        in_mid_backfill(started)
+        started.wait_for_its_backfill()
         docker_side.move(POSTGRES, elsewhere)
         run = started.end()
     assert_stopped_at(run, "backfill_job_completes", "lake_backfill_v1 job")
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 def write_without_end(path: Path) -> None:
@@ -131,14 +126,14 @@ def small_disk() -> Iterator[Path]:
 def test_the_disk_of_the_lake_is_full(small_disk: Path, tmp_path: Path, docker_side: DockerSide) -> None:
     runbook = Runbook(tmp_path, small_disk)
     started = runbook.start(*ON_LOCAL_IMAGES, *LONG_BACKFILL)
-    in_mid_backfill(started)
+    started.wait_for_its_backfill()
     ballast = small_disk / "ballast"
     with pytest.raises(OSError, match="No space left"):
         write_without_end(ballast)
     run = started.end()
     ballast.unlink()
     assert_stopped_at(run, "backfill_job_completes", "No space left on device", failed=True)
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 @pytest.fixture
@@ -169,4 +164,4 @@ def test_a_controller_whose_clock_is_wrong(
         assert run.check("every_due_row_is_in_the_lake_unchanged").status is CheckStatus.FAILED
     else:
         assert not run.red
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)

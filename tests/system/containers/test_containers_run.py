@@ -11,7 +11,7 @@ from fixtures.images.local import POSTGRES
 from fixtures.stacks.engine import STACK_LABEL, sweep_abandoned_stacks
 from fixtures.stacks.workdir import sweep_abandoned
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, Run, Runbook
-from tests.system.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL, DockerSide, in_mid_backfill
+from tests.system.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL, DockerSide
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
@@ -24,19 +24,13 @@ def logs_of(run: Run) -> dict[str, str]:
     return {path.name: path.read_text() for path in (run.directory / "logs").iterdir()}
 
 
-def assert_nothing_is_left(runbook: Runbook, docker_side: DockerSide) -> None:
-    assert docker_side.left_behind() == []
-    assert runbook.left_behind() == []
-
-
 def test_the_nightly_run_is_go_and_leaves_nothing(runbook: Runbook, docker_side: DockerSide) -> None:
     run = runbook(*ON_LOCAL_IMAGES, *SMALL)
     assert (run.code, run.verdict.outcome) == (EXIT_GO, Outcome.GO), run
     assert run.verdict.not_checked == ()
     assert run.verdict.rows_compared > 1000
-    assert run.result.stack is not None
-    assert run.result.stack.kind == "containers"
-    described = {part.name: part.description for part in run.result.stack.components}
+    assert run.stack.kind == "containers"
+    described = {part.name: part.description for part in run.stack.components}
     assert "the suite's own reference controller, not a core-server" in described["core-server"]
     assert "Qdrant stand-in" in described["qdrant"]
     assert "no TimescaleDB" in described["postgres"]
@@ -46,7 +40,7 @@ def test_the_nightly_run_is_go_and_leaves_nothing(runbook: Runbook, docker_side:
     assert "ready to accept connections" in logs["postgres.log"]
     report = (run.directory / "report.html").read_text()
     assert "The logs of the stack&#39;s services are beside this report, in logs/." in report
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -54,14 +48,14 @@ def test_a_run_stopped_in_mid_backfill_leaves_nothing_but_its_report(
     number: signal.Signals, runbook: Runbook, docker_side: DockerSide
 ) -> None:
     started = runbook.start(*ON_LOCAL_IMAGES, *SMALL, "--backfill-days=365")
-    in_mid_backfill(started)
+    started.wait_for_its_backfill()
     started.process.send_signal(number)
     run = started.end()
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert "it was stopped before its end" in run.reasons
     assert "Traceback" not in run.output
     assert logs_of(run).keys() == LOGS
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 def test_a_run_stopped_while_its_stack_starts_leaves_nothing(runbook: Runbook, docker_side: DockerSide) -> None:
@@ -71,7 +65,7 @@ def test_a_run_stopped_while_its_stack_starts_leaves_nothing(runbook: Runbook, d
     run = started.end()
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert "Traceback" not in run.output
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 def test_a_killed_run_is_swept_by_the_next(
@@ -98,7 +92,7 @@ def test_a_kept_stack_runs_on_until_it_is_removed_as_it_says(runbook: Runbook, d
     assert docker_side.service("core-server").status == "running"
     removal = run.output.split("Remove it with: ", 1)[1].splitlines()[0]
     assert os.system(removal) == 0  # noqa: S605 - what a user pastes into a shell
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 def first_message(run: Run) -> str:
@@ -116,7 +110,7 @@ def test_a_core_server_that_dies_is_told_with_its_last_words(runbook: Runbook, d
     assert "core-server is not running: its container ended with exit status 2" in message
     assert "POSTGRES_PASSWORD: is needed" in message
     assert "POSTGRES_PASSWORD: is needed" in logs_of(run)["core-server.log"]
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 def test_an_image_that_is_nowhere_is_named_with_its_option(runbook: Runbook, docker_side: DockerSide) -> None:
@@ -124,7 +118,7 @@ def test_an_image_that_is_nowhere_is_named_with_its_option(runbook: Runbook, doc
     message = first_message(run)
     assert "registry.invalid/nobody/nothing:1 (--core-image) is not on this machine" in message
     assert "python -m fixtures.images.local" in message
-    assert_nothing_is_left(runbook, docker_side)
+    docker_side.holds_nothing_of(runbook)
 
 
 def test_a_prefix_for_images_with_ryuk_on_is_refused(runbook: Runbook, docker_side: DockerSide) -> None:

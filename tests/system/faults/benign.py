@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from fixtures.controller.variations import VARIATIONS
 from fixtures.farm import Role
 from tests.support.controller import Controller, days_ago, noon
 from tests.system.faults import beside, elsewhen
 from tests.system.faults.beside import INSERT, after_the_backfill
-from tests.system.faults.logic import late_instants
+from tests.system.faults.logic import late_instants, more_sensors
 from tests.system.faults.model import Benign, Plant
+from tsse_validation.domain.instants import day_start
 
 ODD_ID = "a'b\"c, d%e\\f ü;--"
 LEAP_DAY = datetime(2024, 2, 29, tzinfo=UTC)
@@ -67,17 +69,21 @@ def _its_clocks_change(controller: Controller) -> None:
     assert {int(offset) for (offset,) in found} == {3600, 7200}, found
 
 
-_NIGHTS = statement(
-    INSERT
-    + "SELECT %s, ts, 1.25, 0, now() FROM generate_series(now() - interval '88 days', now(), '20 minutes') ts"
-    " ON CONFLICT DO NOTHING",
-    _regular,
+def series(ts: str, source: str, value: str = "1", role: Role = Role.REGULAR) -> Plant:
+    """Insert a sensor's rows now, one for each row of a source, but where there is one already."""
+    rows = f"SELECT %s, {ts}, {value}, 0, now() FROM {source} ON CONFLICT DO NOTHING"
+    return lambda controller: controller.sql(INSERT + rows, controller.sensor(role))
+
+
+_NIGHTS = series("ts", "generate_series(now() - interval '88 days', now(), '20 minutes') ts", "1.25")
+_MIDNIGHTS = series(
+    "day + beside * interval '1 microsecond'",
+    "generate_series(date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '80 days', now(),"
+    " '24 hours') day, generate_series(-1, 1) beside",
+    "beside",
 )
-_MIDNIGHTS = statement(
-    INSERT + "SELECT %s, day + beside * interval '1 microsecond', beside, 0, now() FROM generate_series("
-    "date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '80 days', now(), '24 hours') day,"
-    " generate_series(-1, 1) beside ON CONFLICT DO NOTHING",
-    _regular,
+_AROUND_THE_EDGE = series(
+    "now() - interval '90 days' + second * interval '1 second'", "generate_series(-30, 60) second"
 )
 
 
@@ -112,11 +118,7 @@ def _values(*values: str) -> Plant:
 
 
 def _thousand_sensors(controller: Controller) -> None:
-    controller.sql(
-        "INSERT INTO sensors SELECT 'thousand-' || number, node_id, name, type, unit, interval_seconds, 0, config,"
-        " created_at, NULL FROM sensors, generate_series(1, 1000) number WHERE sensor_id = %s",
-        controller.sensor(),
-    )
+    more_sensors(controller, "'thousand-' || number", "generate_series(1, 1000) number")
     controller.sql(
         INSERT + "SELECT 'thousand-' || number, %s::timestamptz + number * interval '1 second', number, 0, now()"
         " FROM generate_series(1, 1000) number",
@@ -125,12 +127,7 @@ def _thousand_sensors(controller: Controller) -> None:
 
 
 def _odd_id(controller: Controller) -> None:
-    controller.sql(
-        "INSERT INTO sensors SELECT %s, node_id, name, type, unit, interval_seconds, 0, config, created_at, NULL"
-        " FROM sensors WHERE sensor_id = %s",
-        ODD_ID,
-        controller.sensor(),
-    )
+    more_sensors(controller, "odd", "(VALUES (%s)) ids (odd)", ODD_ID)
     controller.sql(INSERT + "VALUES (%s, %s, 1, 0, now())", ODD_ID, late_instants()[0])
 
 
@@ -140,19 +137,13 @@ def _one_sensor(controller: Controller) -> None:
 
 
 def _quiet_days(controller: Controller) -> None:
-    controller.sql(
-        "DELETE FROM metrics WHERE ts >= %s AND ts < %s",
-        noon(days_ago(40)) - timedelta(hours=12),
-        noon(days_ago(36)) - timedelta(hours=12),
-    )
+    start, end = day_start(days_ago(40)), day_start(days_ago(36))
+    controller.sql("DELETE FROM metrics WHERE ts >= %s AND ts < %s", start, end)
 
 
-def _around_the_edge(controller: Controller) -> None:
-    controller.sql(
-        INSERT + "SELECT %s, now() - interval '90 days' + second * interval '1 second', 1, 0, now()"
-        " FROM generate_series(-30, 60) second ON CONFLICT DO NOTHING",
-        controller.sensor(),
-    )
+def _meanwhile(name: str, models: str, *works: beside.Work, **more: Any) -> Benign:
+    """Let something be done beside the run, once its backfill is over."""
+    return Benign(name, models, during=after_the_backfill(*works), **more)
 
 
 def _varied() -> Iterator[Benign]:
@@ -180,127 +171,78 @@ BENIGN = (
     Benign("a sensor has a single row", "a sensor out of order", _single_row),
     Benign("one sensor", "a new installation", _one_sensor),
     Benign("a thousand sensors more", "a large farm", _thousand_sensors),
-    Benign(
-        "a sensor is marked as deleted",
-        "a replaced probe",
-        statement("UPDATE sensors SET deleted_at = now() WHERE sensor_id = %s", _regular),
+    Benign("a sensor is marked as deleted", "a replaced probe").by(
+        statement("UPDATE sensors SET deleted_at = now() WHERE sensor_id = %s", _regular)
     ),
     Benign("an id of quotes, commas and percent signs", "a hand-made sensor", _odd_id),
-    Benign(
-        "values at the ends of what a double holds",
-        "a broken probe",
-        _values("NaN", "Infinity", "-Infinity", "-0", "5e-324", "1.7976931348623157e308", "1e-7", "0.1"),
+    Benign("values at the ends of what a double holds", "a broken probe").by(
+        _values("NaN", "Infinity", "-Infinity", "-0", "5e-324", "1.7976931348623157e308", "1e-7", "0.1")
     ),
-    Benign(
-        "no row of a sensor knows when it came in",
-        "rows from before the column",
-        statement("UPDATE metrics SET inserted_at = NULL WHERE sensor_id = %s", _regular),
+    Benign("no row of a sensor knows when it came in", "rows from before the column").by(
+        statement("UPDATE metrics SET inserted_at = NULL WHERE sensor_id = %s", _regular)
     ),
-    Benign(
-        "forecasts for next week",
-        "a weather feed",
-        statement(
-            INSERT + "SELECT %s, now() + hour * interval '1 hour', 1, 0, now() FROM generate_series(1, 170) hour",
-            lambda controller: controller.sensor(Role.FORECAST),
-        ),
+    Benign("forecasts for next week", "a weather feed").by(
+        series("now() + hour * interval '1 hour'", "generate_series(1, 170) hour", role=Role.FORECAST)
     ),
-    Benign(
-        "rows of 1969 and 2000",
-        "a logger's clock",
-        statement(
-            INSERT + "SELECT %s, ts::timestamptz, 1, 0, now()"
-            " FROM unnest(ARRAY['1969-12-31 23:59:59.999999Z', '2000-02-29 12:00Z']) ts",
-            _regular,
-        ),
+    Benign("rows of 1969 and 2000", "a logger's clock").by(
+        series("ts::timestamptz", "unnest(ARRAY['1969-12-31 23:59:59.999999Z', '2000-02-29 12:00Z']) ts")
     ),
     Benign("a leap day and a New Year lie in the range", "the spring of 2024, by all clocks", _a_leap_day),
     Benign("rows on both sides of each midnight", "a sensor by the clock", _MIDNIGHTS),
-    Benign(
-        "ten thousand rows in a hundredth of a second",
-        "a burst",
-        statement(
-            INSERT + "SELECT %s, now() - interval '2 days' + n * interval '1 microsecond', n, 0, now()"
-            " FROM generate_series(1, 10000) n",
-            _regular,
-        ),
+    Benign("ten thousand rows in a hundredth of a second", "a burst").by(
+        series("now() - interval '2 days' + n * interval '1 microsecond'", "generate_series(1, 10000) n", "n")
     ),
-    Benign("rows at each second of the range's first minute", "the edge of 90 days", _around_the_edge),
-    Benign(
-        "the database's clocks change in the range",
-        "an installation by the book, in spring and in autumn",
-        _both(_setting(f"timezone = '{CLOCKS_CHANGE}'"), _its_clocks_change, _NIGHTS),
+    Benign("rows at each second of the range's first minute", "the edge of 90 days", _AROUND_THE_EDGE),
+    Benign("the database's clocks change in the range", "an installation by the book, in spring and in autumn").by(
+        _both(_setting(f"timezone = '{CLOCKS_CHANGE}'"), _its_clocks_change, _NIGHTS)
     ),
-    Benign(
-        "the database's zone is half an hour off",
-        "an installation in India",
-        _setting("timezone = 'Asia/Kolkata'"),
+    Benign("the database's zone is half an hour off", "an installation in India").by(
+        _setting("timezone = 'Asia/Kolkata'")
     ),
-    Benign(
-        "Postgres writes dates and numbers otherwise",
-        "a database with a past",
-        _setting("datestyle = 'SQL, DMY'; intervalstyle = 'iso_8601'; extra_float_digits = 0"),
+    Benign("Postgres writes dates and numbers otherwise", "a database with a past").by(
+        _setting("datestyle = 'SQL, DMY'; intervalstyle = 'iso_8601'; extra_float_digits = 0")
     ),
     Benign("the suite runs in New York", "an operator's laptop", environment={"TZ": "America/New_York"}),
     Benign(
         "the suite's clocks change in the range",
         "an operator's laptop, in spring and in autumn",
-        _NIGHTS,
         environment={"TZ": CLOCKS_CHANGE},
-    ),
-    Benign(
-        "the token may do more, and ends tomorrow",
-        "a token of another kind",
+    ).by(_NIGHTS),
+    Benign("the token may do more, and ends tomorrow", "a token of another kind").by(
         statement(
             "UPDATE api_tokens SET expires_at = now() + interval '1 day',"
             " capabilities = capabilities || '[\"admin\"]' WHERE name = 'tsse-validation'"
-        ),
+        )
     ),
-    Benign(
-        "files are compacted meanwhile",
-        "a busy week",
-        during=after_the_backfill(*map(beside.compaction, range(3, 9))),
-    ),
+    _meanwhile("files are compacted meanwhile", "a busy week", *map(beside.compaction, range(3, 9))),
     Benign(
         "a row stands in two files",
         "an upsert that was replicated, and not compacted",
         during=beside.from_the_backfill_on(beside.upsert_of_a_replicated_row),
     ),
-    Benign(
+    _meanwhile(
         "dates move to the cold meanwhile",
         "retention, at midnight",
+        beside.retention,
         options=("tests.system.faults.retiring",),
-        during=after_the_backfill(beside.retention),
     ),
     Benign(
         "old dates lie in the cold",
         "a backfill that goes back further than retention lets dates stay hot",
-        statement(
-            INSERT
-            + "SELECT %s, now() - days * interval '1 day', days, 0, now() FROM generate_series(91, 99) days",
-            _regular,
-        ),
         arguments=("--backfill-days=100",),
-    ),
-    Benign(
-        "somebody else inspects the lake meanwhile",
-        "another operator",
-        during=after_the_backfill(*[beside.inspection] * 3),
-    ),
-    Benign(
-        "files have another codec",
-        "a newer writer",
-        during=after_the_backfill(beside.rewritten(compression="gzip")),
-    ),
-    Benign(
+    ).by(series("now() - days * interval '1 day'", "generate_series(91, 99) days", "days")),
+    _meanwhile("somebody else inspects the lake meanwhile", "another operator", *[beside.inspection] * 3),
+    _meanwhile("files have another codec", "a newer writer", beside.rewritten(compression="gzip")),
+    _meanwhile(
         "files are not compressed, in small row groups",
         "a newer writer",
-        during=after_the_backfill(beside.rewritten(compression="none", row_group_size=2)),
+        beside.rewritten(compression="none", row_group_size=2),
     ),
-    Benign("files of others lie about", "a file browser", during=after_the_backfill(beside.foreign_files)),
-    Benign(
+    _meanwhile("files of others lie about", "a file browser", beside.foreign_files),
+    _meanwhile(
         "a copy of a file lies in the cold",
         "a move that began",
-        during=after_the_backfill(beside.copy_in_the_cold),
+        beside.copy_in_the_cold,
         explained=("hidden by the manifest",),
     ),
 )

@@ -3,15 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pyarrow.parquet as pq
 
 from fixtures.controller.lake_store import new_run
-from tests.support.controller import OPTIONS, Controller, dataset, days_ago, noon, traffic
-from tests.support.damage import lake_file
+from tests.support.controller import OPTIONS, Controller, dataset, days_ago, traffic
+from tests.support.damage import in_the_cold, lake_file
 from tests.system.faults.logic import late_instants, replicated
 from tests.system.faults.model import Front
 from tests.system.faults.retiring import STAYS
@@ -22,6 +21,7 @@ from tsse_validation.domain.contract import (
     InspectResult,
     TickResult,
 )
+from tsse_validation.domain.instants import day_start
 from tsse_validation.domain.polling import wait_until
 
 PATIENCE_SECONDS = 120.0
@@ -116,8 +116,7 @@ def _place(path: Path, content: bytes) -> None:
 def retention(controller: Controller) -> None:
     """Let a pass move dates to the cold; the controller is the one of `retiring`."""
     tick(controller)
-    assert controller.paths.cold is not None
-    moved = list(controller.paths.cold.glob("metrics/v1/date=*"))
+    moved = list(controller.cold.glob("metrics/v1/date=*"))
     assert len(moved) > OPTIONS.farm.days - STAYS.days - 5, moved
 
 
@@ -126,9 +125,7 @@ def upsert_of_a_replicated_row(controller: Controller) -> None:
     controller.sql(
         "UPDATE metrics SET value = value + 1, inserted_at = clock_timestamp() WHERE sensor_id = %s AND ts >= %s"
         " AND ts < %s",
-        controller.sensor(),
-        noon(days_ago(2)) - timedelta(hours=12),
-        noon(days_ago(2)) + timedelta(hours=12),
+        *(controller.sensor(), day_start(days_ago(2)), day_start(days_ago(1))),
     )
     assert wait_until(lambda: bool(controller.sql(_BACKFILLED)), seconds=PATIENCE_SECONDS)
     replicated(controller)
@@ -164,8 +161,5 @@ def foreign_files(controller: Controller) -> None:
 
 def copy_in_the_cold(controller: Controller) -> None:
     """Leave a copy of a file where the manifest does not point."""
-    assert controller.paths.cold is not None
     path = lake_file(controller, controller.sensor(), days_ago(5))
-    copy = controller.paths.cold / path.relative_to(controller.paths.hot)
-    copy.parent.mkdir(parents=True)
-    copy.write_bytes(path.read_bytes())
+    in_the_cold(controller, path).write_bytes(path.read_bytes())

@@ -5,9 +5,13 @@ from datetime import timedelta
 from tests.support.controller import Controller, days_ago, noon
 from tests.support.damage import first_instant
 from tests.system.faults.model import CHANGED, DATES, LOST, Fault, Place, Plant
+from tsse_validation.domain.instants import DAY, day_start
 from tsse_validation.verdict import Outcome
 
 AGO = 5
+CLEANED = "a clean-up by hand"
+OPEN = "a transaction that was open longer than the lag"
+ANSWERS = ("postgres_answers_a_query",)
 
 
 def on_the_row(statement: str, ago: int = AGO) -> Plant:
@@ -34,94 +38,56 @@ def inserted(inserted_at: str) -> Plant:
     return plant
 
 
+def _empty(controller: Controller) -> None:
+    controller.sql("TRUNCATE sensors CASCADE")
+
+
 def _delete_the_sensor(controller: Controller) -> None:
     controller.sql("DELETE FROM metrics WHERE sensor_id = %s", controller.sensor())
     controller.sql("DELETE FROM sensors WHERE sensor_id = %s", controller.sensor())
 
 
 def _delete_the_day(controller: Controller) -> None:
-    start = noon(days_ago(AGO)) - timedelta(hours=12)
-    controller.sql("DELETE FROM metrics WHERE ts >= %s AND ts < %s", start, start + timedelta(days=1))
+    start = day_start(days_ago(AGO))
+    controller.sql("DELETE FROM metrics WHERE ts >= %s AND ts < %s", start, start + DAY)
 
 
-def _fault(name: str, models: str, red: tuple[str, ...], plant: Plant, *diagnosis: str) -> Fault:
-    return Fault(name, Place.DATABASE, models, red, plant, diagnosis)
+def _fault(name: str, models: str, red: tuple[str, ...], plant: Plant, verdict: Outcome = Outcome.NO_GO) -> Fault:
+    return Fault(name, Place.DATABASE, models, red, plant, verdict=verdict)
+
+
+def _updated(name: str, assignment: str, models: str = "a correction by hand", ago: int = AGO) -> Fault:
+    """Change a row without telling replication."""
+    return _fault(name, models, CHANGED, on_the_row(f"UPDATE metrics SET {assignment}", ago))
 
 
 FAULTS = (
-    _fault(
-        "a row is deleted", "a clean-up by hand", LOST, on_the_row("DELETE FROM metrics"), "deleted in Postgres"
-    ),
-    _fault("a day is deleted", "a clean-up by hand", (DATES, *LOST), _delete_the_day, "deleted in Postgres"),
-    _fault(
-        "a sensor is deleted with its rows", "a clean-up by hand", LOST, _delete_the_sensor, "deleted in Postgres"
-    ),
-    _fault(
-        "a value is changed in place",
-        "a correction by hand",
-        CHANGED,
-        on_the_row("UPDATE metrics SET value = 1234.5"),
-        "changed in place",
-    ),
-    _fault(
+    _fault("a row is deleted", CLEANED, LOST, on_the_row("DELETE FROM metrics")).told("deleted in Postgres"),
+    _fault("a day is deleted", CLEANED, (DATES, *LOST), _delete_the_day).told("deleted in Postgres"),
+    _fault("a sensor is deleted with its rows", CLEANED, LOST, _delete_the_sensor).told("deleted in Postgres"),
+    _updated("a value is changed in place", "value = 1234.5").told("changed in place"),
+    _updated(
         "yesterday's value is changed in place",
-        "the same, where the spot check looks",
-        CHANGED,
-        on_the_row("UPDATE metrics SET value = 1234.5", 1),
-        "changed in place",
+        "value = 1234.5",
+        models="the same, where the spot check looks",
+        ago=1,
+    ).told("changed in place"),
+    _updated("a quality is changed in place", "quality = quality + 5").told("quality differs"),
+    _updated("a value is no number any more", "value = 'NaN'").told("changed in place"),
+    _updated("a row has moved by a microsecond", "ts = ts + interval '1 microsecond'").told(
+        *("deleted in Postgres", "rows missing")
     ),
-    _fault(
-        "a quality is changed in place",
-        "a correction by hand",
-        CHANGED,
-        on_the_row("UPDATE metrics SET quality = quality + 5"),
-        "quality differs",
-    ),
-    _fault(
-        "a value is no number any more",
-        "a correction by hand",
-        CHANGED,
-        on_the_row("UPDATE metrics SET value = 'NaN'"),
-        "changed in place",
-    ),
-    _fault(
-        "a row has moved by a microsecond",
-        "a correction by hand",
-        CHANGED,
-        on_the_row("UPDATE metrics SET ts = ts + interval '1 microsecond'"),
-        "deleted in Postgres",
-        "rows missing",
-    ),
-    _fault(
+    _updated(
         "an upsert below the watermark",
-        "a transaction that was open longer than the lag",
-        CHANGED,
-        on_the_row("UPDATE metrics SET value = 1234.5, inserted_at = inserted_at + interval '1 second'"),
-        "stale value",
+        "value = 1234.5, inserted_at = inserted_at + interval '1 second'",
+        models=OPEN,
+    ).told("stale value"),
+    _fault("a row with an older inserted_at", OPEN, LOST, inserted("now() - interval '1 day'")).told(
+        "rows missing"
     ),
-    _fault(
-        "a row with an older inserted_at",
-        "a transaction that was open longer than the lag",
-        LOST,
-        inserted("now() - interval '1 day'"),
-        "rows missing",
-    ),
-    _fault("a row without inserted_at", "a restore of old rows", LOST, inserted("NULL"), "rows missing"),
-    Fault(
-        "there is no sensor at all",
-        Place.DATABASE,
-        "the wrong database",
-        ("postgres_answers_a_query",),
-        lambda controller: controller.sql("TRUNCATE sensors CASCADE"),
-        says={"postgres_answers_a_query": "no sensor"},
-    ),
-    Fault(
-        "Postgres is away",
-        Place.DATABASE,
-        "an outage",
-        ("postgres_answers_a_query",),
-        lambda controller: controller.running.postgres.stop(),  # type: ignore[union-attr]
-        says={"postgres_answers_a_query": "cannot be reached"},
-        verdict=Outcome.INCOMPLETE,
+    _fault("a row without inserted_at", "a restore of old rows", LOST, inserted("NULL")).told("rows missing"),
+    _fault("there is no sensor at all", "the wrong database", ANSWERS, _empty).told(says="no sensor"),
+    _fault("Postgres is away", "an outage", ANSWERS, lambda it: it.postgres.stop(), Outcome.INCOMPLETE).told(
+        says="cannot be reached"
     ),
 )

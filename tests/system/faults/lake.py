@@ -11,7 +11,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tests.support.controller import Controller, dataset, days_ago
-from tests.support.damage import Change, at_row, lake_file, next_double, rewrite, tear, with_extra_row, without_row
+from tests.support.damage import (
+    Change,
+    at_row,
+    in_the_cold,
+    lake_file,
+    lose_all,
+    next_double,
+    rewrite,
+    tear,
+    with_extra_row,
+    without_row,
+)
 from tests.system.faults.model import CHANGED, DATES, DIGESTS, LOST, ROWS, SPOT, Fault, Place, Plant
 from tsse_validation.lake.shards import shard_of
 
@@ -128,7 +139,7 @@ def _misname_the_date(controller: Controller) -> None:
     day.rename(day.with_name(f"date={days_ago(AGO):%Y%m%d}"))
 
 
-def _all_rows_twice(table: pa.Table) -> pa.Table:
+def _doubled(table: pa.Table) -> pa.Table:
     return table.take(pa.array([row for row in range(table.num_rows) for _ in range(2)]))
 
 
@@ -159,231 +170,130 @@ def _first_half_only(table: pa.Table) -> pa.Table:
 
 
 def _hide_in_the_cold(controller: Controller) -> None:
-    assert controller.paths.cold is not None
     shard = _file(controller).parent
-    hidden = controller.paths.cold / shard.relative_to(controller.paths.hot)
-    hidden.parent.mkdir(parents=True)
-    shard.rename(hidden)
+    shard.rename(in_the_cold(controller, shard))
 
 
-def _lose_the_sensor(controller: Controller) -> None:
-    """Lose all files of the shard that the regular sensor is in, of every day up to the present one."""
-    for path in dataset(controller.paths).glob(f"date=*/shard={_own_shard(controller):02d}/*"):
-        path.unlink()
+def _lose_all(controller: Controller) -> None:
+    lose_all(controller, controller.sensor())
 
 
-def _fault(
-    name: str, models: str, red: tuple[str, ...], plant: Plant, *diagnosis: str, says: dict[str, str] | None = None
-) -> Fault:
-    return Fault(name, Place.LAKE, models, red, plant, diagnosis, says or {})
+def _fault(name: str, models: str, red: tuple[str, ...], plant: Plant) -> Fault:
+    return Fault(name, Place.LAKE, models, red, plant)
+
+
+def _unreadable(name: str, models: str, work: Callable[[Path], object]) -> Fault:
+    """Do to the file what leaves none of its rows to be read."""
+    return _fault(name, models, (READABLE, *LOST), on_the_file(work)).told("unreadable file")
+
+
+def _changed(name: str, models: str, plant: Plant, *more: str) -> Fault:
+    """Change rows and not their number; `more` is red beside that."""
+    return _fault(name, models, (*more, *CHANGED), plant)
+
+
+def _typed(name: str, column: str, kind: pa.DataType, *rounded: str) -> Fault:
+    """Keep a column as another type, which may round it."""
+    red = (SCHEMA, *(CHANGED if rounded else ()))
+    return _fault(name, "another writer", red, rewritten(_as_type(column, kind))).told(*rounded, "wrong schema")
 
 
 FAULTS = (
-    _fault(
-        "a file is lost",
-        "somebody tidied up",
-        LOST,
-        on_the_file(os.unlink),
-        "shard missing",
-        says={DIGESTS: "lake 0"},
+    _fault("a file is lost", "somebody tidied up", LOST, on_the_file(os.unlink)).told(
+        "shard missing", says="lake 0", by=DIGESTS
     ),
     _fault(
         "yesterday's file is lost",
         "the same, where the spot check looks",
         (*LOST, SPOT),
         on_the_file(os.unlink, 1),
-        "counts differ",
-        "shard missing",
-    ),
-    _fault(
-        "a shard is lost on every day",
-        "a sensor's whole history",
-        (*LOST, SPOT),
-        _lose_the_sensor,
-        "counts differ",
-        "shard missing",
+    ).told("counts differ", "shard missing"),
+    _fault("a shard is lost on every day", "a sensor's whole history", (*LOST, SPOT), _lose_all).told(
+        "counts differ", "shard missing"
     ),
     _fault(
         "a partition is lost",
         "retention ran amok",
         (DATES, *LOST),
         lambda controller: shutil.rmtree(_day(controller)),
-        "partition missing",
-        says={DATES: "no partition"},
+    ).told("partition missing", says="no partition"),
+    _fault("half of a day's shards are lost", "a copy broke off", LOST, _leave_half_of_a_day).told(
+        "shard missing"
     ),
-    _fault("half of a day's shards are lost", "a copy broke off", LOST, _leave_half_of_a_day, "shard missing"),
-    _fault("a row is missing", "a lost update", LOST, of_the_sensor(without_row), "rows missing"),
-    _fault(
-        "the second half of a day is missing",
-        "an export broke off",
-        LOST,
-        rewritten(_first_half_only),
-        "day tail lost",
-        says={ROWS: "nothing after"},
+    _fault("a row is missing", "a lost update", LOST, of_the_sensor(without_row)).told("rows missing"),
+    _fault("the second half of a day is missing", "an export broke off", LOST, rewritten(_first_half_only)).told(
+        "day tail lost", says="nothing after", by=ROWS
     ),
-    _fault(
-        "a row that never was", "a test's left-over", LOST, of_the_sensor(with_extra_row), "deleted in Postgres"
+    _fault("a row that never was", "a test's left-over", LOST, of_the_sensor(with_extra_row)).told(
+        "deleted in Postgres"
     ),
-    _fault(
-        "every row stands twice in a file",
-        "an export ran twice",
-        (TWICE, *CHANGED),
-        rewritten(_all_rows_twice),
-        "duplicate rows",
+    _changed("every row stands twice in a file", "an export ran twice", rewritten(_doubled), TWICE).told(
+        "duplicate rows"
     ),
     _fault(
         "a value is one unit in the last place off",
         "decimal and back",
         CHANGED,
         of_the_sensor(lambda sensor: at_row(sensor, "value", next_double)),
-        "changed in place",
-        says={DIGESTS: "their digests differ"},
+    ).told("changed in place", says="their digests differ", by=DIGESTS),
+    _changed("neighbours' values are swapped", "a sort without its values", rewritten(_values_swapped)).told(
+        "values swapped"
     ),
-    _fault(
-        "neighbours' values are swapped",
-        "a sort without its values",
-        CHANGED,
-        rewritten(_values_swapped),
-        "values swapped",
-    ),
-    _fault(
+    _changed(
         "a quality differs",
         "a column mapped wrongly",
-        CHANGED,
         of_the_sensor(lambda sensor: at_row(sensor, "quality", lambda quality: quality + 1)),
-        "quality differs",
+    ).told("quality differs"),
+    _unreadable("a file is torn in the middle", "a crash without a rename", tear).told(
+        "unreadable file", says="unreadable file", by=ROWS
     ),
-    _fault(
-        "a file is torn in the middle",
-        "a crash without a rename",
-        (READABLE, *LOST),
-        on_the_file(tear),
-        "unreadable file",
-        says={ROWS: "unreadable file"},
-    ),
-    _fault(
-        "a footer is torn", "a disk ran full", (READABLE, *LOST), on_the_file(_tear_the_footer), "unreadable file"
-    ),
+    _unreadable("a footer is torn", "a disk ran full", _tear_the_footer),
     _fault(
         "a torn file beside a whole one",
         "a compaction broke off",
         (READABLE, *CHANGED),
         on_the_file(lambda path: path.with_name(A_PART).write_bytes(path.read_bytes()[:-10])),
-        "unreadable file",
-        says={DIGESTS: "what a torn file holds is not known"},
-    ),
-    _fault(
-        "a file is empty",
-        "a crash before the first write",
-        (READABLE, *LOST),
-        on_the_file(lambda path: path.write_bytes(b"")),
-        "unreadable file",
-    ),
-    _fault(
-        "a page's first bytes are zeroes",
-        "a block that a crash left unwritten",
-        (READABLE, *LOST),
-        on_the_file(_zero_a_page),
-        "unreadable file",
-    ),
-    _fault(
-        "a bit of a page is flipped",
-        "a failing disk",
-        (READABLE, *LOST),
-        on_the_file(_flip_a_bit_of_a_page),
-        "unreadable file",
-    ),
-    _fault(
+    ).told("unreadable file", says="what a torn file holds is not known", by=DIGESTS),
+    _unreadable("a file is empty", "a crash before the first write", lambda path: path.write_bytes(b"")),
+    _unreadable("a page's first bytes are zeroes", "a block that a crash left unwritten", _zero_a_page),
+    _unreadable("a bit of a page is flipped", "a failing disk", _flip_a_bit_of_a_page),
+    _changed(
         "a bit of a value is flipped",
         "a failing disk, under a file that is not compressed",
-        CHANGED,
         on_the_file(_flip_a_bit_of_a_value),
-        "changed in place",
+    ).told("changed in place"),
+    _fault("a file is a link to nowhere", "a mount is gone", (PARTITIONS,), on_the_file(_dangle)).told(
+        says="The API and the files differ"
     ),
-    _fault(
-        "a file is a link to nowhere",
-        "a mount is gone",
-        (PARTITIONS,),
-        on_the_file(_dangle),
-        says={PARTITIONS: "The API and the files differ"},
+    _typed("values are kept as texts", "value", pa.string()),
+    _typed("values are kept as 32-bit floats", "value", pa.float32(), "values rounded"),
+    _typed("timestamps are kept in milliseconds", "ts", pa.timestamp("ms"), "timestamps rounded"),
+    _changed(
+        "a column is missing", "an old schema", rewritten(lambda table: table.drop_columns(["quality"])), SCHEMA
+    ).told(*("quality differs", "wrong schema")),
+    _fault("a file lies in another shard", "another hash", (SHARD,), _move_to_another_shard).told(
+        "wrong shard", says="which belongs to shard"
     ),
-    _fault(
-        "values are kept as texts",
-        "another writer",
-        (SCHEMA,),
-        rewritten(_as_type("value", pa.string())),
-        "wrong schema",
+    _fault("two shards are swapped", "a restore by hand", (SHARD,), _swap_two_shards).told("wrong shard"),
+    _fault("a file lies under another date", "another time zone", (DATE, *LOST), _put_under_another_date).told(
+        "wrong date", says="whose ts is not on"
     ),
-    _fault(
-        "values are kept as 32-bit floats",
-        "another writer",
-        (SCHEMA, *CHANGED),
-        rewritten(_as_type("value", pa.float32())),
-        "values rounded",
-        "wrong schema",
+    _fault("a day is a copy of its neighbour", "a restore by hand", (DATE, *LOST), _copy_a_day_over_another).told(
+        *("rows missing", "shard missing", "wrong date")
     ),
-    _fault(
-        "timestamps are kept in milliseconds",
-        "another writer",
-        (SCHEMA, *CHANGED),
-        rewritten(_as_type("ts", pa.timestamp("ms"))),
-        "timestamps rounded",
-        "wrong schema",
+    _fault("a date's name is spelt otherwise", "another writer", (DATES, *LOST), _misname_the_date).told(
+        "partition missing"
     ),
-    _fault(
-        "a column is missing",
-        "an old schema",
-        (SCHEMA, *CHANGED),
-        rewritten(lambda table: table.drop_columns(["quality"])),
-        "quality differs",
-        "wrong schema",
+    _fault("a file is not sorted", "a merge without a sort", (ORDER,), rewritten(_backwards)).told(
+        "unsorted file"
     ),
-    _fault(
-        "a file lies in another shard",
-        "another hash",
-        (SHARD,),
-        _move_to_another_shard,
-        "wrong shard",
-        says={SHARD: "which belongs to shard"},
-    ),
-    _fault("two shards are swapped", "a restore by hand", (SHARD,), _swap_two_shards, "wrong shard"),
-    _fault(
-        "a file lies under another date",
-        "another time zone",
-        (DATE, *LOST),
-        _put_under_another_date,
-        "wrong date",
-        says={DATE: "whose ts is not on"},
-    ),
-    _fault(
-        "a day is a copy of its neighbour",
-        "a restore by hand",
-        (DATE, *LOST),
-        _copy_a_day_over_another,
-        "rows missing",
-        "shard missing",
-        "wrong date",
-    ),
-    _fault(
-        "a date's name is spelt otherwise",
-        "another writer",
-        (DATES, *LOST),
-        _misname_the_date,
-        "partition missing",
-    ),
-    _fault("a file is not sorted", "a merge without a sort", (ORDER,), rewritten(_backwards), "unsorted file"),
     _fault(
         "a temporary file is left",
         "a write was torn off",
         ("no_temporary_file_is_left",),
         on_the_file(lambda path: path.with_name(f"{A_PART}.tmp").write_bytes(b"PAR1")),
-        "leftover temporary file",
-    ),
+    ).told("leftover temporary file"),
     _fault(
-        "a shard lies where the manifest does not point",
-        "a move to the NAS broke off",
-        LOST,
-        _hide_in_the_cold,
-        "hidden by the manifest",
-    ),
+        "a shard lies where the manifest does not point", "a move to the NAS broke off", LOST, _hide_in_the_cold
+    ).told("hidden by the manifest"),
 )

@@ -1,7 +1,7 @@
 """Faults in the controller's logic: mutants of the reference controller, and the traffic that shows each."""
 
+import os
 import threading
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -25,6 +25,7 @@ from tests.system.faults.model import (
     nothing,
 )
 from tsse_validation.domain.contract import TICK_JOB, TickResult
+from tsse_validation.domain.polling import wait_until
 
 PROMISED = "backfill_keeps_its_promises[{}]"
 PATIENCE_SECONDS = 60.0
@@ -44,13 +45,12 @@ def inserts(controller: Controller, instants: Sequence[datetime], value: float =
 def replicated(controller: Controller, past: datetime | None = None) -> None:
     """Tick until the watermark has passed an instant, or all that was inserted up to now."""
     wanted = past or controller.now
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        state = controller.job(TICK_JOB, {}, TickResult).result.replication
-        if state.computed_through_ts is not None and state.computed_through_ts > wanted:
-            return
-        assert time.monotonic() < deadline, "the watermark does not move"
-        time.sleep(0.5)
+
+    def passed() -> bool:
+        through = controller.job(TICK_JOB, {}, TickResult).result.replication.computed_through_ts
+        return through is not None and through > wanted
+
+    assert wait_until(passed, seconds=PATIENCE_SECONDS, every=0.5), "the watermark does not move"
 
 
 def late_instants(rows: int = 1, ago: int = AGO) -> list[datetime]:
@@ -87,11 +87,15 @@ def _open_transaction(controller: Controller) -> None:
     replicated(controller)
 
 
+def _insert_each_second(controller: Controller, now: datetime, rows: int) -> None:
+    for number, instant in enumerate(late_instants(rows)):
+        controller.sql(_INSERT.format("%s"), controller.sensor(), instant, 2.5, 0, now + timedelta(seconds=number))
+
+
 def _every_second(controller: Controller) -> None:
     """Insert rows at whole seconds, some to come, and tick at some of them."""
     now = controller.now.replace(microsecond=0)
-    for number, instant in enumerate(late_instants(40)):
-        controller.sql(_INSERT.format("%s"), controller.sensor(), instant, 2.5, 0, now + timedelta(seconds=number))
+    _insert_each_second(controller, now, 40)
     for _ in range(3):
         controller.job(TICK_JOB, {}, TickResult)
         threading.Event().wait(1.1)
@@ -101,8 +105,7 @@ def _every_second(controller: Controller) -> None:
 def _over_seconds(controller: Controller) -> None:
     """Insert rows over more seconds than the mutant looks back on."""
     now = controller.now
-    for number, instant in enumerate(late_instants(8)):
-        controller.sql(_INSERT.format("%s"), controller.sensor(), instant, 2.5, 0, now + timedelta(seconds=number))
+    _insert_each_second(controller, now, 8)
     controller.running.controller.stop()
     threading.Event().wait(8)
     controller.start_controller("tests.system.faults.mutants", "late-window-too-short")
@@ -117,12 +120,18 @@ def _set_quality(controller: Controller) -> None:
     controller.sql("UPDATE metrics SET quality = 3 WHERE sensor_id = %s", controller.sensor())
 
 
-def _padded_id(controller: Controller) -> None:
+def more_sensors(controller: Controller, ids: str, source: str, *parameters: object) -> None:
+    """Insert sensors like the regular one, one for each row of a source; their ids are told of its row."""
     controller.sql(
-        "INSERT INTO sensors SELECT ' pump 7 ', node_id, name, type, unit, interval_seconds, 0, config,"
-        " created_at, NULL FROM sensors WHERE sensor_id = %s",
+        f"INSERT INTO sensors SELECT {ids}, node_id, name, type, unit, interval_seconds, 0, config, created_at,"
+        f" NULL FROM sensors, {source} WHERE sensor_id = %s",
+        *parameters,
         controller.sensor(),
     )
+
+
+def _padded_id(controller: Controller) -> None:
+    more_sensors(controller, "' pump 7 '", "(VALUES (1)) one")
     controller.sql(_INSERT.format("NULL"), " pump 7 ", late_instants()[0], 2.5, 0)
 
 
@@ -130,12 +139,7 @@ def _without_inserted_at(controller: Controller) -> None:
     controller.sql(_INSERT.format("NULL"), controller.sensor(), late_instants()[0], 2.5, 0)
 
 
-def _deleted(controller: Controller) -> None:
-    on_the_row("DELETE FROM metrics")(controller)
-
-
-def _lost_today(controller: Controller) -> None:
-    on_the_file(lambda path: path.unlink(), 1)(controller)
+_DELETED, _LOST_TODAY = on_the_row("DELETE FROM metrics"), on_the_file(os.unlink, 1)
 
 
 def _at_the_windows_end(controller: Controller) -> None:
@@ -156,96 +160,77 @@ def _logic(
     models: str,
     red: tuple[str, ...],
     plant: Plant = nothing,
-    *diagnosis: str,
-    says: dict[str, str] | None = None,
     arguments: tuple[str, ...] = WITH_BACKFILL,
 ) -> Fault:
     name = mutant.replace("-", " ")
-    return Fault(name, Place.LOGIC, models, red, plant, diagnosis, says or {}, arguments=arguments, mutant=mutant)
+    return Fault(name, Place.LOGIC, models, red, plant, arguments=arguments, mutant=mutant)
 
 
-def _passing(mutant: str, models: str, red: tuple[str, ...], plant: Plant, *diagnosis: str) -> Fault:
-    return _logic(mutant, models, red, plant, *diagnosis, arguments=LOOK_ONLY)
+def _passing(mutant: str, models: str, red: tuple[str, ...], plant: Plant = nothing) -> Fault:
+    return _logic(mutant, models, red, plant, LOOK_ONLY)
+
+
+def _part_of_its_day(end: str) -> Fault:
+    fault = _logic(f"day-{end}-lost", "a partition replaced by a part of its day", (*LOST, SPOT))
+    return fault.told("counts differ", "shard missing", f"day {end} lost")
 
 
 HEALTHY = "replication_is_healthy[{}]"
-_A_PART_OF_ITS_DAY = (
-    "a partition replaced by a part of its day",
-    (*LOST, SPOT),
-    nothing,
-    "counts differ",
-    "shard missing",
-)
-
 FAULTS = (
-    _passing("lag-ignored", "a pass reads up to now", LOST, _open_transaction, "rows missing"),
-    _passing("pass-end-exclusive", "`<` where `≤` belongs", LOST, _every_second, "rows missing"),
-    _logic(
-        "day-start-exclusive", "`>` where `≥` belongs", (*LOST, SPOT), nothing, "counts differ", "rows missing"
+    _passing("lag-ignored", "a pass reads up to now", LOST, _open_transaction).told("rows missing"),
+    _passing("pass-end-exclusive", "`<` where `≤` belongs", LOST, _every_second).told("rows missing"),
+    _logic("day-start-exclusive", "`>` where `≥` belongs", (*LOST, SPOT)).told("counts differ", "rows missing"),
+    _passing("watermark-by-ts", "ts taken for the time of insertion", LOST, _late_rows).told("rows missing"),
+    _passing("late-window-too-short", "a pause longer than the look back", LOST, _over_seconds).told(
+        "rows missing"
     ),
-    _passing("watermark-by-ts", "ts taken for the time of insertion", LOST, _late_rows, "rows missing"),
-    _passing("late-window-too-short", "a pause longer than the look back", LOST, _over_seconds, "rows missing"),
-    _logic("old-rows-ignored", "SQL's NULL is not ≤", LOST, _without_inserted_at, "rows missing"),
-    # each date's rows go under the next one from 15:00 on, and are lost where that is replaced in its turn
-    _logic(
-        "day-in-local-time",
-        "a zone in place of UTC",
-        # the job reads a date's files whatever their rows' date, but no date after its window's
-        (DATE, *LOST, SPOT_AND_OURS),
-        nothing,
-        "day tail lost",
-        "shard missing",
-        "wrong date",
+    _logic("old-rows-ignored", "SQL's NULL is not ≤", LOST, _without_inserted_at).told("rows missing"),
+    # each date's rows go under the next one from 15:00 on, and are lost where that is replaced in its turn;
+    # the job reads a date's files whatever their rows' date, but no date after its window's
+    _logic("day-in-local-time", "a zone in place of UTC", (DATE, *LOST, SPOT_AND_OURS)).told(
+        "day tail lost", "shard missing", "wrong date"
     ),
-    _logic("day-head-lost", *_A_PART_OF_ITS_DAY, "day head lost"),
-    _logic("day-tail-lost", *_A_PART_OF_ITS_DAY, "day tail lost"),
-    _logic("exported-twice", "a page read twice", (TWICE, *CHANGED), nothing, "duplicate rows"),
-    _logic("unsorted", "a sort left out", (ORDER,), nothing, "unsorted file"),
-    _logic("another-hash", "a hash of another library", (SHARD, SPOT), nothing, "counts differ", "wrong shard"),
-    _logic("quality-dropped", "a column forgotten", CHANGED, _set_quality, "quality differs"),
-    _logic("nan-to-null", "a CSV reader's idea of NaN", CHANGED, _set_value("NaN"), "changed in place"),
-    _logic("infinity-clipped", "JSON in between", CHANGED, _set_value("Infinity"), "changed in place"),
-    _logic("sign-of-zero-lost", "an addition of nought", CHANGED, _set_value("-0"), "changed in place"),
-    _logic("float32", "a narrower column", CHANGED, nothing, "values rounded"),
-    _logic("one-decimal", "a number format", CHANGED, nothing, "values rounded"),
-    _logic("milliseconds", "a unit of Parquet", CHANGED, nothing, "timestamps rounded"),
+    _part_of_its_day("head"),
+    _part_of_its_day("tail"),
+    _logic("exported-twice", "a page read twice", (TWICE, *CHANGED)).told("duplicate rows"),
+    _logic("unsorted", "a sort left out", (ORDER,)).told("unsorted file"),
+    _logic("another-hash", "a hash of another library", (SHARD, SPOT)).told("counts differ", "wrong shard"),
+    _logic("quality-dropped", "a column forgotten", CHANGED, _set_quality).told("quality differs"),
+    _logic("nan-to-null", "a CSV reader's idea of NaN", CHANGED, _set_value("NaN")).told("changed in place"),
+    _logic("infinity-clipped", "JSON in between", CHANGED, _set_value("Infinity")).told("changed in place"),
+    _logic("sign-of-zero-lost", "an addition of nought", CHANGED, _set_value("-0")).told("changed in place"),
+    _logic("float32", "a narrower column", CHANGED).told("values rounded"),
+    _logic("one-decimal", "a number format", CHANGED).told("values rounded"),
+    _logic("milliseconds", "a unit of Parquet", CHANGED).told("timestamps rounded"),
     # what leaves its date goes where that is replaced in its turn
-    _logic(
-        "hours-shifted",
-        "local time taken for UTC",
-        (*LOST, SPOT),
-        nothing,
-        "counts differ",
-        "rows missing",
-        "timestamps shifted",
+    _logic("hours-shifted", "local time taken for UTC", (*LOST, SPOT)).told(
+        "counts differ", "rows missing", "timestamps shifted"
     ),
-    _logic("sensor-id-trimmed", "a clean-up of texts", LOST, _padded_id, "sensor id altered"),
-    _passing("upserts-skipped", "ON CONFLICT DO NOTHING", CHANGED, _upsert, "stale value"),
-    _passing("compaction-keeps-the-oldest", "a comparison the wrong way round", CHANGED, _upsert, "stale value"),
-    _passing("compaction-forgets-a-file", "a loop that ends too early", LOST, _late_rows, "rows missing"),
-    _passing("retention-too-early", "days counted wrongly", (DATES, *LOST), _late_rows, "partition missing"),
-    _passing("state-before-files", "a crash between state and files", LOST, _late_rows, "rows missing"),
+    _logic("sensor-id-trimmed", "a clean-up of texts", LOST, _padded_id).told("sensor id altered"),
+    _passing("upserts-skipped", "ON CONFLICT DO NOTHING", CHANGED, _upsert).told("stale value"),
+    _passing("compaction-keeps-the-oldest", "a comparison the wrong way round", CHANGED, _upsert).told(
+        "stale value"
+    ),
+    _passing("compaction-forgets-a-file", "a loop that ends too early", LOST, _late_rows).told("rows missing"),
+    _passing("retention-too-early", "days counted wrongly", (DATES, *LOST), _late_rows).told("partition missing"),
+    _passing("state-before-files", "a crash between state and files", LOST, _late_rows).told("rows missing"),
     _logic(
         "completed-without-work",
         "a job that reports and does nothing",
         tuple(PROMISED.format(of) for of in ("touched-dates", "rows", "progress")),
     ),
     _logic("progress-stuck", "a job that does not tell how far it is", (PROMISED.format("progress"),)),
-    _passing("result-of-another-job", "a cache by the wrong key", ("valid_token_runs_a_job",), nothing),
-    _logic("replacing-adds", "replace_existing taken for a hint", LOST, _deleted, "deleted in Postgres"),
+    _passing("result-of-another-job", "a cache by the wrong key", ("valid_token_runs_a_job",)),
+    _logic("replacing-adds", "replace_existing taken for a hint", LOST, _DELETED).told("deleted in Postgres"),
     _logic("watermark-retreats", "a watermark set from the wrong clock", (PROMISED.format("watermark"),)),
     _logic(
         "stands-still",
         "a dead thread",
         ("watermark_is_recent",),
-        says={"watermark_is_recent": "and was older than 1 s all of 2 s"},
         arguments=(*LOOK_ONLY, "--watermark-max-age=1", "--settle-timeout=2"),
-    ),
+    ).told(says="and was older than 1 s all of 2 s"),
     _passing(
-        "pass-fails",
-        "a lost connection",
-        (HEALTHY.format("last-run-status"), HEALTHY.format("last-run-error")),
-        nothing,
+        "pass-fails", "a lost connection", (HEALTHY.format("last-run-status"), HEALTHY.format("last-run-error"))
     ),
     _logic(
         "manifest-forgotten", "one of two files written", ("direct_inspection_agrees_with_the_api[watermark]",)
@@ -258,12 +243,11 @@ FAULTS = (
         _at_the_windows_end,
         arguments=PINNED,
     ),
-    _passing("counts-without-dedup", "rows counted, not keys", (SPOT,), _upsert_today, "counts differ"),
+    _passing("counts-without-dedup", "rows counted, not keys", (SPOT,), _upsert_today).told("counts differ"),
     _passing(
         "counts-postgres-twice",
         "a parity job that compares a side with itself",
         (SPOT_AND_OURS, *LOST),
-        _lost_today,
-        "shard missing",
-    ),
+        _LOST_TODAY,
+    ).told("shard missing"),
 )

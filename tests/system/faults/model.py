@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tests.support.controller import Controller
@@ -74,6 +74,10 @@ class Fault:
     mutant: str | None = None
     front: Front = itself
 
+    def told(self, *diagnosis: str, says: str = "", by: str = "") -> "Fault":
+        """Return it with the findings that tell of it, and words of a check, by default the first red one."""
+        return replace(self, diagnosis=diagnosis, says={by or self.red[0]: says} if says else {})
+
 
 @dataclass(frozen=True)
 class Benign:
@@ -92,3 +96,7 @@ class Benign:
     environment: Mapping[str, str] = field(default_factory=dict)
     during: Front = itself
     explained: tuple[str, ...] = ()
+
+    def by(self, plant: Plant) -> "Benign":
+        """Return it with what is done before the run."""
+        return replace(self, plant=plant)

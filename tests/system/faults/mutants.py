@@ -41,6 +41,11 @@ def _put(place: object, name: str, value: object) -> None:
     setattr(place, name, value)
 
 
+def _with(place: object, name: str, value: object) -> Mutation:
+    """Put something else in a place."""
+    return lambda: setattr(place, name, value)
+
+
 def _in_sql(name: str, old: str, new: str) -> Mutation:
     def mutate() -> None:
         statement = getattr(export, name)
@@ -69,16 +74,8 @@ def _of_column(name: str, change: Callable[[pa.ChunkedArray], Any]) -> Mutation:
     return _of_the_rows(changed)
 
 
-def _nan_to_null(values: pa.Array) -> pa.Array:
-    return pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
-
-
-def _finite(values: pa.Array) -> pa.Array:
-    return pa.array(np.nan_to_num(values.to_numpy(zero_copy_only=False), nan=np.nan), pa.float64())
-
-
-def _shifted(ts: pa.Array) -> pa.Array:
-    return pc.add(ts, pa.scalar(timedelta(hours=1), pa.duration("us")))
+def _later(ts: pa.Array, by: timedelta) -> pa.Array:
+    return pc.add(ts, pa.scalar(by, pa.duration("us")))
 
 
 def _lag_ignored() -> None:
@@ -108,65 +105,35 @@ def _late_window_too_short() -> None:
     _put(replication.LakeService, "due_after", due_after)
 
 
-def _day_in_local_time() -> None:
+def _plus(table: pa.Table, offset: timedelta) -> pa.Table:
+    place = table.schema.get_field_index("ts")
+    return table.set_column(place, table.schema.field("ts"), _later(table["ts"], offset))
+
+
+def _split_otherwise(change: Row, before: Row = lambda table: table) -> Mutation:
+    """Change every shard's part of a day's table, and the table `before` it is split."""
     split = segments.split_by_shard
 
-    def by_local_day(table: pa.Table, shards: int) -> Iterator[tuple[Any, int, pa.Table]]:
-        place = table.schema.get_field_index("ts")
-        offset = pa.scalar(_OFFSET_OF_TOKYO, pa.duration("us"))
-        local = table.set_column(place, table.schema.field("ts"), pc.add(table["ts"], offset))
-        for day, shard, part in split(local, shards):
-            back = pc.subtract(part["ts"], offset)
-            yield day, shard, part.set_column(place, table.schema.field("ts"), back)
+    def otherwise(table: pa.Table, shards: int) -> Iterator[tuple[Any, int, pa.Table]]:
+        for day, shard, part in split(before(table), shards):
+            yield day, shard, change(part)
 
-    _put(segments, "split_by_shard", by_local_day)
+    return _with(segments, "split_by_shard", otherwise)
 
 
-def _day_head_lost() -> None:
+def _half_of_each_day(bound: str) -> Mutation:
+    """Replace each day by a half of it: its start, or its end, is its middle."""
     part_of = backfill._Plan.part_of
 
-    def late_part(self: Any, day: Any) -> Any:
+    def half(self: Any, day: Any) -> Any:
         part = part_of(self, day)
-        return replace(part, start=part.start + (part.end - part.start) / 2)
+        return replace(part, **{bound: part.start + (part.end - part.start) / 2})
 
-    _put(backfill._Plan, "part_of", late_part)
-    _put(backfill, "_rows_to_keep", lambda *_: iter(()))
+    def mutate() -> None:
+        _put(backfill._Plan, "part_of", half)
+        _put(backfill, "_rows_to_keep", lambda *_: iter(()))
 
-
-def _day_tail_lost() -> None:
-    part_of = backfill._Plan.part_of
-
-    def early_part(self: Any, day: Any) -> Any:
-        part = part_of(self, day)
-        return replace(part, end=part.start + (part.end - part.start) / 2)
-
-    _put(backfill._Plan, "part_of", early_part)
-    _put(backfill, "_rows_to_keep", lambda *_: iter(()))
-
-
-def _exported_twice() -> None:
-    split = segments.split_by_shard
-
-    def twice(table: pa.Table, shards: int) -> Iterator[tuple[Any, int, pa.Table]]:
-        for day, shard, part in split(table, shards):
-            rows = pa.array([row for row in range(part.num_rows) for _ in range(2)])
-            yield day, shard, part.take(rows)
-
-    _put(segments, "split_by_shard", twice)
-
-
-def _unsorted() -> None:
-    split = segments.split_by_shard
-
-    def backwards(table: pa.Table, shards: int) -> Iterator[tuple[Any, int, pa.Table]]:
-        for day, shard, part in split(table, shards):
-            yield day, shard, part.take(pa.array(range(part.num_rows - 1, -1, -1)))
-
-    _put(segments, "split_by_shard", backwards)
-
-
-def _another_hash() -> None:
-    _put(segments, "shard_of", lambda sensor_id, shards: sum(sensor_id.encode()) % shards)
+    return mutate
 
 
 def _upserts_skipped() -> None:
@@ -193,15 +160,19 @@ def _upserts_skipped() -> None:
     _put(replication, "export_increment", only_new)
 
 
-def _compaction_keeps_the_oldest() -> None:
-    newest = segments.newest_rows
-    _put(housekeeping, "COMPACTION_THRESHOLD_FILES", 1)
+def _compacted_otherwise(newest_rows: Callable[[Any], pa.Table]) -> Mutation:
+    """Compact every shard of a day that has two files, and let others than the newest rows stay."""
 
-    def oldest(tables: Any) -> pa.Table:
-        swapped = newest([_with_inserted(table, negated=True) for table in reversed(tables)])
-        return _with_inserted(swapped, negated=True)
+    def mutate() -> None:
+        _put(housekeeping, "COMPACTION_THRESHOLD_FILES", 1)
+        _put(housekeeping, "newest_rows", newest_rows)
 
-    _put(housekeeping, "newest_rows", oldest)
+    return mutate
+
+
+def _oldest_rows(tables: Any) -> pa.Table:
+    swapped = segments.newest_rows([_with_inserted(table, negated=True) for table in reversed(tables)])
+    return _with_inserted(swapped, negated=True)
 
 
 def _with_inserted(table: pa.Table, *, negated: bool) -> pa.Table:
@@ -209,12 +180,6 @@ def _with_inserted(table: pa.Table, *, negated: bool) -> pa.Table:
     micros = table["inserted_at"].cast(pa.int64())
     changed = pc.negate(micros) if negated else micros
     return table.set_column(place, table.schema.field("inserted_at"), changed.cast(pa.timestamp("us")))
-
-
-def _compaction_forgets_a_file() -> None:
-    newest = segments.newest_rows
-    _put(housekeeping, "COMPACTION_THRESHOLD_FILES", 1)
-    _put(housekeeping, "newest_rows", lambda tables: newest(tables[:-1]))
 
 
 def _retention_too_early() -> None:
@@ -229,11 +194,6 @@ def _retention_too_early() -> None:
     _put(replication, "retire", retire)
 
 
-def _state_before_files() -> None:
-    """Save the watermark, and then die before the files of the pass are written."""
-    _put(replication, "export_increment", lambda service, *_, **__: (0, service.states.load_manifest()))
-
-
 def _completed_without_work() -> None:
     def done(service: Any, days: int, _control: Any, *, replace_existing: bool) -> Any:
         del replace_existing
@@ -242,10 +202,6 @@ def _completed_without_work() -> None:
         return backfill.BackfillOutcome(plan.target, plan.window, [], 0)
 
     _put(handlers, "backfill", done)
-
-
-def _progress_stuck() -> None:
-    _put(jobs.JobStore, "set_progress", lambda *_: None)
 
 
 def _result_of_another_job() -> None:
@@ -257,10 +213,6 @@ def _result_of_another_job() -> None:
         return row["result"] if row else {}
 
     _put(jobs.JobStore, "result", result)
-
-
-def _replacing_adds() -> None:
-    _put(backfill, "_replace_day", backfill._add_day)
 
 
 def _watermark_retreats() -> None:
@@ -278,10 +230,6 @@ def _watermark_retreats() -> None:
     _put(controller, "run_forever", lambda *_: None)
 
 
-def _stands_still() -> None:
-    _put(controller, "run_forever", lambda *_: None)
-
-
 def _pass_fails() -> None:
     def failing(*_: Any, **__: Any) -> NoReturn:
         raise psycopg.OperationalError("the connection was closed")
@@ -289,23 +237,19 @@ def _pass_fails() -> None:
     _put(replication, "export_increment", failing)
 
 
-def _manifest_forgotten() -> None:
-    save = StateFiles.save_manifest
-
-    def without_watermark(self: Any, manifest: Any) -> None:
-        save(self, replace(manifest, computed_through_ts=self.load_manifest().computed_through_ts))
-
-    _put(StateFiles, "save_manifest", without_watermark)
+def _saved_otherwise(name: str, change: Callable[[StateFiles, Any], object]) -> Mutation:
+    """Change what is saved in a state file."""
+    save = getattr(StateFiles, name)
+    return _with(StateFiles, name, lambda self, state: save(self, change(self, state)))
 
 
-def _backfill_range_forgotten() -> None:
-    save = StateFiles.save_replication
+def _without_watermark(states: StateFiles, manifest: Any) -> object:
+    return replace(manifest, computed_through_ts=states.load_manifest().computed_through_ts)
 
-    def shifted(self: Any, state: Any) -> None:
-        begin = state.backfill_from_ts
-        save(self, replace(state, backfill_from_ts=begin and begin - timedelta(hours=1)))
 
-    _put(StateFiles, "save_replication", shifted)
+def _an_hour_earlier(_states: StateFiles, state: Any) -> object:
+    begin = state.backfill_from_ts
+    return replace(state, backfill_from_ts=begin and begin - timedelta(hours=1))
 
 
 def _end_off_by_a_microsecond() -> None:
@@ -358,35 +302,46 @@ MUTANTS: Mapping[str, Mutation] = {
     ),
     "late-window-too-short": _late_window_too_short,
     "old-rows-ignored": _in_sql("_COPY_DAY", "(inserted_at IS NULL OR inserted_at", "(inserted_at"),
-    "day-in-local-time": _day_in_local_time,
-    "day-head-lost": _day_head_lost,
-    "day-tail-lost": _day_tail_lost,
-    "exported-twice": _exported_twice,
-    "unsorted": _unsorted,
-    "another-hash": _another_hash,
+    "day-in-local-time": _split_otherwise(
+        lambda part: _plus(part, -_OFFSET_OF_TOKYO), before=lambda table: _plus(table, _OFFSET_OF_TOKYO)
+    ),
+    "day-head-lost": _half_of_each_day("start"),
+    "day-tail-lost": _half_of_each_day("end"),
+    "exported-twice": _split_otherwise(
+        lambda part: part.take(pa.array([row for row in range(part.num_rows) for _ in range(2)]))
+    ),
+    "unsorted": _split_otherwise(lambda part: part.take(pa.array(range(part.num_rows - 1, -1, -1)))),
+    "another-hash": _with(segments, "shard_of", lambda sensor, shards: sum(sensor.encode()) % shards),
     "quality-dropped": _of_column("quality", lambda column: pa.array(np.zeros(len(column), np.int32))),
-    "nan-to-null": _of_column("value", _nan_to_null),
-    "infinity-clipped": _of_column("value", _finite),
+    "nan-to-null": _of_column(
+        "value", lambda column: pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)
+    ),
+    "infinity-clipped": _of_column(
+        "value", lambda column: pa.array(np.nan_to_num(column.to_numpy(zero_copy_only=False), nan=np.nan))
+    ),
     "sign-of-zero-lost": _of_column("value", lambda column: pc.add(column, 0.0)),
     "float32": _of_column("value", lambda column: column.cast(pa.float32(), safe=False).cast(pa.float64())),
     "one-decimal": _of_column("value", lambda column: pc.round(column, 1)),
     "milliseconds": _of_column("ts", lambda column: pc.floor_temporal(column, unit="millisecond")),
-    "hours-shifted": _of_column("ts", _shifted),
+    "hours-shifted": _of_column("ts", lambda ts: _later(ts, timedelta(hours=1))),
     "sensor-id-trimmed": _of_column("sensor_id", pc.utf8_trim_whitespace),
     "upserts-skipped": _upserts_skipped,
-    "compaction-keeps-the-oldest": _compaction_keeps_the_oldest,
-    "compaction-forgets-a-file": _compaction_forgets_a_file,
+    "compaction-keeps-the-oldest": _compacted_otherwise(_oldest_rows),
+    "compaction-forgets-a-file": _compacted_otherwise(lambda tables: segments.newest_rows(tables[:-1])),
     "retention-too-early": _retention_too_early,
-    "state-before-files": _state_before_files,
+    # the watermark is saved, and it dies before the files of the pass are written
+    "state-before-files": _with(
+        replication, "export_increment", lambda service, *_, **__: (0, service.states.load_manifest())
+    ),
     "completed-without-work": _completed_without_work,
-    "progress-stuck": _progress_stuck,
+    "progress-stuck": _with(jobs.JobStore, "set_progress", lambda *_: None),
     "result-of-another-job": _result_of_another_job,
-    "replacing-adds": _replacing_adds,
+    "replacing-adds": _with(backfill, "_replace_day", backfill._add_day),
     "watermark-retreats": _watermark_retreats,
-    "stands-still": _stands_still,
+    "stands-still": _with(controller, "run_forever", lambda *_: None),
     "pass-fails": _pass_fails,
-    "manifest-forgotten": _manifest_forgotten,
-    "backfill-range-forgotten": _backfill_range_forgotten,
+    "manifest-forgotten": _saved_otherwise("save_manifest", _without_watermark),
+    "backfill-range-forgotten": _saved_otherwise("save_replication", _an_hour_earlier),
     "window-end-exclusive": _end_off_by_a_microsecond,
     "counts-without-dedup": _counts_without_dedup,
     "counts-postgres-twice": _counts_postgres_twice,

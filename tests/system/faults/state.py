@@ -1,16 +1,22 @@
 """Faults in the lake's two state files (contract section 4)."""
 
-import json
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.support.controller import Controller, dataset, days_ago
-from tests.support.damage import lake_file, move_watermark, rewrite, without_row
+from tests.support.damage import (
+    edit_state,
+    in_the_cold,
+    lake_file,
+    move_manifest,
+    move_watermark,
+    rewrite,
+    without_row,
+)
 from tests.system.faults.model import LOOK_ONLY, LOST, Fault, Place, Plant
 from tsse_validation.domain.contract import DATASET
-from tsse_validation.domain.instants import format_rfc3339
 
 FUTURE = "watermark_is_set_and_not_in_the_future"
 INSPECTED = "valid_token_runs_a_job"
@@ -20,6 +26,7 @@ AGREES = tuple(
     f"direct_inspection_agrees_with_the_api[{of}]" for of in ("paths", "watermark", "replication", "partitions")
 )
 AGO = 5
+STILL, CRASH = "stands-still", "a crash without a rename"
 
 
 def stopped(change: Plant) -> Plant:
@@ -35,14 +42,7 @@ def stopped(change: Plant) -> Plant:
 
 def edited(name: str, change: Callable[[Any], None]) -> Plant:
     """Change a state file's JSON."""
-
-    def plant(controller: Controller) -> None:
-        path = controller.paths.hot / "_state" / name
-        content = json.loads(path.read_text())
-        change(content)
-        path.write_text(json.dumps(content))
-
-    return stopped(plant)
+    return stopped(lambda controller: edit_state(controller, name, change))
 
 
 def _written(name: str, content: bytes) -> Plant:
@@ -58,11 +58,10 @@ def _of_the_day(**keys: object) -> Callable[[Any], None]:
 
 def _copy_to_cold(controller: Controller) -> None:
     """Put a day into both places, the cold copy with a row less."""
-    assert controller.paths.cold is not None
     day = dataset(controller.paths) / f"date={days_ago(AGO)}"
-    shutil.copytree(day, controller.paths.cold / day.relative_to(controller.paths.hot))
+    shutil.copytree(day, in_the_cold(controller, day))
     path = lake_file(controller, controller.sensor(), days_ago(AGO))
-    rewrite(controller.paths.cold / path.relative_to(controller.paths.hot), without_row(controller.sensor()))
+    rewrite(in_the_cold(controller, path), without_row(controller.sensor()))
 
 
 def _both_places(controller: Controller) -> None:
@@ -70,109 +69,61 @@ def _both_places(controller: Controller) -> None:
     edited("manifest.json", _of_the_day(location="cold"))(controller)
 
 
-def _forget_the_backfill(content: Any) -> None:
-    content["backfill_from_ts"] = content["backfill_to_ts"] = None
-
-
 def _removed(name: str) -> Plant:
     return lambda controller: (controller.paths.hot / "_state" / name).unlink()
 
 
-def _a_day_behind(controller: Controller) -> None:
-    move_watermark(controller, controller.now - timedelta(days=1))
+def _moved(by: timedelta, move: Callable[[Controller, datetime], None] = move_watermark) -> Plant:
+    """Let the watermark be so far from now."""
+    return lambda controller: move(controller, controller.now + by)
 
 
-def _manifest_behind(controller: Controller) -> None:
-    """Put the manifest back to a watermark of the day before, as an old copy of it has."""
-    path = controller.paths.hot / "_state" / "manifest.json"
-    manifest = json.loads(path.read_text())
-    manifest["datasets"][DATASET]["computed_through_ts"] = format_rfc3339(controller.now - timedelta(days=1))
-    path.write_text(json.dumps(manifest))
+_NO_INSTANT = edited("replication.json", lambda state: state.update(computed_through_ts="yesterday"))
 
 
+def _fault(name: str, models: str, plant: Plant, *red: str, **more: Any) -> Fault:
+    return Fault(name, Place.STATE, models, red, plant, **more)
+
+
+def _torn(name: str, models: str, file: str, content: bytes) -> Fault:
+    return _fault(name, models, _written(file, content), INSPECTED).told(says="cannot be read")
+
+
+def _missing(name: str, file: str) -> Fault:
+    plant, red = _removed(f"{file}.json"), (WHOLE.format(file), *AGREES)
+    return _fault(name, "a restore that left it out", plant, *red, mutant=STILL).told(says="The lake has no")
+
+
+_AN_HOUR_AHEAD = stopped(_moved(timedelta(hours=1)))
 FAULTS = (
-    Fault(
-        "the watermark lies in the future",
-        Place.STATE,
-        "a clock was set back",
-        (FUTURE,),
-        stopped(lambda controller: move_watermark(controller, controller.now + timedelta(hours=1))),
-        says={FUTURE: "in the future of the controller's clock"},
+    _fault("the watermark lies in the future", "a clock was set back", _AN_HOUR_AHEAD, FUTURE).told(
+        says="in the future of the controller's clock"
     ),
-    Fault(
-        "the replication state is torn",
-        Place.STATE,
-        "a crash without a rename",
-        (INSPECTED,),
-        _written("replication.json", b'{"schema_version": 1, "computed_through'),
-        says={INSPECTED: "cannot be read"},
-    ),
-    Fault(
-        "the manifest is torn",
-        Place.STATE,
-        "a crash without a rename",
-        (INSPECTED,),
-        _written("manifest.json", b'{"schema_version": 1, "datasets": {'),
-        says={INSPECTED: "cannot be read"},
-    ),
-    Fault(
-        "the manifest is an empty file",
-        Place.STATE,
-        "a disk ran full",
-        (INSPECTED,),
-        _written("manifest.json", b""),
-        says={INSPECTED: "cannot be read"},
-    ),
-    Fault(
-        "the watermark is no instant",
-        Place.STATE,
-        "another writer",
-        (INSPECTED,),
-        edited("replication.json", lambda state: state.update(computed_through_ts="yesterday")),
-        says={INSPECTED: "cannot be read"},
-    ),
-    Fault(
+    _torn("the replication state is torn", CRASH, "replication.json", b'{"schema_version": 1, "computed_through'),
+    _torn("the manifest is torn", CRASH, "manifest.json", b'{"schema_version": 1, "datasets": {'),
+    _torn("the manifest is an empty file", "a disk ran full", "manifest.json", b""),
+    _fault("the watermark is no instant", "another writer", _NO_INSTANT, INSPECTED).told(says="cannot be read"),
+    _fault(
         "a day is hot and cold, and the manifest points to the poorer copy",
-        Place.STATE,
         "a move to the NAS went on from an old copy",
-        LOST,
         _both_places,
-        ("hidden by the manifest",),
-    ),
-    Fault(
-        "the replication state is missing",
-        Place.STATE,
-        "a restore that left it out",
-        (WHOLE.format("replication"), *AGREES),
-        _removed("replication.json"),
-        says={WHOLE.format("replication"): "The lake has no"},
-        mutant="stands-still",
-    ),
-    Fault(
-        "the manifest is missing",
-        Place.STATE,
-        "a restore that left it out",
-        (WHOLE.format("manifest"), *AGREES),
-        _removed("manifest.json"),
-        says={WHOLE.format("manifest"): "The lake has no"},
-        mutant="stands-still",
-    ),
-    Fault(
+        *LOST,
+    ).told("hidden by the manifest"),
+    _missing("the replication state is missing", "replication"),
+    _missing("the manifest is missing", "manifest"),
+    _fault(
         "the watermark is a day behind, and stays there",
-        Place.STATE,
         "a restore of old files, and a dead thread",
-        ("watermark_is_recent",),
-        _a_day_behind,
-        says={"watermark_is_recent": "and was older than 420 s all of 2 s"},
+        _moved(timedelta(days=-1)),
+        "watermark_is_recent",
         arguments=(*LOOK_ONLY, "--settle-timeout=2"),
-        mutant="stands-still",
-    ),
-    Fault(
+        mutant=STILL,
+    ).told(says="and was older than 420 s all of 2 s"),
+    _fault(
         "the manifest's watermark is a day behind the state's",
-        Place.STATE,
         "a restore of one file of two",
-        ("direct_inspection_agrees_with_the_api[watermark]",),
-        _manifest_behind,
-        mutant="stands-still",
+        _moved(timedelta(days=-1), move_manifest),
+        AGREES[1],
+        mutant=STILL,
     ),
 )

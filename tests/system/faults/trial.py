@@ -146,12 +146,8 @@ class Lane:
 
     def _old_check(self, url: str, start: datetime, end: datetime) -> OldCheck:
         """Let the controller count five sensors over a window, as the runbook's step 4 does by its helper."""
-        params = {
-            "start": format_rfc3339(start),
-            "end": format_rfc3339(end),
-            "sensor_ids": [],
-            "sample": OLD_SAMPLE,
-        }
+        window = {"start": format_rfc3339(start), "end": format_rfc3339(end)}
+        params = {**window, "sensor_ids": [], "sample": OLD_SAMPLE}
         token = self.controller.running.stack.token.get_secret_value()
         headers = {"Authorization": f"Bearer {token}"}
         jobs = "/api/analysis/jobs"

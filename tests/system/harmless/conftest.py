@@ -43,8 +43,7 @@ class Installed:
     @property
     def log(self) -> Path:
         """The log of its PostgreSQL."""
-        assert self.controller.running.postgres is not None
-        return self.controller.running.postgres.log_path
+        return self.controller.postgres.log_path
 
     def log_size(self) -> int:
         """Return how long the log is now: where what comes next begins."""

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tests.system.harmless.proxy import Sent
+from tests.support.proxy import Exchanged
 from tests.system.harmless.server_log import Line
 
 MOST_POSTS = 45
@@ -44,28 +44,28 @@ _WORDS_THAT_CHANGE = re.compile(
 )
 
 
-def foreign_calls(sent: Iterable[Sent]) -> list[str]:
+def foreign_calls(sent: Iterable[Exchanged]) -> list[str]:
     """Return the calls that are not the runbook's, or that cancel a job of somebody else."""
     foreign: list[str] = []
     own: set[str | None] = set()
     for call in sent:
         if not _is_the_runbooks(call, own):
             foreign.append(str(call))
-        if call.method == "POST" and call.target == _JOBS and call.status == 200:
+        if call.method == "POST" and call.path == _JOBS and call.status == 200:
             own.add(call.job_id)
     return foreign
 
 
-def _is_the_runbooks(call: Sent, own: set[str | None]) -> bool:
+def _is_the_runbooks(call: Exchanged, own: set[str | None]) -> bool:
     if call.method == "GET":
-        return not call.body and any(re.fullmatch(target, call.target) for target in _GETS)
+        return not call.sent and any(re.fullmatch(target, call.path) for target in _GETS)
     if call.method != "POST":
         return False
-    if cancel := re.fullmatch(rf"{_JOBS}/({_ID})/cancel", call.target):
-        return not call.body and cancel[1] in own
+    if cancel := re.fullmatch(rf"{_JOBS}/({_ID})/cancel", call.path):
+        return not call.sent and cancel[1] in own
     job = call.job
     return (
-        call.target == _JOBS
+        call.path == _JOBS
         and isinstance(job, dict)
         and job.keys() == {"job_type", "params", "job_key", "dedupe"}
         and job["params"].keys() == _PARAMS.get(job["job_type"])
@@ -73,7 +73,7 @@ def _is_the_runbooks(call: Sent, own: set[str | None]) -> bool:
     )
 
 
-def posts(sent: Iterable[Sent]) -> int:
+def posts(sent: Iterable[Exchanged]) -> int:
     """Return how much of the controller's budget was drawn."""
     return sum(call.method in {"POST", "PUT", "DELETE"} for call in sent)
 

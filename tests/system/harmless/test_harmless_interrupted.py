@@ -1,17 +1,12 @@
 """A backfill that is interrupted for real is left running and named, or canceled, and has no second beside it."""
 
 import signal
-import time
 from collections.abc import Iterator
 
 import pytest
-from pydantic import SecretStr
 
 from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, Run, Runbook, StartedRun
 from tests.system.harmless.conftest import Installed
-from tsse_validation.clients.budget import PostBudget
-from tsse_validation.clients.core import CoreClient
-from tsse_validation.clients.http import HttpClient
 from tsse_validation.domain.contract import BACKFILL_JOB, Job
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.records import CheckStatus
@@ -45,15 +40,8 @@ def _quiet(installed: Installed) -> Iterator[None]:
 
 def started_by_somebody(installed: Installed, days: int = 365) -> Job:
     """Start a backfill as another operator would, from another machine."""
-    http = HttpClient(installed.controller.url, service="core-server", connect_timeout=5, request_timeout=30)
-    token = SecretStr(installed.controller.running.stack.token.get_secret_value())
-    try:
-        params: dict[str, object] = {"days": days, "replace_existing": True}
-        return CoreClient(http, token, PostBudget(time.monotonic)).create_job(
-            BACKFILL_JOB, params, purpose="somebody's"
-        )
-    finally:
-        http.close()
+    with installed.controller.core() as core:
+        return core.create_job(BACKFILL_JOB, {"days": days, "replace_existing": True}, purpose="somebody's")
 
 
 def interrupted(runbook: Runbook, installed: Installed, *more: str) -> Run:
@@ -68,7 +56,7 @@ def interrupted(runbook: Runbook, installed: Installed, *more: str) -> Run:
 
 def in_mid_backfill(runbook: Runbook, installed: Installed, *more: str) -> StartedRun:
     started = runbook.start(*installed.controller.by_api(), *SLOW, *more)
-    started.wait_for("\nbackfill: ")
+    started.wait_for_its_backfill()
     return started
 
 
@@ -113,8 +101,7 @@ def test_a_backfill_is_canceled_when_that_was_asked_for(runbook: Runbook, instal
     assert f"The backfill job {job_id} was canceled: the run was stopped with --cancel-on-interrupt." in said(run)
     (seen,) = run.result.backfills
     assert (seen.job_id, seen.status) == (job_id, "canceled")
-    assert run.result.posts is not None
-    assert run.result.posts.by_purpose["cancel"] == 1
+    assert run.posts.by_purpose["cancel"] == 1
     assert list(runbook.cache.rglob("*.json")) == []
 
 
@@ -135,8 +122,7 @@ def test_while_somebody_elses_backfill_is_active_none_is_started_and_it_is_not_c
     assert f"the {BACKFILL_JOB} job {theirs.id}, " in check.message
     assert "others may have started" not in said(run)
     assert list(backfills(installed)) == [theirs.id]
-    assert run.result.posts is not None
-    assert not {"backfill", "cancel"} & run.result.posts.by_purpose.keys()
+    assert not {"backfill", "cancel"} & run.posts.by_purpose.keys()
 
 
 def test_without_postgres_it_is_said_that_others_jobs_were_not_seen(

@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.support.command import EXIT_USAGE, Runbook
+from tests.support.proxy import recording_proxy
 from tests.system.harmless.conftest import Installed
 from tests.system.harmless.promised import changes, tree
-from tests.system.harmless.proxy import recording_proxy
 from tsse_validation.cli.app import app
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.settings.loading import load_settings

@@ -6,6 +6,7 @@ import pytest
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, QUICK, Run, Runbook, meddling
 from tests.support.controller import days_ago
 from tests.support.damage import lake_file
+from tests.support.proxy import recording_proxy
 from tests.system.harmless.conftest import READER, Installed
 from tests.system.harmless.promised import (
     MOST_POSTS,
@@ -17,23 +18,13 @@ from tests.system.harmless.promised import (
     tree,
     unlimited_sessions,
 )
-from tests.system.harmless.proxy import recording_proxy
 from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 
-def arguments(installed: Installed, url: str, qdrant: str) -> list[str]:
-    controller = installed.controller
-    return [
-        *("-m", "tier_a"),
-        f"--base-url={url}",
-        f"--qdrant-url={qdrant}",
-        f"--auth-token-file={controller.running.stack.token_file}",
-        f"--view-token-file={controller.view_token_file}",
-        f"--hot-path={controller.paths.hot}",
-        f"--cold-path={controller.paths.cold}",
-    ]
+def arguments(installed: Installed, url: str) -> list[str]:
+    return ["-m", "tier_a", *installed.controller.directly(), f"--base-url={url}"]
 
 
 def kinds(run: Run) -> set[str]:
@@ -44,9 +35,9 @@ def test_a_whole_run_sends_and_asks_nothing_that_is_not_promised(runbook: Runboo
     controller, since = installed.controller, installed.log_size()
     with (
         recording_proxy(controller.url) as core,
-        recording_proxy(controller.running.stack.qdrant_url or "") as qdrant,
+        recording_proxy(controller.qdrant_url) as qdrant,
     ):
-        run = runbook(*arguments(installed, core.url, qdrant.url), env=installed.environment)
+        run = runbook(*arguments(installed, core.url), f"--qdrant-url={qdrant.url}", env=installed.environment)
         # what a run reads that is not whole is not proven here
         assert (run.code, run.verdict.outcome) == (EXIT_GO, Outcome.GO), run
         assert kinds(run) == set(CHECKS)
@@ -57,12 +48,11 @@ def test_a_whole_run_sends_and_asks_nothing_that_is_not_promised(runbook: Runboo
             "lake_backfill_v1",
             "lake_parity_check_v1",
         }
-        backfills = [call.job["params"] for call in core.sent if b"backfill" in call.body]
+        backfills = [call.job["params"] for call in core.sent if b"backfill" in call.sent]
         assert backfills == [{"days": 90, "replace_existing": True}]
-        assert run.result.posts is not None
-        assert posts(core.sent) == run.result.posts.spent
+        assert posts(core.sent) == run.posts.spent
         assert posts(core.sent) <= MOST_POSTS
-        assert {(call.method, call.target) for call in qdrant.sent} == {("GET", "/healthz"), ("GET", "/")}
+        assert {(call.method, call.path) for call in qdrant.sent} == {("GET", "/healthz"), ("GET", "/")}
 
     lines = installed.ours(since)
     assert {line.application for line in lines if line.statement} == {"tsse-validation"}
@@ -84,13 +74,13 @@ def test_a_run_that_finds_a_fault_and_heals_it_keeps_to_the_same_promises(
     lake_file(controller, controller.sensor(), days_ago(3)).unlink()
     since = installed.log_size()
     with recording_proxy(controller.url) as core:
-        given = arguments(installed, core.url, str(controller.running.stack.qdrant_url))
+        given = arguments(installed, core.url)
         more = ("--skip-backfill", "--heal-check", "--backfill-days=10", "--level=rows")
         run = runbook(*given, *QUICK, *more, env=installed.environment)
         assert run.verdict.outcome is Outcome.NO_GO, run
         assert "healed by a backfill" in run.findings(flagged=False)
         assert foreign_calls(core.sent) == []
-        backfills = [call.job["params"] for call in core.sent if b"backfill" in call.body]
+        backfills = [call.job["params"] for call in core.sent if b"backfill" in call.sent]
         assert backfills == [{"days": 10, "replace_existing": True}]
         assert posts(core.sent) <= MOST_POSTS
     lines = installed.ours(since)
@@ -106,11 +96,10 @@ def test_the_lake_is_the_same_byte_for_byte_after_a_run_without_a_backfill(
 ) -> None:
     controller = installed.controller
     controller.backfill(90)
-    assert controller.paths.cold is not None
-    roots = (controller.paths.hot, controller.paths.cold)
+    roots = (controller.paths.hot, controller.cold)
     before = tree(*roots)
     contents = {path: path.read_bytes() for path in before if path.is_file()}
-    given = arguments(installed, controller.url, str(controller.running.stack.qdrant_url))
+    given = arguments(installed, controller.url)
     run = runbook(*given, *QUICK, "--skip-backfill", env=installed.environment)
     assert run.verdict.outcome is Outcome.INCOMPLETE, run
     assert not run.red
@@ -145,7 +134,7 @@ def test_the_record_shows_what_is_not_promised(runbook: Runbook, installed: Inst
     controller, since = installed.controller, installed.log_size()
     before = tree(controller.paths.hot)
     with recording_proxy(controller.url) as core:
-        given = arguments(installed, core.url, str(controller.running.stack.qdrant_url))
+        given = arguments(installed, core.url)
         planted = {
             "MEDDLED": core.url,
             "MEDDLED_TOKEN": str(controller.running.stack.token_file),
@@ -170,7 +159,7 @@ def test_without_a_right_to_see_jobs_the_run_says_so_and_goes_on(runbook: Runboo
     rights = "SELECT (id, job_type, status, created_at) ON analysis_jobs"
     controller.sql(f"REVOKE {rights} FROM {READER}")
     try:
-        given = arguments(installed, controller.url, str(controller.running.stack.qdrant_url))
+        given = arguments(installed, controller.url)
         names = ("1_health", "2_token", "3_inspect", "4_backfill", "5_watermark")
         steps = [f"tests_validation/test_{name}.py" for name in names]
         old_at_once = ("--watermark-max-age=1", "--settle-timeout=2")

@@ -42,27 +42,24 @@ def test_a_session_can_not_write_whatever_it_is_told(statement: str, client: Pos
         snapshot._connection.execute(statement.encode())
 
 
+LIMITS = {
+    "application_name": "tsse-validation",
+    "default_transaction_read_only": "on",
+    "transaction_read_only": "on",
+    "transaction_isolation": "repeatable read",
+    "statement_timeout": "1500ms",
+    "lock_timeout": "250ms",
+    "idle_in_transaction_session_timeout": "30min",
+    "work_mem": "16MB",
+    "max_parallel_workers_per_gather": "0",
+}
+
+
 def test_a_session_carries_its_name_and_its_limits(client: PostgresClient) -> None:
-    names = (
-        *("application_name", "default_transaction_read_only", "transaction_read_only", "transaction_isolation"),
-        *("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "work_mem"),
-        "max_parallel_workers_per_gather",
-    )
+    ask = "SELECT current_setting(%s)"
     with client.snapshot() as snapshot:
-        shown = {
-            name: snapshot._connection.execute("SELECT current_setting(%s)", (name,)).fetchone() for name in names
-        }
-    assert {name: value[0] for name, value in shown.items() if value} == {
-        "application_name": "tsse-validation",
-        "default_transaction_read_only": "on",
-        "transaction_read_only": "on",
-        "transaction_isolation": "repeatable read",
-        "statement_timeout": "1500ms",
-        "lock_timeout": "250ms",
-        "idle_in_transaction_session_timeout": "30min",
-        "work_mem": "16MB",
-        "max_parallel_workers_per_gather": "0",
-    }
+        shown = {name: snapshot._connection.execute(ask, (name,)).fetchone() for name in LIMITS}
+    assert {name: value[0] for name, value in shown.items() if value} == LIMITS
 
 
 def test_the_limits_cannot_be_lifted_by_the_dsn(installed: Installed) -> None:

@@ -66,16 +66,9 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     venv.create(root, with_pip=False, symlinks=True)
     (packages,) = root.glob("lib/python*/site-packages")
     (packages / "these-tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    install = [
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--no-index",
-        "--ignore-installed",
-    ]
-    command = [sys.executable, "-m", "pip", "--python", str(root / "bin" / "python"), *install, str(wheel)]
-    subprocess.run(command, check=True, capture_output=True)
+    how = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index", "--ignore-installed"]
+    pip = [sys.executable, "-m", "pip", "--python", str(root / "bin" / "python")]
+    subprocess.run([*pip, "install", *how, str(wheel)], check=True, capture_output=True)
     # every user must be able to pass through to a stack, as root's PostgreSQL runs as another one
     with tempfile.TemporaryDirectory(prefix="tsse-wheel-") as name:
         temporary = Path(name).resolve()

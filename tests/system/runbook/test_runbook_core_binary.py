@@ -31,8 +31,7 @@ def test_a_core_binary_goes_through_the_whole_runbook_and_its_log_is_beside_the_
     binary = controller_binary(tmp_path, "print('the binary itself', *sys.argv[1:], flush=True)")
     run = runbook(*SMALL, f"--core-binary={binary}")
     assert (run.code, run.verdict.outcome) == (EXIT_GO, Outcome.GO), run
-    assert run.result.stack is not None
-    component = run.result.stack.components[0]
+    component = run.stack.components[0]
     assert component.description == "core-server binary core-server-rs"
     assert component.version.startswith("sha256:")
     logs = run.directory / "logs"

@@ -8,9 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Directly, Run, Runbook, is_a_sentence
-from tests.support.controller import Controller, dataset, days_ago
-from tests.support.damage import at_row, lake_file, next_double, rewrite
-from tsse_validation.lake.shards import shard_of
+from tests.support.controller import Controller, days_ago
+from tests.support.damage import at_row, lake_file, lose_all, next_double, rewrite
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
@@ -37,8 +36,7 @@ def test_the_differing_row_is_shown_to_the_last_bit(directly: Directly, controll
 
 def test_rows_lost_today_are_seen_by_the_job_and_by_us(directly: Directly, controller: Controller) -> None:
     sensor = controller.sensor()
-    for path in dataset(controller.paths).glob(f"date=*/shard={shard_of(sensor, controller.paths.shards)}/*"):
-        path.unlink()
+    lose_all(controller, sensor)
     run = directly(*LOOK_ONLY, "--max-windows=35")
     assert (run.code, run.verdict.outcome) == (EXIT_NO_GO, Outcome.NO_GO), run
     assert any(check_id.startswith(WINDOWS) for check_id in run.red)
@@ -54,41 +52,38 @@ def test_rows_lost_today_are_seen_by_the_job_and_by_us(directly: Directly, contr
 
 def test_by_the_api_alone_lost_rows_are_no_go_on_the_jobs_word(runbook: Runbook, controller: Controller) -> None:
     sensor = controller.sensor()
-    for path in dataset(controller.paths).glob(f"date=*/shard={shard_of(sensor, controller.paths.shards)}/*"):
-        path.unlink()
+    lose_all(controller, sensor)
     run = runbook(*controller.by_api(), *LOOK_ONLY)
     assert (run.code, run.verdict.outcome) == (EXIT_NO_GO, Outcome.NO_GO), run
     assert run.red.keys() == {"parity_job_finds_no_mismatch"}
     assert run.findings(flagged=True)["counts differ"].sensors == (sensor,)
 
 
-def _revoke(controller: Controller) -> None:
-    controller.sql("UPDATE api_tokens SET revoked_at = now() WHERE name = 'tsse-validation'")
+def _with_token(assignment: str) -> Callable[[Controller], object]:
+    return lambda controller: controller.sql(f"UPDATE api_tokens SET {assignment} WHERE name = 'tsse-validation'")
 
 
-def _take_the_right_to_run(controller: Controller) -> None:
-    controller.sql("UPDATE api_tokens SET capabilities = '[\"analysis.view\"]' WHERE name = 'tsse-validation'")
-
-
-def _stop_postgres(controller: Controller) -> None:
-    assert controller.running.postgres is not None
-    controller.running.postgres.stop()
-
-
-def _kill_qdrant(controller: Controller) -> None:
-    assert controller.running.qdrant is not None
-    controller.running.qdrant.kill()
-
-
-OUTAGES: dict[str, tuple[Callable[[Controller], None], int, dict[str, str]]] = {
+OUTAGES: dict[str, tuple[Callable[[Controller], object], int, dict[str, str]]] = {
     "the token is revoked": (
-        _revoke,
+        _with_token("revoked_at = now()"),
         2,
         {"valid_token_is_accepted": "refuses the token", "valid_token_runs_a_job": "unknown, revoked or expired"},
     ),
-    "the token may not run jobs": (_take_the_right_to_run, 2, {"valid_token_runs_a_job": "it lacks analysis.run"}),
-    "Postgres is stopped": (_stop_postgres, 1, {"postgres_answers_a_query": "cannot be reached"}),
-    "Qdrant is dead": (_kill_qdrant, 1, {"qdrant_answers_healthz": "refuses the connection"}),
+    "the token may not run jobs": (
+        _with_token("capabilities = '[\"analysis.view\"]'"),
+        2,
+        {"valid_token_runs_a_job": "it lacks analysis.run"},
+    ),
+    "Postgres is stopped": (
+        lambda controller: controller.postgres.stop(),
+        1,
+        {"postgres_answers_a_query": "cannot be reached"},
+    ),
+    "Qdrant is dead": (
+        lambda controller: controller.qdrant.kill(),
+        1,
+        {"qdrant_answers_healthz": "refuses the connection"},
+    ),
 }
 
 
@@ -119,7 +114,7 @@ def test_a_controller_killed_in_mid_backfill_is_named_with_its_job(
     runbook: Runbook, controller: Controller
 ) -> None:
     started = runbook.start(*controller.directly(), *QUICK, "--backfill-days=365", env=controller.environment)
-    started.wait_for("\nbackfill: ")
+    started.wait_for_its_backfill()
     controller.running.controller.kill()
     ((job_id, status),) = controller.sql(
         "SELECT id::text, status FROM analysis_jobs WHERE job_type = 'lake_backfill_v1'"

@@ -103,8 +103,7 @@ def test_a_tier_a_run_that_sees_everything_is_go_on_the_suites_own_reading(whole
     assert {check.key for check in whole.result.checks if check.status is CheckStatus.PASSED} == set(CHECKS)
     assert whole.verdict.not_checked == ()
     assert whole.verdict.basis.startswith("our own reading of Postgres and of the lake's files")
-    assert whole.result.stack is not None
-    assert not whole.result.stack.owned
+    assert not whole.stack.owned
     assert "the installed controller at" in " ".join(whole.output.split())
 
 

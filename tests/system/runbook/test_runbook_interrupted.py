@@ -12,7 +12,6 @@ from tests.support.command import (
     LOGS,
     PATIENCE_SECONDS,
     Runbook,
-    StartedRun,
     alive,
     service_processes,
 )
@@ -25,18 +24,12 @@ from tsse_validation.verdict import Outcome, decide
 SLOW_BACKFILL = ("--farm-rows=20000", "--farm-sensors=6", "--backfill-days=365", "--poll-interval=0.1")
 
 
-def start_and_wait_for_the_backfill(runbook: Runbook) -> StartedRun:
-    """Start an embedded run, and return once its backfill has been seen to move."""
-    started = runbook.start(*SLOW_BACKFILL)
-    started.wait_for("\nbackfill: ")
-    return started
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_stopped_in_mid_backfill_is_incomplete_and_leaves_nothing(
     number: signal.Signals, runbook: Runbook
 ) -> None:
-    started = start_and_wait_for_the_backfill(runbook)
+    started = runbook.start(*SLOW_BACKFILL)
+    started.wait_for_its_backfill()
     (stack,) = runbook.stacks()
     services = service_processes(stack)
     started.secrets.append((stack / "token.txt").read_text().strip())
@@ -64,7 +57,8 @@ def test_a_run_stopped_in_mid_backfill_is_incomplete_and_leaves_nothing(
 def test_a_run_that_is_killed_leaves_a_log_that_decides_and_a_stack_that_the_next_run_sweeps(
     runbook: Runbook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started = start_and_wait_for_the_backfill(runbook)
+    started = runbook.start(*SLOW_BACKFILL)
+    started.wait_for_its_backfill()
     (stack,) = runbook.stacks()
     services = service_processes(stack)
     started.process.kill()

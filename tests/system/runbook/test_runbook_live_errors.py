@@ -1,6 +1,6 @@
 """A controller that cannot be reached, or is none, is told of in one sentence; wrong settings contact nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from fixtures.processes import free_port
 from tests.support.command import EXIT_INCOMPLETE, EXIT_USAGE, QUICK, Run, Runbook, is_a_sentence
 from tests.support.controller import Controller
-from tests.support.servers import BROKEN, HTML, RunningServer, serve
+from tests.support.servers import BROKEN, HTML, serve
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
@@ -26,10 +26,17 @@ def token_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def listener() -> Iterator[RunningServer]:
-    """Run a server that counts who speaks to it."""
+def refused(runbook: Runbook, token_file: Path) -> Iterator[Callable[..., Run]]:
+    """Give a run wrong settings, which it refuses without speaking to the server there."""
     with serve(HTML) as server:
-        yield server
+
+        def run(*arguments: str) -> Run:
+            run = runbook(f"--base-url={server.url}", f"--auth-token-file={token_file}", *arguments)
+            assert run.code == EXIT_USAGE, run
+            return run
+
+        yield run
+        assert server.connections == 0
 
 
 def said_in_one_sentence(run: Run, check_id: str, words: str) -> None:
@@ -90,10 +97,9 @@ def test_a_wrong_token_is_told_in_a_sentence(runbook: Runbook, controller: Contr
 
 
 def test_a_token_file_may_be_given_as_a_word_of_its_own(runbook: Runbook, controller: Controller) -> None:
-    assert controller.running.stack.token_file is not None
     run = runbook(
         *("--base-url", controller.url, "--auth-token-file", str(controller.running.stack.token_file)),
-        *("--qdrant-url", str(controller.running.stack.qdrant_url), "--hot-path", str(controller.paths.hot)),
+        *("--qdrant-url", controller.qdrant_url, "--hot-path", str(controller.paths.hot)),
         *("-k", "healthz"),
     )
     assert run.code == EXIT_INCOMPLETE, run
@@ -117,41 +123,27 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_setting_is_refused_in_a_line_before_anything_is_contacted(
-    name: str, runbook: Runbook, listener: RunningServer, token_file: Path
+    name: str, refused: Callable[..., Run]
 ) -> None:
     arguments, words = WRONG[name]
-    run = runbook(f"--base-url={listener.url}", f"--auth-token-file={token_file}", *arguments)
-    assert run.code == EXIT_USAGE, run
+    run = refused(*arguments)
     errors = [line for line in run.output.splitlines() if line.strip()]
     assert len(errors) == 1, run
     assert errors[0].startswith("ERROR: ")
     assert words in errors[0]
     assert "hidden" not in run.output
-    assert listener.connections == 0
     assert not run.report_dir.exists()
 
 
-def test_wrong_settings_are_refused_together_a_line_each(
-    runbook: Runbook, listener: RunningServer, token_file: Path
-) -> None:
-    run = runbook(
-        f"--base-url={listener.url}", f"--auth-token-file={token_file}", "--backfill-days=0", "--sample=none"
-    )
-    assert run.code == EXIT_USAGE, run
-    assert [line.split(" (")[0] for line in run.output.splitlines() if line.strip()] == [
-        "ERROR: --backfill-days",
-        "--sample",
-    ]
-    assert listener.connections == 0
+def test_wrong_settings_are_refused_together_a_line_each(refused: Callable[..., Run]) -> None:
+    run = refused("--backfill-days=0", "--sample=none")
+    lines = [line.split(" (")[0] for line in run.output.splitlines() if line.strip()]
+    assert lines == ["ERROR: --backfill-days", "--sample"]
 
 
 def test_a_report_directory_that_cannot_be_written_is_refused(
-    runbook: Runbook, listener: RunningServer, token_file: Path
+    refused: Callable[..., Run], token_file: Path
 ) -> None:
-    run = runbook(
-        f"--base-url={listener.url}", f"--auth-token-file={token_file}", f"--report-dir={token_file}/reports"
-    )
-    assert run.code == EXIT_USAGE, run
+    run = refused(f"--report-dir={token_file}/reports")
     assert "cannot be written" in run.output
     assert "Traceback" not in run.output
-    assert listener.connections == 0

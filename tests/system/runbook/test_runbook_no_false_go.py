@@ -118,8 +118,7 @@ def test_a_window_without_rows_proves_nothing(directly: Directly, controller: Co
 def test_a_run_that_stops_at_the_first_failure_counts_the_rest_as_not_run(
     directly: Directly, controller: Controller
 ) -> None:
-    assert controller.running.qdrant is not None
-    controller.running.qdrant.kill()
+    controller.qdrant.kill()
     run = directly("-x", *QUICK)
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert run.red.keys() == {"qdrant_answers_healthz"}

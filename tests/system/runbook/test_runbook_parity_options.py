@@ -72,8 +72,7 @@ def test_by_the_api_alone_a_loss_is_narrowed_down_to_its_time(runbook: Runbook, 
     )
     assert [(found.sensors, found.rows) for found in narrowed] == [((sensor,), lost)]
     assert narrowed[0].days[0] == day
-    assert run.result.posts is not None
-    assert 3 <= run.result.posts.by_purpose["narrow"] <= 10
+    assert 3 <= run.posts.by_purpose["narrow"] <= 10
 
 
 def test_an_interrupted_proof_goes_on_where_it_was(directly: Directly) -> None:

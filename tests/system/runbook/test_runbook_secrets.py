@@ -57,7 +57,7 @@ def test_a_secret_given_on_the_command_line_is_taken_with_a_warning_and_not_show
     run = runbook(
         f"--base-url={controller.url}",
         f"--auth-token={token}",
-        f"--qdrant-url={controller.running.stack.qdrant_url}",
+        f"--qdrant-url={controller.qdrant_url}",
         f"--database-url={controller.conninfo}",
         HEALTHZ,
     )

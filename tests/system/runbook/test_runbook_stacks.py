@@ -27,8 +27,7 @@ def test_a_kept_stack_runs_on_until_it_is_removed_as_it_says(runbook: Runbook) -
     try:
         assert len(services) == 3
         assert all(service.alive for service in services)
-        assert run.result.stack is not None
-        assert http_ready(f"{run.result.stack.base_url}/healthz")
+        assert http_ready(f"{run.stack.base_url}/healthz")
     finally:
         removal = run.output.split("Remove it with: ", 1)[1].splitlines()[0]
         subprocess.run(["sh", "-c", removal], check=True)
