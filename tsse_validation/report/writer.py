@@ -23,6 +23,8 @@ from tsse_validation.report.model.document import (
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import Verdict
 
+INDEX_HTML = "index.html"
+
 
 @dataclass(frozen=True)
 class Written:
@@ -95,9 +97,6 @@ def append_step_summary(path: Path, content: Callable[[int], str]) -> bool:
         added = content(MAX_BYTES - stream.tell()).encode("utf-8", errors="replace")
         stream.write(added)
     return bool(added)
-
-
-INDEX_HTML = "index.html"
 
 
 def write_index(directory: Path) -> Path:

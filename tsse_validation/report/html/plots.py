@@ -78,6 +78,33 @@ class DayBars:
     least: int
 
 
+@dataclass(frozen=True)
+class FilesPlot:
+    """Bars for the hot dates and for the others; `most` and `least` are numbers of files.
+
+    `limit` is the height of the line at the limit, from 0 at the bottom to `HIGH`; `None` means no limit.
+    """
+
+    hot: str
+    cold: str
+    most: int
+    least: int
+    first: date
+    last: date
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class LagPlot:
+    """A bar for each sample, on a time line from `start` to `end`; `limit` is the height of the limit's line."""
+
+    measured: Measured
+    path: str
+    limit: float
+    start: datetime
+    end: datetime
+
+
 def timeline(result: RunResult, steps: Iterable[StepLine]) -> tuple[StepBar, ...]:
     """Return the steps with a finished check, on the time line of the run."""
     spans: dict[int, list[tuple[datetime, datetime]]] = {}
@@ -159,33 +186,6 @@ def _merged(spans: Iterable[Span]) -> Iterator[Span]:
             left, right = merged[-1][0], max(merged.pop()[1], right)
         merged.append((left, right))
     return (Span(left, round(right - left, 1)) for left, right in merged)
-
-
-@dataclass(frozen=True)
-class FilesPlot:
-    """Bars for the hot dates and for the others; `most` and `least` are numbers of files.
-
-    `limit` is the height of the line at the limit, from 0 at the bottom to `HIGH`; `None` means no limit.
-    """
-
-    hot: str
-    cold: str
-    most: int
-    least: int
-    first: date
-    last: date
-    limit: float | None = None
-
-
-@dataclass(frozen=True)
-class LagPlot:
-    """A bar for each sample, on a time line from `start` to `end`; `limit` is the height of the limit's line."""
-
-    measured: Measured
-    path: str
-    limit: float
-    start: datetime
-    end: datetime
 
 
 def files_plot(dates: Sequence[PartitionFiles]) -> FilesPlot | None:

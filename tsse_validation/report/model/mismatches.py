@@ -16,6 +16,14 @@ from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.loading import DEFAULT
 
+MAX_ROWS = 200
+_MAX_COMMAND_SENSORS = 10
+_MOST_DAYS = 365
+_LONGEST_COMMAND = 2_000
+_REPEATABLE = Settings.model_fields.keys() - {"keep_stack", "report_dir", "resume", "step_summary"}
+_UNREPEATABLE = {"set", "not set", "False", "[redacted]", ""}
+"""Recorded values that cannot be repeated: of a secret, of a flag that is not set, of an empty setting."""
+
 Marked = tuple[tuple[str, bool], ...]
 
 
@@ -26,43 +34,6 @@ class Bits:
     postgres: Marked
     lake: Marked
     differing: int
-
-
-def bits_of(row: RowDifference) -> Bits | None:
-    """Return where the two values' IEEE 754 bits differ; `None` without two values, or if they are equal.
-
-    A NaN has no bits here: its text does not say which of the many it was.
-    """
-    postgres = None if row.postgres is None else _bits(row.postgres.value)
-    lake = None if row.lake is None else _bits(row.lake.value)
-    if postgres is None or lake is None or postgres == lake:
-        return None
-    unequal = f"{postgres ^ lake:016x}"
-    return Bits(_marked(postgres, unequal), _marked(lake, unequal), (postgres ^ lake).bit_count())
-
-
-def _bits(written: str) -> int | None:
-    try:
-        value = float(written)
-    except ValueError:
-        return None
-    return None if math.isnan(value) else int(struct.unpack(">Q", struct.pack(">d", value))[0])
-
-
-def _marked(bits: int, unequal: str) -> Marked:
-    pairs = zip(f"{bits:016x}", (digit != "0" for digit in unequal), strict=True)
-    return tuple(
-        ("".join(digit for digit, _ in run), differs) for differs, run in groupby(pairs, lambda pair: pair[1])
-    )
-
-
-MAX_ROWS = 200
-_MAX_COMMAND_SENSORS = 10
-_MOST_DAYS = 365
-_LONGEST_COMMAND = 2_000
-_REPEATABLE = Settings.model_fields.keys() - {"keep_stack", "report_dir", "resume", "step_summary"}
-_UNTELLABLE = {"set", "not set", "False", "[redacted]", ""}
-"""Recorded values that cannot be repeated: of a secret, of a flag that is not set, of an empty setting."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +82,7 @@ def mismatches(result: RunResult) -> tuple[Mismatch, ...]:
 
 def _shown(rows: Iterable[RowDifference], total: int) -> Capped[DifferingRow]:
     cut = capped(rows, MAX_ROWS, total)
-    return Capped(tuple(DifferingRow(row, bits_of(row)) for row in cut.items), cut.total)
+    return Capped(tuple(DifferingRow(row, _bits_of(row)) for row in cut.items), cut.total)
 
 
 def _commands(
@@ -137,6 +108,34 @@ def _commands(
             f"tsse-validate backfill {address} --days {_reach(result, days)} --replace-existing --wait",
         )
     yield Command("Then validate again, in full", f"pytest -m tier_a {address}")
+
+
+def _bits_of(row: RowDifference) -> Bits | None:
+    """Return where the two values' IEEE 754 bits differ; `None` without two values, or if they are equal.
+
+    A NaN has no bits here: its text does not say which of the many it was.
+    """
+    postgres = None if row.postgres is None else _as_integer(row.postgres.value)
+    lake = None if row.lake is None else _as_integer(row.lake.value)
+    if postgres is None or lake is None or postgres == lake:
+        return None
+    unequal = f"{postgres ^ lake:016x}"
+    return Bits(_marked(postgres, unequal), _marked(lake, unequal), (postgres ^ lake).bit_count())
+
+
+def _as_integer(written: str) -> int | None:
+    try:
+        value = float(written)
+    except ValueError:
+        return None
+    return None if math.isnan(value) else int(struct.unpack(">Q", struct.pack(">d", value))[0])
+
+
+def _marked(bits: int, unequal: str) -> Marked:
+    pairs = zip(f"{bits:016x}", (digit != "0" for digit in unequal), strict=True)
+    return tuple(
+        ("".join(digit for digit, _ in run), differs) for differs, run in groupby(pairs, lambda pair: pair[1])
+    )
 
 
 def _named(sensors: tuple[str, ...]) -> str:
@@ -166,7 +165,7 @@ def _again(result: RunResult) -> str:
         if setting.value == "True"
         else shlex.quote(f"{option_of(setting.name)}={setting.value}")
         for setting in result.started.settings
-        if setting.name in _REPEATABLE and setting.source != DEFAULT and setting.value not in _UNTELLABLE
+        if setting.name in _REPEATABLE and setting.source != DEFAULT and setting.value not in _UNREPEATABLE
     ]
     return text.one_line(" ".join(["pytest", *given, "--keep-stack"]), _LONGEST_COMMAND)
 

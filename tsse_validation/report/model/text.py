@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from tsse_validation.domain.phrasing import count_of, number
 
+T_co = TypeVar("T_co", covariant=True)
 ID_LIMIT = 64
 LINE_LIMIT = 500
 BLOCK_LIMIT = 4_000
@@ -61,9 +62,6 @@ def shorten(text: str, limit: int) -> str:
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
-
-
-T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
