@@ -27,7 +27,7 @@ BATCH_BYTES = 12 * 1024 * 1024
 SHARE_BYTES = 3 * 1024 * 1024
 """About the bytes of Parquet that are searched for copies at a time: that needs memory for all their rows."""
 STREAMED_ROWS = 250_000
-"""Rows taken from a query at a time: so much is held, however many a day has."""
+"""Rows taken from a query at a time: the most that are held in memory."""
 _RELISTS = 2
 """How often one shard of a date is looked for again where its files were gone when they were read."""
 _READ_ERRORS = (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError)
@@ -177,7 +177,7 @@ class LakeRows:
         set_aside: bool = True,
         **tables: pa.Table,
     ) -> Result:
-        """Ask some of the files, as they are listed when asked; return `empty` where there is none."""
+        """Run a query over files, listed anew for each attempt; return `empty` where there is none."""
         looked_for: Counter[tuple[date, str]] = Counter()
         while files := [file for file in files_now() if file not in self._reasons or not set_aside]:
             try:
