@@ -1,4 +1,4 @@
-"""Step 2, token: who has the capabilities is let in, and nobody else (runbook, prereqs; contract section 2)."""
+"""Step 2, token: only a token with the capabilities is let in (runbook, prereqs; contract section 2)."""
 
 import pytest
 

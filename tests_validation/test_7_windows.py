@@ -1,4 +1,4 @@
-"""Step 7, windows: hypothesis draws windows that nobody chose (beyond the runbook)."""
+"""Step 7, windows: hypothesis draws windows, biased to edges (beyond the runbook)."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""Clients of what is under validation: core-server, Qdrant, Postgres, and the lake's files."""
+"""Clients of the services under validation: core-server, Qdrant and Postgres."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from tsse_validation.domain.contract import POST_BURST, POST_REFILL_SECONDS
 
 _ROUNDING = 1e-9
-"""Of a token: what sums of fractions may fall short of a whole one."""
+"""The part of a token that a sum of fractions may lack."""
 
 
 class PostBudget:
@@ -34,7 +34,7 @@ class PostBudget:
 
     @property
     def by_purpose(self) -> Mapping[str, int]:
-        """POSTs sent so far, by what they were for."""
+        """POSTs sent so far, by purpose."""
         return dict(self._purposes)
 
     def available(self) -> int:

@@ -135,7 +135,7 @@ class CoreClient:
         return self.http.get(path, headers={"Authorization": value} if value is not None else None)
 
     def _post(self, path: str, body: object | None, *, purpose: str) -> Answer:
-        """POST within the budget; what was refused by 429 was not done, so it may be sent again."""
+        """POST within the budget; a request refused by 429 was not executed, so it may be sent again."""
         self.http.guard.hold("POST", path, b"" if body is None else json.dumps(body).encode())
         waited = 0.0
         while True:

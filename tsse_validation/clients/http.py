@@ -64,7 +64,7 @@ class Answer:
 
 
 class GuardedTransport(httpx.HTTPTransport):
-    """The only way to the network: it sends what its guard lets pass, to one address, and raises otherwise."""
+    """The only way to the network: it sends allowed calls to one address, and raises for any other."""
 
     def __init__(self, base_url: str, guard: CallGuard, verify: ssl.SSLContext | bool) -> None:
         super().__init__(verify=verify, trust_env=False)
@@ -123,7 +123,7 @@ class HttpClient:
     def from_settings(
         cls, url: str, service: str, settings: Settings, *, calls: Sequence[Call] = CORE_CALLS
     ) -> "HttpClient":
-        """Open a client as the settings say; `service` is how messages name it, `calls` what it may send."""
+        """Open a client with the settings' timeouts; messages name it `service`, and it may send `calls`."""
         return cls(
             url,
             service=service,

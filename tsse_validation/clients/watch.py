@@ -47,7 +47,7 @@ SKEW_SECONDS = 2.0
 
 
 class ControllerClock:
-    """Our clock, set right by the `Date` header of an answer; ours unchanged where there is none."""
+    """Our clock, corrected by the `Date` header of an answer, if there is one."""
 
     def __init__(self, date_header: str | None, now: Callable[[], datetime] = utc_now) -> None:
         self._now = now

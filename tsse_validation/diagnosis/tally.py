@@ -31,7 +31,7 @@ def healable(diagnosis: str, summary: str, evidence: str, *, heals: bool = True,
 
 @dataclass
 class Tally:
-    """Rows of one diagnosis, by sensor and day, and what was particular about them."""
+    """Rows of one diagnosis, by sensor, by day and by detail."""
 
     rows: int = 0
     sensors: Counter[str] = field(default_factory=Counter)

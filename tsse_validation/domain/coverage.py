@@ -35,9 +35,9 @@ class Coverage:
         return cls(begin, end, watermark)
 
     def after_retention(self, days: int, now: datetime) -> "Coverage":
-        """Return what is left where retention deletes dates older than `days`: without a cold place (section 4).
+        """Return what is left without a cold place, where dates older than `days` are deleted (section 4).
 
-        A backfilled range then begins no earlier than retention has got, or will get within the hour.
+        The range then begins no earlier than the oldest date that retention keeps, now or within the hour.
         """
         oldest_kept = day_start(utc_day(now + timedelta(hours=1)) - timedelta(days=days))
         return replace(self, backfill_from=max(self.backfill_from, oldest_kept))
@@ -77,7 +77,7 @@ class Scope:
         return map(self.narrowed, self.window.split_by_day())
 
     def without_days(self, days: Collection[date]) -> list["Scope"]:
-        """Return what is left without some UTC days, in as few parts as that takes, ascending."""
+        """Return the scope without some UTC days, in as few parts as possible, ascending."""
         return [self.narrowed(left) for left in without_days(self.window, days)]
 
     def in_slices(self, slices: int) -> list["Scope"]:

@@ -62,7 +62,7 @@ DIGEST_SCHEMA = pa.schema(
 SEED = 0x5453_5345_0000_0000
 """“TSSE” in the upper half; the lower has room for every quality."""
 NULL_QUALITY = -32_769
-"""Just below the smallest `smallint`, so that it is no quality's own number."""
+"""Stands for NULL: just below the smallest `smallint`, so that no quality has it."""
 _EPOCH_MICROS = 1_000_000.0
 _GOLDEN = 0x9E37_79B9
 _ARBITRARY = 3_923_095

@@ -1,4 +1,4 @@
-"""Holds what was found against what must be so."""
+"""Raises when a finding is not as promised, or when there is nothing to check."""
 
 from typing import TypeVar
 

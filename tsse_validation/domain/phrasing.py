@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 HIGHEST = 2**63
-"""The highest number that is written out: what is above it is no count of anything."""
+"""The highest number that is written out: no real count is above it."""
 
 
 def number(value: int) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Capability(StrEnum):
-    """What the suite can look at; a check that needs what is absent is "not checked", never passed."""
+    """What the suite can look at; a check that needs an absent one is "not checked", never passed."""
 
     POSTGRES = "postgres"
     LAKE = "lake"

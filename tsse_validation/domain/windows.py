@@ -83,7 +83,7 @@ class Window:
 
 
 def without_days(window: Window, days: Collection[date]) -> list[Window]:
-    """Return what is left of a window without some of its UTC days, as few windows as that takes, ascending."""
+    """Return a window without some of its UTC days, as few windows as possible, ascending."""
     left: list[Window] = []
     for part in window.split_by_day():
         if part.start.date() in days:

@@ -93,7 +93,7 @@ def _row_groups(parquet: pq.ParquetFile) -> Iterator[tuple[pa.Table, pa.Table]]:
 
 
 def _check_schema(schema: pa.Schema, examined: _Examined) -> bool:
-    """Record what is wrong with the columns; return whether those of the key can be looked into."""
+    """Record faults of the columns; return whether the key columns can be read."""
     found = {name: schema.field(name).type for name in ROW_SCHEMA.names if name in schema.names}
     wrong = {
         wanted.name: f"{wanted.name} is {found.get(wanted.name, 'missing')} instead of {wanted.type}"

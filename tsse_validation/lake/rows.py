@@ -8,6 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import TypeVar
 
 import duckdb
@@ -26,7 +27,7 @@ BATCH_BYTES = 12 * 1024 * 1024
 SHARE_BYTES = 3 * 1024 * 1024
 """About the bytes of Parquet that are searched for copies at a time: that needs memory for all their rows."""
 STREAMED_ROWS = 250_000
-"""Rows taken from a query at a time: so much is held, however many a day has."""
+"""Rows taken from a query at a time: the most that are held in memory."""
 _RELISTS = 2
 """How often one shard of a date is looked for again where its files were gone when they were read."""
 _READ_ERRORS = (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError)
@@ -72,7 +73,8 @@ class LakeRows:
             rows = connection.execute(lake_sql.COUNTS, lake_sql.parameters(files, scope)).fetchall()
             return {sensor_id: (keys, pending) for sensor_id, keys, pending in rows}
 
-        return self._with_files(scope.window, query, empty={}, set_aside=False, not_due=not_due.cast(KEY_SCHEMA))
+        files, keys = partial(self._files_in, scope.window), not_due.cast(KEY_SCHEMA)
+        return self._with(files, query, empty={}, set_aside=False, not_due=keys)
 
     def newest_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> pa.Table:
         """Return the newest row of each key of some sensors in a window; give at most a day at a time."""
@@ -90,10 +92,8 @@ class LakeRows:
             return add_digests([digest_days(some, hashed=hashed) for some in rows])
 
         for part in map(scope.narrowed, self._batches(scope.window)):
-            yield (
-                part,
-                self._with_files(part.window, query, empty=add_digests([]), not_due=not_due.cast(KEY_SCHEMA)),
-            )
+            files, keys = partial(self._files_in, part.window), not_due.cast(KEY_SCHEMA)
+            yield part, self._with(files, query, empty=add_digests([]), not_due=keys)
 
     def pending_keys(self, scope: Scope, not_due: pa.Table) -> pa.Table:
         """Return which of the keys not due the lake holds in an older version, as `(sensor_id, ts)`."""
@@ -163,20 +163,10 @@ class LakeRows:
             found = connection.execute(statement, lake_sql.parameters(files, scope))
             return found.to_arrow_table().cast(schema)
 
-        return self._with_files(scope.window, query, empty=schema.empty_table(), **tables)
+        return self._with(partial(self._files_in, scope.window), query, empty=schema.empty_table(), **tables)
 
-    def _with_files(
-        self,
-        window: Window,
-        query: Callable[[Connection, Sequence[LakeFile]], Result],
-        *,
-        empty: Result,
-        set_aside: bool = True,
-        **tables: pa.Table,
-    ) -> Result:
-        return self._with(
-            lambda: self.files_of(list(window.days())), query, empty=empty, set_aside=set_aside, **tables
-        )
+    def _files_in(self, window: Window) -> Sequence[LakeFile]:
+        return self.files_of(list(window.days()))
 
     def _with(
         self,
@@ -187,7 +177,7 @@ class LakeRows:
         set_aside: bool = True,
         **tables: pa.Table,
     ) -> Result:
-        """Ask some of the files, as they are listed when asked; return `empty` where there is none."""
+        """Run a query over files, listed anew for each attempt; return `empty` where there is none."""
         looked_for: Counter[tuple[date, str]] = Counter()
         while files := [file for file in files_now() if file not in self._reasons or not set_aside]:
             try:

@@ -58,7 +58,7 @@ class SpotCheck:
         return sum(row.pg_count for row in self.result.rows)
 
     def counts(self) -> CountsTaken:
-        """Return the job's counts as a record; what differs in them was explained, and is named as late."""
+        """Return the job's counts as a record; sensors that differ in it were explained, and are named as late."""
         explained = {count.sensor_id for count in self.late}
         return CountsTaken(
             source="job",
@@ -222,7 +222,7 @@ def _unexplained_by_own(first: Sequence[JobCount], ours: Sequence[CountRow]) -> 
 
 
 def _plausible(result: ParityResult, window: Window, sensor_ids: Sequence[str]) -> None:
-    """Hold the result against itself and against what was asked (section 3)."""
+    """Check that the result is consistent, and answers the request (section 3)."""
     if not result.rows:
         raise NotCheckedError("The parity job counted no sensor.", "Name some by --sensor-ids.")
     checked = result.window_checked

@@ -78,7 +78,7 @@ class DirectProof:
         self._listed: tuple[Coverage, LakeRows] | None = None
 
     def slices(self, scope: Scope) -> list[Scope]:
-        """Split a scope so that one statement reads some `SLICE_ROWS` rows: so much is proven at a time."""
+        """Split a scope into slices of about `SLICE_ROWS` rows, each read by one statement."""
         with self._postgres.snapshot() as snapshot:
             return scope.in_slices(-(-snapshot.estimated_rows() // SLICE_ROWS))
 
@@ -174,7 +174,7 @@ class DirectProof:
 
     @property
     def unreadable(self) -> Mapping[LakeFile, str]:
-        """The files that could not be read in what was compared so far, with the reader's error of each."""
+        """The files that could not be read so far, each with the reader's error."""
         return self._listed[1].unreadable if self._listed is not None else {}
 
     def _rows(self, coverage: Coverage) -> LakeRows:

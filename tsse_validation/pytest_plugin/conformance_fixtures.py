@@ -1,4 +1,4 @@
-"""pytest's side of the conformance tests: chosen only when they are named, and what they work with."""
+"""The fixtures of the conformance tests, and their selection: they run only when they are named."""
 
 import re
 from collections.abc import Iterator
@@ -47,5 +47,5 @@ def subject(
 
 @pytest.fixture(scope="session")
 def surroundings(subject: Subject) -> Surroundings:
-    """Find out what jobs can be run on; only on a stack of our own."""
+    """Find the data that jobs can run on; only on a stack of our own."""
     return subject.require_owned().look_around()

@@ -1,4 +1,4 @@
-"""The hooks by which a test bed lends the suite's pytest plugin what the library itself does not have."""
+"""The hooks by which a test bed provides stacks to the suite's pytest plugin."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

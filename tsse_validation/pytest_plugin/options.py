@@ -84,7 +84,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def _what_is_started(run: ValidationRun) -> str:
-    """Say, before anything is contacted, what of the runbook's jobs changes the controller's lake."""
+    """Say, before anything is contacted, which jobs of the runbook change the controller's lake."""
     settings = run.settings
     days = f"{settings.backfill_days} days (--backfill-days: {_source(run)})"
     first = (

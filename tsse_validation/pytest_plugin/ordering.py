@@ -1,4 +1,4 @@
-"""The step mechanism: runbook order, blocking, and what of the runbook is not checked."""
+"""The step mechanism: runbook order, blocked steps, and checks that are left out."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -105,7 +105,7 @@ def check_id(item: pytest.Item) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave out what cannot be checked: a step whose need is not there, a check without what it reads.
+    """Leave out a check when a step that it needs, or a source that it reads, is missing.
 
     Raises BlockedError when a step that this one needs failed, or did not run; NotCheckedError when what the check
     reads cannot be looked at on this stack.

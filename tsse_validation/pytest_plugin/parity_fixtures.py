@@ -80,7 +80,7 @@ def covered(
     return covered_scope(settings, watch.read(), cold=inspection.cold_path is not None, now=clock.now())
 
 
-# Where the parameters of a step's function are fixtures' names, the function is a fixture as it stands.
+# These functions name fixtures as their parameters, so that they are fixtures themselves.
 both_inspections = pytest.fixture(scope="session")(compare_inspections)
 examined_files = pytest.fixture(scope="session")(examine_files)
 day_counts = pytest.fixture(scope="session")(proving.count_days)
@@ -104,7 +104,7 @@ def spot_checker(
     settings: Settings,
     covered: Scope,
 ) -> SpotChecker:
-    """Count by the controller's own job, and explain what is late by our own count where that is possible."""
+    """Count by the controller's own job, and explain late rows by our own count where that is possible."""
 
     def own_count(window: Window) -> Sequence[CountRow]:
         proof: DirectProof = request.getfixturevalue("proof")

@@ -1,4 +1,4 @@
-"""pytest fixtures: the stack under validation, clients of its services, and what steps hand on."""
+"""pytest fixtures: the stack under validation, clients of its services, and the facts of earlier steps."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext

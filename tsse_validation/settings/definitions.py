@@ -156,7 +156,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take only what `load_settings` has gathered, so that each value's source is known."""
+        """Take only values that `load_settings` has gathered, so that each has a known source."""
         return (init_settings,)
 
     @model_validator(mode="after")

@@ -29,5 +29,5 @@ def places_in_the_lake(settings: Settings, places: Mapping[str, Path | None]) ->
 
 
 def cache_directory() -> Path:
-    """Return where this user's runs on this machine keep what they must know of each other."""
+    """Return the directory in which this user's runs on this machine leave notes for each other."""
     return user_cache_path("tsse-validation", appauthor=False)

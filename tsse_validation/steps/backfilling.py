@@ -1,4 +1,4 @@
-"""Runs the runbook's backfill with its progress shown, and leaves a trace of it however it ends."""
+"""Runs the runbook's backfill, shows its progress, and records its end, also after an interrupt."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -118,7 +118,7 @@ def _end_is_said(
 
 
 def _stopped(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter, job: Job) -> tuple[Job, str]:
-    """Leave our job running, or cancel it when that was asked for; return it as last seen, and what to say."""
+    """Leave our job running, or cancel it if so set; return it as last seen, with a sentence about it."""
     name = f"The backfill job {job.id}"
     if job.terminal:
         return job, f"{name} had ended, {job.status}, when the run was stopped."

@@ -110,14 +110,14 @@ def _checked(
 
 
 def check_drawn(drawn: list[WindowChecked], check: Check) -> None:
-    """State what was drawn, and hold that anything was."""
+    """State how many windows were drawn, and require at least one."""
     check.fact("windows", len(drawn))
     check.fact("rows", f"{sum(window.postgres for window in drawn):,}")
     check.needs(drawn, "No window was drawn.", "Raise --max-windows.")
 
 
 def check_drawn_by_job(drawn: list[WindowChecked], check: Check) -> None:
-    """Hold that some of the windows that the job has counted had a row, and state what was drawn."""
+    """Require a row in at least one window that the job has counted, and state how many were drawn."""
     check.needs(
         any(window.postgres for window in drawn),
         "None of the windows had a row: equal zeros prove nothing.",

@@ -104,7 +104,7 @@ def temporary_files_left(lake: LakeReader) -> list[Path]:
 
 @dataclass(frozen=True)
 class AspectComparison:
-    """One aspect held against each other: how much of it, and what differs by each way."""
+    """One aspect compared both ways: how much was compared, and the differences."""
 
     compared: str
     differences: tuple[str, ...] = ()
@@ -112,7 +112,7 @@ class AspectComparison:
 
 
 def state_inspection(inspection: Inspection, check: Check) -> None:
-    """State what an inspection has found, and hold that there is a dataset."""
+    """State the findings of an inspection, and require a dataset."""
     metrics = inspection.metrics
     check.fact("hot path", inspection.hot_path)
     check.fact("cold path", inspection.cold_path or "none")

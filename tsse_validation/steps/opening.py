@@ -21,7 +21,7 @@ from tsse_validation.settings.definitions import Settings
 DEFAULT_BASE_URL = "http://127.0.0.1:8000"
 DEFAULT_QDRANT_URL = "http://127.0.0.1:6333"
 NO_TOKEN = SecretStr("")
-"""For calls that need none."""
+"""For calls that need no token."""
 
 
 @contextmanager

@@ -178,11 +178,11 @@ class Check:
         self.warnings: list[str] = []
 
     def fact(self, name: str, value: object) -> None:
-        """State what was measured, in words and with its unit."""
+        """State a measurement, in words and with its unit."""
         self.facts[name] = str(value)
 
     def warn(self, text: str) -> None:
-        """State what is not as it should be, and does not fail the check."""
+        """State a flaw that does not fail the check."""
         self.warnings.append(text)
 
     def record(self, *records: Record) -> None:

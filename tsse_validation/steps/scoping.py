@@ -1,4 +1,4 @@
-"""From the settings and the lake's state to the scope: what is covered, and what of it is asked for."""
+"""Derives the scope from the settings and the lake's state: the covered range, and the window asked for."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -52,37 +52,33 @@ def hold_token_accepted(core: CoreClient) -> None:
     if answer.status in {401, 403}:
         msg = f"The controller refuses the token: {answer.status} “{answer.excerpt()}”."
         raise AccessError(msg, "Is it unknown, revoked or expired? Give another by --auth-token-file.")
-    hold(
-        _is(answer, 404, JOB_NOT_FOUND_TEXT),
-        f"An unknown job was answered {answer.status} “{answer.excerpt()}” instead of 404 “{JOB_NOT_FOUND_TEXT}”.",
-        "See contract section 3.",
-    )
+    _hold_answer(answer, 404, JOB_NOT_FOUND_TEXT, "See contract section 3.", asked="An unknown job")
 
 
 def hold_refused(core: CoreClient, case: str) -> None:
     """Ask under one of `BAD_AUTHORIZATIONS`."""
     answer = _probe(core, BAD_AUTHORIZATIONS[case]())
-    hold(
-        _is(answer, 401, UNAUTHORIZED_TEXT),
-        f"It was answered {answer.status} “{answer.excerpt()}” instead of 401 “{UNAUTHORIZED_TEXT}”.",
-        "The controller lets strangers in, or answers them wrongly: see contract section 2.",
-    )
+    advice = "The controller lets strangers in, or answers them wrongly: see contract section 2."
+    _hold_answer(answer, 401, UNAUTHORIZED_TEXT, advice)
 
 
 def hold_view_only(viewer: CoreClient) -> None:
     """Try to create a job with a token that may only look."""
     answer = viewer.try_to_create(INSPECT_JOB, purpose="view-only token")
     wanted = MISSING_CAPABILITY_TEXT.format(capability=RUN_CAPABILITY)
-    hold(
-        _is(answer, 403, wanted),
-        f"It was answered {answer.status} “{answer.excerpt()}” instead of 403 “{wanted}”.",
-        "Does the token have analysis.view only? If so, capabilities are not enforced: see contract section 2.",
+    advice = (
+        "Does the token have analysis.view only? If so, capabilities are not enforced: see contract section 2."
     )
+    _hold_answer(answer, 403, wanted, advice)
 
 
 def _probe(core: CoreClient, authorization: str | None) -> Answer:
     return core.probe(str(uuid.uuid4()), authorization)
 
 
-def _is(answer: Answer, status: int, text: str) -> bool:
-    return answer.status == status and answer.text.strip() == text
+def _hold_answer(answer: Answer, status: int, text: str, advice: str, asked: str = "It") -> None:
+    hold(
+        answer.status == status and answer.text.strip() == text,
+        f"{asked} was answered {answer.status} “{answer.excerpt()}” instead of {status} “{text}”.",
+        advice,
+    )

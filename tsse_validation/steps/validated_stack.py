@@ -42,7 +42,7 @@ QDRANT_PORT = 6333
 
 
 def absent_capabilities(settings: Settings) -> dict[Capability, str]:
-    """Return what these settings keep the suite from looking at, and why, without contacting anything."""
+    """Return what the suite cannot look at with these settings, and why, without contacting anything."""
     absent = {}
     if settings.skip_qdrant:
         absent[Capability.QDRANT] = "left out by --skip-qdrant"

@@ -136,7 +136,7 @@ def check_dates_with_rows(postgres: PostgresClient, lake: LakeReader, covered: S
 
 
 def check_file_counts(inspection: Inspection, today: date, check: Check) -> None:
-    """Hold the files of each shard-day against what compaction leaves; `today` is the UTC day."""
+    """Hold that no shard-day has more files than compaction leaves; `today` is the UTC day."""
     crowded = crowded_shards(inspection.metrics, today)
     partitions = inspection.metrics.partitions.values()
     check.fact(
