@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,10 +20,12 @@ from tsse_validation.verdict import Outcome, Verdict
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 240.0
 """How long a run may take before a test gives it up; the slowest takes a part of it."""
+REPORTS = {"run.jsonl", "result.json", "junit.xml", "ctrf.json", "report.html", "tests.html"}
 LOGS = {"controller.log", "postgres.log", "qdrant.log"}
 EXIT_GO, EXIT_NO_GO, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_LEAK = 0, 1, 4, 6, 7
 QUICK = ("--max-windows=14", "--max-job-windows=6", "--poll-interval=0.25")
 _FOREIGN = ("TSSE_", "CORE_", "PG", "PYTEST_", "GITHUB_")
+BLOCKED = frozenset({CheckStatus.BLOCKED})
 _RED = {CheckStatus.FAILED, CheckStatus.UNPROVEN}
 
 
@@ -101,6 +103,18 @@ class Run:
     def findings(self, *, flagged: bool) -> dict[str, Finding]:
         """Return what triage has said, by diagnosis."""
         return {finding.diagnosis: finding for finding in self.result.findings if finding.flagged is flagged}
+
+    def stopped_at(self, check_id: str, *words: str, later: Collection[CheckStatus] = BLOCKED) -> None:
+        """Hold that a check has stopped it, told in a sentence with advice, and that nothing was built on it."""
+        check = self.check(check_id)
+        assert is_a_sentence(check.message), self
+        assert check.advice
+        for text in words:
+            assert text in check.message, self
+        after = [other.status for other in self.result.checks if other.step > check.step]
+        assert after
+        assert set(after) <= set(later)
+        assert "Traceback" not in self.output
 
     def __str__(self) -> str:
         return f"exit code {self.code}\n{self.output}"

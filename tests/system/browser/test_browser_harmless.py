@@ -42,17 +42,17 @@ CUT_OFF = """() => {
 }"""
 
 
-def scrolls_sideways(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+def fits_every_window(page: Page) -> None:
+    for width in (DESK, PHONE):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate(CUT_OFF) == []
+        assert not page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page_is_quiet_and_fits_every_window(show: Show, name: str) -> None:
     page = show(rendered(PAGES[name]))
-    for width in (DESK, PHONE):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate(CUT_OFF) == []
-        assert not scrolls_sideways(page)
+    fits_every_window(page)
 
 
 @pytest.mark.parametrize("text", NAMES.values(), ids=NAMES.keys())
@@ -65,10 +65,7 @@ def test_a_hostile_name_does_nothing_adds_nothing_and_breaks_no_layout(show: Sho
     heatmap.hover()
     heatmap.press("Enter")
     page.locator(".tsse-picked").wait_for()
-    for width in (DESK, PHONE):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate(CUT_OFF) == []
-        assert not scrolls_sideways(page)
+    fits_every_window(page)
     assert page.locator("img, iframe, link, object, [onerror], [onmouseover], [onfocus], [autofocus]").count() == 0
 
 

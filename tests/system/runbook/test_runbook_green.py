@@ -11,6 +11,7 @@ from tests.support.command import (
     LOGS,
     PATIENCE_SECONDS,
     QUICK,
+    REPORTS,
     Directly,
     Run,
     Runbook,
@@ -51,9 +52,7 @@ def test_an_embedded_run_with_defaults_is_go_and_leaves_nothing_but_its_reports(
     assert "VERDICT: GO" in run.output
     assert "no installed controller" in run.output
     assert run.verdict.rows_compared > 2_500
-    pages = {"report.html", "tests.html", markdown_name(run.result.started.at)}
-    names = {"run.jsonl", "result.json", "junit.xml", "ctrf.json", *pages, *LOGS}
-    assert {path.name for path in run.files} == names
+    assert {path.name for path in run.files} == {*REPORTS, *LOGS, markdown_name(run.result.started.at)}
     assert "VERDICT" in run.output
     assert summary.read_text().startswith("## TSSE lake validation: GO\n")
     assert all(secret not in summary.read_text() for secret in started.secrets)

@@ -11,6 +11,7 @@ from tests.support.command import (
     EXIT_INCOMPLETE,
     LOGS,
     PATIENCE_SECONDS,
+    REPORTS,
     Runbook,
     alive,
     service_processes,
@@ -43,9 +44,7 @@ def test_a_run_stopped_in_mid_backfill_is_incomplete_and_leaves_nothing(
     assert backfill.status == "running"
     said = f"The backfill job {backfill.job_id} was running and goes on"
     assert any(note.text.startswith(said) for note in run.result.notes)
-    pages = {"report.html", "tests.html", markdown_name(run.result.started.at)}
-    names = {"run.jsonl", "result.json", "junit.xml", "ctrf.json", *pages, *LOGS}
-    assert {path.name for path in run.files} == names
+    assert {path.name for path in run.files} == {*REPORTS, *LOGS, markdown_name(run.result.started.at)}
     assert said in (run.directory / markdown_name(run.result.started.at)).read_text().replace("\\", "")
     assert "VERDICT: INCOMPLETE" in run.output
     assert "Traceback" not in run.output

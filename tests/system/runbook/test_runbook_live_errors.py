@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.processes import free_port
-from tests.support.command import EXIT_INCOMPLETE, EXIT_USAGE, QUICK, Run, Runbook, is_a_sentence
+from tests.support.command import EXIT_INCOMPLETE, EXIT_USAGE, QUICK, Run, Runbook
 from tests.support.controller import Controller
 from tests.support.servers import BROKEN, HTML, serve
 from tsse_validation.runlog.records import CheckStatus
@@ -41,16 +41,9 @@ def refused(runbook: Runbook, token_file: Path) -> Iterator[Callable[..., Run]]:
 
 def said_in_one_sentence(run: Run, check_id: str, words: str) -> None:
     """Hold a run that met no core-server against what its user may expect."""
-    check = run.check(check_id)
-    assert words in check.message, run
-    assert is_a_sentence(check.message)
-    assert check.advice
-    later = [later for later in run.result.checks if later.step > check.step]
-    assert later
-    assert {later.status for later in later} <= {CheckStatus.BLOCKED, CheckStatus.NOT_CHECKED}
+    run.stopped_at(check_id, words, later=(CheckStatus.BLOCKED, CheckStatus.NOT_CHECKED))
     assert run.verdict.outcome is not Outcome.GO
     assert run.verdict.rows_compared == 0
-    assert "Traceback" not in run.output
 
 
 @pytest.mark.parametrize(
