@@ -6,7 +6,7 @@ from pathlib import Path
 RUNBOOK_DIR = "tests_validation"
 CONFIG_NAME = "pyproject.toml"
 _PROJECT = "tsse-validation"
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).resolve().parent
 
 
 def checkout_around(directory: Path) -> Path | None:

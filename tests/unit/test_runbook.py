@@ -18,19 +18,33 @@ ROOT = Path(__file__).parents[2]
 RUNBOOK = ROOT / "tests_validation"
 
 
+def python(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a module of Python's without a setting of this machine."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TSSE_", "PYTEST_"))}
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=cwd, env=inherited | variables, capture_output=True, text=True, check=False)
+
+
+def collected_by(*arguments: str, cwd: Path) -> list[str]:
+    """Collect the runbook's tests as pytest does, in their order, without a run."""
+    done = python("pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments, str(RUNBOOK), cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return re.findall(r"^\S*?test_\d_\w+\.py::(\S+)$", done.stdout, re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
 def collected() -> list[str]:
-    """Collect the runbook's tests as pytest does, in their order, without a run."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TSSE_", "PYTEST_"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", str(RUNBOOK)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return re.findall(r"^tests_validation/\S+::(\S+)$", done.stdout, re.MULTILINE)
+    return collected_by(cwd=ROOT)
+
+
+def test_pytest_takes_the_options_wherever_it_is_started(collected: list[str], tmp_path: Path) -> None:
+    assert collected_by("--backfill-days=7", cwd=tmp_path) == collected
+
+
+def test_the_installed_runbook_begins_a_run_through_a_link_too(tmp_path: Path) -> None:
+    (tmp_path / "linked").symlink_to(ROOT)
+    done = python("tsse_validation", "run", "--base-url=no-url", cwd=tmp_path, PYTHONPATH=str(tmp_path / "linked"))
+    assert (done.returncode, "--base-url (command line): must be an http" in done.stderr) == (4, True)
 
 
 def functions(collected: list[str]) -> list[str]:

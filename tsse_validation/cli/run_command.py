@@ -16,6 +16,14 @@ class _WholeRunbook:
         self._runbook = str(runbook)
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self) -> None:
+        """Keep hypothesis from leaving its notes in the current directory."""
+        # not before: pytest rewrites the assertions of its plugins as they are imported
+        from hypothesis.configuration import set_hypothesis_home_dir
+
+        set_hypothesis_home_dir(cache_directory() / "hypothesis")
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         """Raise pytest.UsageError for what is no option, before the run begins."""
         if strange := [argument for argument in config.args if argument != self._runbook]:
@@ -25,10 +33,6 @@ class _WholeRunbook:
 
 def run_runbook(context: typer.Context) -> None:
     """Run the whole runbook: it takes pytest's options and the suite's, see `tsse-validate run --help`."""
-    from hypothesis.configuration import set_hypothesis_home_dir  # late: it takes half a second
-
-    # hypothesis would leave its notes in the current directory
-    set_hypothesis_home_dir(cache_directory() / "hypothesis")
     home = runbook_home()
     runbook = home / RUNBOOK_DIR
     ours = ["-p", "tsse_validation.pytest_plugin.command_line", "-p", "no:cacheprovider"]

@@ -22,7 +22,7 @@ RUN = pytest.StashKey[ValidationRun]()
 
 def runs_the_runbook(config: pytest.Config) -> bool:
     """Whether this session validates: it is asked for the runbook, or for nothing in particular."""
-    runbook = config.rootpath / RUNBOOK_DIR
+    runbook = (config.rootpath / RUNBOOK_DIR).resolve()
     paths = [(config.invocation_params.dir / arg.split("::", 1)[0]).resolve() for arg in config.args]
     return any(path == runbook or runbook in path.parents or path in runbook.parents for path in paths)
 
