@@ -39,12 +39,12 @@ def backfill(
             say=lambda line: typer.echo(line, err=True),
         ) as turn,
     ):
-        job = start_backfill(turn, jobs.core, settings, replace_existing=replace_existing)
+        on_job = _quiet if as_json else _print_progress if wait else _print_status
+        job = start_backfill(turn, jobs.core, settings, replace_existing=replace_existing, on_job=on_job)
         if not wait:
-            print_json(job) if as_json else typer.echo(f"job={job.id} status={job.status}")
+            if as_json:
+                print_json(job)
             return
-        on_job = _quiet if as_json else _print_progress
-        on_job(job)
         finished = jobs.follow(job, BackfillResult, timeout=timeout_seconds or math.inf, on_job=on_job)
         turn.ended()
     if as_json or show_result:
@@ -55,6 +55,10 @@ def backfill(
 
 def _quiet(_job: Job) -> None:
     pass
+
+
+def _print_status(job: Job) -> None:
+    typer.echo(f"job={job.id} status={job.status}")
 
 
 def _print_progress(job: Job) -> None:

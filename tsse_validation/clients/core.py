@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -36,6 +37,7 @@ _UNAVAILABLE = 503
 """What a server answers while something that it needs is away: it breaks no promise by saying so."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_Taken = TypeVar("_Taken")
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,28 @@ class CoreClient:
         """Return the header's value of this client's token."""
         return f"Bearer {self.token.get_secret_value()}"
 
-    def create_job(self, job_type: str, params: dict[str, object], *, purpose: str) -> Job:
-        """POST a job of the runbook and return it; waits for the POST budget, within reason (section 3)."""
-        answer = self._post(JOBS_PATH, _job_body(job_type, params), purpose=purpose)
-        job = self._model(answer, Job, key="job", expect=200)
-        self.http.guard.started(job.id)
-        return job
+    def create_job(
+        self,
+        job_type: str,
+        params: dict[str, object],
+        *,
+        purpose: str,
+        note: Callable[[Job], object] = lambda _job: None,
+        undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> Job:
+        """POST a job of the runbook and return it; waits for the POST budget, within reason (section 3).
+
+        `note` gets the job at once. The request and `note` are within `undisturbed`, a wait for the budget is not.
+        """
+
+        def created(answer: Answer) -> Job:
+            job = self._model(answer, Job, key="job", expect=200)
+            self.http.guard.started(job.id)
+            note(job)
+            return job
+
+        body = _job_body(job_type, params)
+        return self._post(JOBS_PATH, body, created, purpose=purpose, undisturbed=undisturbed)
 
     def try_to_create(self, job_type: str, *, purpose: str) -> Answer:
         """POST an inspection job with a token that should be refused, and return the raw answer (section 2).
@@ -97,12 +115,15 @@ class CoreClient:
         if job_type != INSPECT_JOB:
             msg = f"a token's rights are tried with {INSPECT_JOB} only, not with {job_type!r}"
             raise NotAllowedError(msg)
-        return self._post(JOBS_PATH, _job_body(job_type, {}), purpose=purpose)
+        return self._post(JOBS_PATH, _job_body(job_type, {}), lambda answer: answer, purpose=purpose)
 
     def cancel(self, job_id: str) -> Job:
         """Ask for the cancellation of a job that this run has created (section 3)."""
-        answer = self._post(f"{JOBS_PATH}/{job_id}/cancel", None, purpose="cancel")
-        return self._model(answer, Job, key="job", expect=200)
+
+        def canceled(answer: Answer) -> Job:
+            return self._model(answer, Job, key="job", expect=200)
+
+        return self._post(f"{JOBS_PATH}/{job_id}/cancel", None, canceled, purpose="cancel")
 
     def job(self, job_id: str) -> Job:
         """GET a job (section 3)."""
@@ -134,7 +155,15 @@ class CoreClient:
         value = self.authorization() if authorization == "own" else authorization
         return self.http.get(path, headers={"Authorization": value} if value is not None else None)
 
-    def _post(self, path: str, body: object | None, *, purpose: str) -> Answer:
+    def _post(
+        self,
+        path: str,
+        body: object | None,
+        take: Callable[[Answer], _Taken],
+        *,
+        purpose: str,
+        undisturbed: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> _Taken:
         """POST within the budget; a request refused by 429 was not executed, so it may be sent again."""
         self.http.guard.hold("POST", path, b"" if body is None else json.dumps(body).encode())
         waited = 0.0
@@ -149,10 +178,11 @@ class CoreClient:
                 self.sleep(delay)
                 self.budget.waited(delay)
                 waited += delay
-            self.budget.spend(purpose)
-            answer = self.http.send("POST", path, headers={"Authorization": self.authorization()}, json=body)
-            if answer.status != 429:
-                return answer
+            with undisturbed():
+                self.budget.spend(purpose)
+                answer = self.http.send("POST", path, headers={"Authorization": self.authorization()}, json=body)
+                if answer.status != 429:
+                    return take(answer)
             self.budget.was_refused(_retry_after(answer))
 
     def _model(self, answer: Answer, model: type[_Model], *, key: str | None, expect: int) -> _Model:

@@ -53,11 +53,14 @@ def start_backfill(
     on_job: Callable[[Job], None] = lambda _job: None,
 ) -> Job:
     """Create the backfill job in our turn; `on_job` gets it as soon as there is one."""
-    with deferred_interrupts():  # a job that we have not noted could be neither named nor canceled
-        params: dict[str, object] = {"days": settings.backfill_days, "replace_existing": replace_existing}
-        job = core.create_job(BACKFILL_JOB, params, purpose="backfill")
+
+    def note(job: Job) -> None:
         on_job(job)
         turn.started(job)
+
+    params: dict[str, object] = {"days": settings.backfill_days, "replace_existing": replace_existing}
+    # a job that we have not noted could be neither named nor canceled
+    job = core.create_job(BACKFILL_JOB, params, purpose="backfill", note=note, undisturbed=deferred_interrupts)
     turn.hold_alone(job)
     return job
 

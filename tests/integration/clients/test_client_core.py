@@ -1,6 +1,8 @@
 """The core-server's client: what it lets out, what it makes of answers, and how it keeps the POST budget."""
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from pydantic import SecretStr
@@ -16,6 +18,7 @@ from tsse_validation.domain.contract import (
     POST_BURST,
     RUNBOOK_JOBS,
     InspectResult,
+    Job,
     TickResult,
 )
 from tsse_validation.domain.errors import (
@@ -26,6 +29,7 @@ from tsse_validation.domain.errors import (
     SuiteError,
     UnreachableError,
 )
+from tsse_validation.steps.interrupts import deferred_interrupts
 
 MakeBench = Callable[..., Bench]
 JOB_ID = a_job(INSPECT_JOB).id
@@ -305,3 +309,26 @@ def test_the_client_does_not_print_its_token(bench: MakeBench) -> None:
     made = bench(document(JOB))
     assert TOKEN not in repr(made.core)
     assert TOKEN not in repr(vars(made.core))
+
+
+def test_an_interrupt_ends_the_wait_for_the_budget_and_no_job_is_created(bench: MakeBench) -> None:
+    made = bench(TOO_MANY, document(JOB))
+    made.core.sleep = lambda _: signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        made.core.create_job(INSPECT_JOB, {}, purpose="test", undisturbed=deferred_interrupts)
+    assert len(made.server.requests) == 1
+
+
+def test_an_interrupt_while_a_job_is_created_comes_once_the_job_is_noted(bench: MakeBench) -> None:
+    made = bench(document(JOB))
+    noted: list[Job] = []
+
+    @contextmanager
+    def interrupted() -> Iterator[None]:
+        with deferred_interrupts():
+            signal.raise_signal(signal.SIGINT)
+            yield
+
+    with pytest.raises(KeyboardInterrupt):
+        made.core.create_job(INSPECT_JOB, {}, purpose="test", note=noted.append, undisturbed=interrupted)
+    assert [job.id for job in noted] == [JOB_ID]
