@@ -47,7 +47,11 @@ def _questions(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
 def _core(settings: Settings) -> str:
     with core_server(settings, NO_TOKEN) as core:
         found = core.health()
-    hold_core_health(found)
+    try:
+        hold_core_health(found)
+    except PromiseBrokenError as error:
+        msg = f"{core.http.base_url}{error.message}"
+        raise PromiseBrokenError(msg, error.advice) from None
     return milliseconds(found.seconds)
 
 

@@ -9,9 +9,11 @@ import typer
 from tsse_validation.cli.printing import print_json
 from tsse_validation.cli.setting_options import CONTROLLER, AsJson, Mode, ModeOption, takes
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError, SettingsError
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of
+from tsse_validation.domain.windows import Window
 from tsse_validation.report.markdown.markup import bullet, code, escaped, table
 from tsse_validation.runlog.records import RowVersion
 from tsse_validation.settings.definitions import Settings
@@ -49,10 +51,6 @@ def parity(
     if complaints := list(places_in_the_lake(settings, {"--report": report})):
         raise SettingsError("\n".join(complaints))
     proof = _compared(settings, mode)
-    if proof.scope.window != proof.asked:
-        typer.echo(
-            f"tsse-validate: only {proof.scope.window} is promised, of the {proof.asked} asked for", err=True
-        )
     if report is not None:
         report.write_text(_markdown(proof), encoding="utf-8")
     if as_json:
@@ -78,9 +76,14 @@ def _hold_to_what_a_job_can(settings: Settings, asked: Level | None) -> None:
 
 def _compared(settings: Settings, mode: Mode) -> WindowProof:
     if mode is Mode.DIRECT:
-        return prove_window(settings)
+        return prove_window(settings, _say_what_is_promised)
     with job_runner(settings) as jobs:
-        return count_window_by_job(settings, jobs)
+        return count_window_by_job(settings, jobs, _say_what_is_promised)
+
+
+def _say_what_is_promised(asked: Window, scope: Scope) -> None:
+    if scope.window != asked:
+        typer.echo(f"tsse-validate: only {scope.window} is promised, of the {asked} asked for", err=True)
 
 
 def _markdown(proof: WindowProof) -> str:

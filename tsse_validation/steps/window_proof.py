@@ -1,6 +1,6 @@
 """One window compared from the settings alone: what `tsse-validate parity` and a user's own script call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tsse_validation.clients.jobs import JobRunner
@@ -27,12 +27,11 @@ NOTHING_READ = DrillDown((), (), 0, {})
 
 @dataclass(frozen=True)
 class WindowProof:
-    """One window, compared by the job or directly; `scope` is the promised part of the window `asked` for.
+    """One window, compared by the job or directly; `scope` is what of the window asked for is promised.
 
     `rows` has a line for each sensor. `found` says what differs, where rows were read.
     """
 
-    asked: Window
     scope: Scope
     rows: Sequence[CountRow]
     by: str
@@ -45,12 +44,15 @@ class WindowProof:
         return [row for row in self.rows if not row.matches]
 
 
-def prove_window(settings: Settings) -> WindowProof:
+def prove_window(
+    settings: Settings, on_scope: Callable[[Window, Scope], object] = lambda _asked, _scope: None
+) -> WindowProof:
     """Compare a window in Postgres with the same in the lake's files, as they are now, by our own reading.
 
     The settings name the database (`database_url` or `setup_config`), the lake (`hot_path`, `cold_path`,
     `shards`), the window (`window_start`, `window_end`: UTC, both inclusive; by default the last 24 hours up to
     the watermark), the sensors (`sensor_ids`, by default all) and the `level`. Nothing is written to either side.
+    `on_scope` gets the window asked for and its promised part, before anything is compared.
 
     >>> from tsse_validation import Settings, prove_window
     >>> proof = prove_window(Settings(database_url=DSN, hot_path=HOT, cold_path=COLD))
@@ -68,6 +70,7 @@ def prove_window(settings: Settings) -> WindowProof:
     lake = lake_reader(settings)
     covered = covered_scope(settings, lake.replication(), cold=settings.cold_path is not None, now=utc_now())
     asked, scope = asked_scope(settings, covered)
+    on_scope(asked, scope)
     with postgres.snapshot() as snapshot:
         wanted = set(settings.sensor_ids or snapshot.sensor_ids())
     proof = DirectProof(postgres, lake)
@@ -79,18 +82,21 @@ def prove_window(settings: Settings) -> WindowProof:
     ]
     found = drill_down(proof, scope, days, settings.level, RowTriage(settings.shards, MOST_ROWS_PRINTED))
     rows = sum_by_sensor(days, wanted)
-    return WindowProof(asked, scope, rows, "direct", settings.level, found)
+    return WindowProof(scope, rows, "direct", settings.level, found)
 
 
-def count_window_by_job(settings: Settings, jobs: JobRunner) -> WindowProof:
+def count_window_by_job(
+    settings: Settings, jobs: JobRunner, on_scope: Callable[[Window, Scope], object]
+) -> WindowProof:
     """Have the controller's job count a sample of sensors, or those asked for; errors as in `asked_scope`."""
     inspection = inspect_by_job(jobs, settings)
     cold = inspection.cold_path is not None
     covered = covered_scope(settings, inspection.replication, cold=cold, now=utc_now())
     asked, scope = asked_scope(settings, covered)
+    on_scope(asked, scope)
     checker = SpotChecker.from_settings(jobs, watch_by_jobs(jobs, settings), settings)
     try:
         counts = checker.check(scope.window, settings.sensor_ids, settings.sample, purpose="parity").counts()
     except MismatchError as error:
         counts = error.counts
-    return WindowProof(asked, scope, counts.rows, "job", Level.COUNT)
+    return WindowProof(scope, counts.rows, "job", Level.COUNT)
