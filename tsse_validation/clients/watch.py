@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import repeat
 
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.errors import DeadlineError
 from tsse_validation.domain.instants import require_utc, utc_now
-from tsse_validation.domain.polling import poll
+from tsse_validation.domain.polling import looks
 
 DIRECT_PAUSE_SECONDS = 1.0
 API_PAUSE_SECONDS = 20.0
@@ -38,8 +39,11 @@ class ReplicationWatch:
 
     def look_until(self, reached: Callable[[Replication], bool], timeout: float) -> tuple[Replication, bool]:
         """Return the first state that is as wanted, or the last within `timeout` seconds; and whether it is."""
-        state = poll(self.read, reached, timeout=timeout, pause=self.pause, clock=self.clock, sleep=self.sleep)
-        return state, reached(state)
+        pauses = repeat(self.pause)
+        for state in looks(self.read, timeout=timeout, pauses=pauses, clock=self.clock, sleep=self.sleep):
+            if reached(state):
+                return state, True
+        return state, False
 
 
 SKEW_SECONDS = 2.0

@@ -19,7 +19,6 @@ from tsse_validation.domain.holding import hold
 
 ADVICE = "The controller and the contract differ: one of the two is to be put right before the release."
 EVENT_KINDS = TERMINAL | {"created", "started", "progress", "runner_summary", "phase_timing", "cancel_requested"}
-REPLICATION_SCHEMA = 1
 
 _OPTIONAL_OF_A_JOB = ("job_key", "created_by", "started_at", "completed_at", "canceled_at", "error")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.(\d{3}|\d{6}|\d{9}))?\+00:00", re.ASCII)

@@ -18,12 +18,15 @@ from tsse_validation.domain.contract import (
 from tsse_validation.domain.errors import AccessError
 from tsse_validation.domain.holding import hold
 
+_SHOWN = 120
+"""Characters of a strange answer that a message quotes."""
+
 
 def hold_core_health(health: Health) -> None:
     """Hold the core-server's answer to `/healthz`."""
     hold(
         health.status == 200 and is_healthy(health.body),
-        f"/healthz answered {health.status} {health.body} instead of 200 {HEALTHZ_BODY}.",
+        f"/healthz answered {health.status} {str(health.body)[:_SHOWN]} instead of 200 {HEALTHZ_BODY}.",
         "Is this the core-server, and is it up? (contract section 1)",
     )
 
