@@ -1,17 +1,14 @@
-import multiprocessing
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from fixtures.farm import FarmSpec
 from fixtures.stacks.embedded import EmbeddedOptions, RunningStack, running_stack
+from tests.support.forked import run_forked
 from tests.support.given import given, told
-from tsse_validation.cli import main
 
 
 @dataclass(frozen=True)
@@ -22,18 +19,6 @@ class Helper:
 
 
 RunHelper = Callable[..., Helper]
-# the program is imported once, where its processes are forked from: the import takes longer than most of the runs
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tsse_validation.cli", __name__])
-
-
-def _main(arguments: Sequence[str], environment: dict[str, str], written: Sequence[Path]) -> None:
-    for descriptor, path in enumerate(written, start=1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.argv = ["tsse-validate", *arguments]
-    main()
 
 
 @pytest.fixture(scope="session")
@@ -59,13 +44,10 @@ def helper(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Run
     }
 
     def run(*arguments: str, **variables: str) -> Helper:
-        process = _FORKS.Process(target=_main, args=(arguments, environment | variables, written), daemon=True)
-        process.start()
-        process.join(120)
-        assert process.exitcode is not None
+        code = run_forked(arguments, environment | variables, written)
         out, err = (path.read_text(encoding="utf-8") for path in written)
         assert known.token.get_secret_value() not in out + err
-        return Helper(process.exitcode, out, err)
+        return Helper(code, out, err)
 
     return run
 
