@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.clients.postgres import ActiveJob, PostgresClient
+from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.snapshot import ActiveJob
 from tsse_validation.clients.watch import ControllerClock, ReplicationWatch
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.holding import require

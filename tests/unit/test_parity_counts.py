@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders import DAY, count_row, parity_result, run_started
-from tsse_validation.clients.postgres import DueCount
+from tsse_validation.clients.snapshot import DueCount
 from tsse_validation.domain.instants import MICROSECOND, day_start
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.comparing import compare_counts, disagreements_with_job, proven_days, sum_by_sensor

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tests.support.builders import Row, keys_table, rows_table
-from tsse_validation.clients.postgres import DueCount, PostgresClient
+from tsse_validation.clients.snapshot import DueCount
 from tsse_validation.domain.contract import DATASET
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import digest_days
@@ -21,6 +21,9 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.parity.direct import DirectProof
+
+if TYPE_CHECKING:
+    from tsse_validation.clients.postgres import PostgresClient
 
 pytestmark = pytest.mark.usefixtures("_one_duckdb")
 

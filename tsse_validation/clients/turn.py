@@ -21,7 +21,8 @@ from typing import TextIO, TypeVar
 from urllib.parse import urlsplit
 
 from tsse_validation.clients.core import CoreClient
-from tsse_validation.clients.postgres import ActiveJob, PostgresClient
+from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.snapshot import ActiveJob
 from tsse_validation.domain.contract import BACKFILL_JOB, Job
 from tsse_validation.domain.errors import AccessError, NotCheckedError
 from tsse_validation.domain.holding import require

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tsse_validation.clients.postgres import DueCount
+from tsse_validation.clients.snapshot import DueCount
 from tsse_validation.domain.contract import ParityResult
 from tsse_validation.domain.digest import KEY_SCHEMA
 from tsse_validation.lake.reader import LakeFile

@@ -14,7 +14,8 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tsse_validation.clients.postgres import PostgresClient, Snapshot
+from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import add_digests, digest_days
 from tsse_validation.domain.polling import Update, quiet

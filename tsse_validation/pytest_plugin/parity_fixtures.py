@@ -7,7 +7,7 @@ import pytest
 
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.clients.postgres import ActiveJob
+from tsse_validation.clients.snapshot import ActiveJob
 from tsse_validation.clients.watch import ControllerClock, ReplicationWatch
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.holding import require

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from tsse_validation.clients.postgres import ActiveJob, PostgresClient
+from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.snapshot import ActiveJob
 from tsse_validation.clients.watch import STANDS_STILL, ControllerClock, ReplicationWatch
 from tsse_validation.diagnosis.file_triage import leftover_files, malformed_files, manifest_findings
 from tsse_validation.domain.contract import Inspection

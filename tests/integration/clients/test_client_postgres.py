@@ -7,7 +7,8 @@ from pydantic import SecretStr
 
 from tests.integration.clients.conftest import Serve, Told
 from tests.integration.clients.hostile import HostileServer, dead_port, document
-from tsse_validation.clients.postgres import PostgresClient, ServerInfo
+from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.snapshot import ServerInfo
 from tsse_validation.domain.errors import UnreachableError
 
 PASSWORD = "s3cr3t-pa55word"

@@ -4,17 +4,20 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from tests.integration.clients.conftest import Bench
 from tests.integration.clients.hostile import Reply, document, text
 from tests.support.builders import a_job
-from tsse_validation.clients.postgres import ActiveJob, PostgresClient
+from tsse_validation.clients.snapshot import ActiveJob
 from tsse_validation.clients.turn import backfill_turn
 from tsse_validation.domain.contract import BACKFILL_JOB, INSPECT_JOB, PARITY_JOB, Job
 from tsse_validation.domain.errors import AccessError, NotCheckedError, PromiseBrokenError
+
+if TYPE_CHECKING:
+    from tsse_validation.clients.postgres import PostgresClient
 
 MakeBench = Callable[..., Bench]
 OURS = a_job(BACKFILL_JOB, status="running")

@@ -12,7 +12,8 @@ from fixtures.controller import housekeeping
 from tests.integration.engine import naive
 from tests.integration.engine.conftest import NOON
 from tests.integration.engine.farm import Farm, Row, told
-from tsse_validation.clients.postgres import PostgresClient, Snapshot
+from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import MICROSECOND
 from tsse_validation.lake.reader import LakeReader

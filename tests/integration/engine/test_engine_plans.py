@@ -12,7 +12,7 @@ import pytest
 
 from fixtures.postgres import EmbeddedPostgres
 from tests.support.schema import with_tables
-from tsse_validation.clients.postgres import Snapshot
+from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.windows import Window
 
