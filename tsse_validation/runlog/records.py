@@ -175,6 +175,46 @@ class RowsCompared(Record):
     pending: int
 
 
+class JobCoverage(Record):
+    """How far the controller's job has counted: `window` is what it was counted over, in slices.
+
+    `covered` is the whole range that the lake promises. `sensors` were counted, of `known` in Postgres (`None`
+    where that could not be told); `left_out` are the deleted ones that the job counts only when they are named.
+    `surplus` are rows of the lake beyond those of Postgres that may be copies awaiting compaction (section 3).
+    """
+
+    record: Literal["job_coverage"] = "job_coverage"
+    window: Window
+    covered: Window
+    sensors: int
+    known: int | None = None
+    left_out: tuple[str, ...] = ()
+    rows: int
+    slices: int
+    posts: int
+    surplus: int = 0
+
+
+class ExtentSeen(Record):
+    """What both sides hold, beside what is covered: the measure of how much was proven.
+
+    `postgres_rows` are all rows of `metrics`; `exact` is false where they are an estimate. `unpromised_rows` are
+    rows that the lake holds and no state promises, as earlier backfills brought them. `None` is not known.
+    """
+
+    record: Literal["extent"] = "extent"
+    covered: Window
+    postgres_rows: int | None = None
+    exact: bool = True
+    postgres_first: date | None = None
+    postgres_last: date | None = None
+    lake_dates: int | None = None
+    lake_first: date | None = None
+    lake_last: date | None = None
+    unpromised_rows: int | None = None
+    unpromised_dates: int | None = None
+
+
 class RowVersion(NamedTuple):
     """A row's content on one side; `value` reads back bit for bit."""
 
@@ -332,6 +372,8 @@ AnyRecord = Annotated[
     | CheckFinished
     | CountsTaken
     | RowsCompared
+    | JobCoverage
+    | ExtentSeen
     | RowDifference
     | WindowChecked
     | BackfillSeen

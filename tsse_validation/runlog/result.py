@@ -14,8 +14,10 @@ from tsse_validation.runlog.records import (
     CheckPlanned,
     CheckStarted,
     CountsTaken,
+    ExtentSeen,
     FarmSeen,
     Finding,
+    JobCoverage,
     Note,
     PartitionsSeen,
     PostsSpent,
@@ -53,6 +55,8 @@ class RunResult(BaseModel):
     checks: tuple[CheckFinished, ...] = ()
     counts: tuple[CountsTaken, ...] = ()
     rows_compared: tuple[RowsCompared, ...] = ()
+    job_coverage: JobCoverage | None = None
+    extent: ExtentSeen | None = None
     differences: tuple[RowDifference, ...] = ()
     windows: tuple[WindowChecked, ...] = ()
     backfills: tuple[BackfillSeen, ...] = ()
