@@ -91,6 +91,29 @@ class FarmSeen(Record):
     sensors: int
 
 
+class DatabaseSeen(Record):
+    """The database that the DSN leads to: `server` as it was reached, `address` as the server itself tells it.
+
+    `tables_in` is the schema of `metrics`, `sensors` and `analysis_jobs`, `policies` are the row-level policies on
+    them. `system_identifier` is that of the cluster, which a standby and a copy have from their origin, and `None`
+    where this role may not read it. `job_id` is a job of ours that its `analysis_jobs` shows, `None` as long as it
+    is not proven to be the controller's.
+    """
+
+    record: Literal["database"] = "database"
+    server: str
+    address: str | None
+    database: str
+    role: str
+    tables_in: str
+    standby: bool
+    version: str
+    system_identifier: str | None = None
+    policies: tuple[str, ...] = ()
+    job_id: str | None = None
+    job_created_at: Instant | None = None
+
+
 class CheckPlanned(Record):
     """A check that was collected; `selected` is false if it was then deselected."""
 
@@ -367,6 +390,7 @@ AnyRecord = Annotated[
     RunStarted
     | StackDescribed
     | FarmSeen
+    | DatabaseSeen
     | CheckPlanned
     | CheckStarted
     | CheckFinished

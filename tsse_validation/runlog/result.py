@@ -14,6 +14,7 @@ from tsse_validation.runlog.records import (
     CheckPlanned,
     CheckStarted,
     CountsTaken,
+    DatabaseSeen,
     ExtentSeen,
     FarmSeen,
     Finding,
@@ -50,6 +51,7 @@ class RunResult(BaseModel):
     started: RunStarted
     stack: StackDescribed | None = None
     farm: FarmSeen | None = None
+    database: DatabaseSeen | None = None
     planned: tuple[CheckPlanned, ...] = ()
     interrupted: tuple[CheckStarted, ...] = ()
     checks: tuple[CheckFinished, ...] = ()
