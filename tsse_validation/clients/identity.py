@@ -13,7 +13,7 @@ import psycopg
 from tsse_validation.clients.tables import Tables, hold_unfiltered
 from tsse_validation.domain.errors import AccessError, NotCheckedError
 from tsse_validation.domain.phrasing import listed
-from tsse_validation.runlog.records import DatabaseSeen
+from tsse_validation.runlog.database_record import DatabaseSeen
 
 _JOB_COLUMNS = ("id", "job_type", "status", "created_at")
 _SELF = """

@@ -16,7 +16,7 @@ from tsse_validation.clients.tables import Tables
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, ROW_HASH_SQL, ROW_SCHEMA
 from tsse_validation.domain.windows import Window
-from tsse_validation.runlog.records import DatabaseSeen
+from tsse_validation.runlog.database_record import DatabaseSeen
 
 _DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(backfill_to)s ELSE inserted_at <= %(watermark)s END")
 _NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(backfill_to)s))")

@@ -9,12 +9,14 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.instants import Instant
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.database_record import DatabaseSeen
+from tsse_validation.runlog.record_base import Record as Record  # noqa: PLC0414 - a part of what this module offers
 
 SCHEMA_VERSION = 1
 
@@ -33,12 +35,6 @@ class CheckStatus(StrEnum):
     def proven(self) -> bool:
         """Whether the check has proven what it states."""
         return self in {CheckStatus.PASSED, CheckStatus.WARNED}
-
-
-class Record(BaseModel):
-    """Base of the log's records."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SettingValue(Record):
@@ -89,29 +85,6 @@ class FarmSeen(Record):
 
     record: Literal["farm"] = "farm"
     sensors: int
-
-
-class DatabaseSeen(Record):
-    """The database that the DSN leads to: `server` as it was reached, `address` as the server itself tells it.
-
-    `tables_in` is the schema of `metrics`, `sensors` and `analysis_jobs`, `policies` are the row-level policies on
-    them. `system_identifier` is that of the cluster, which a standby and a copy have from their origin, and `None`
-    where this role may not read it. `job_id` is a job of ours that its `analysis_jobs` shows, `None` as long as it
-    is not proven to be the controller's.
-    """
-
-    record: Literal["database"] = "database"
-    server: str
-    address: str | None
-    database: str
-    role: str
-    tables_in: str
-    standby: bool
-    version: str
-    system_identifier: str | None = None
-    policies: tuple[str, ...] = ()
-    job_id: str | None = None
-    job_created_at: Instant | None = None
 
 
 class CheckPlanned(Record):

@@ -6,6 +6,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
+from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.log import read_log
 from tsse_validation.runlog.records import (
     SCHEMA_VERSION,
@@ -14,7 +15,6 @@ from tsse_validation.runlog.records import (
     CheckPlanned,
     CheckStarted,
     CountsTaken,
-    DatabaseSeen,
     ExtentSeen,
     FarmSeen,
     Finding,
