@@ -233,8 +233,8 @@ def explained(error: psycopg.Error, where: str) -> SuiteError:
 
 def refused(error: psycopg.OperationalError, where: str) -> SuiteError:
     """Return why there is no session."""
-    # the last line is the last address that was tried
-    reason = str(error).strip().rsplit("\n", 1)[-1].strip() if "failed: " in str(error) else _first_line(error)
+    # one line for each address that was tried, and below it what the server has to add
+    reason = next((line for line in reversed(str(error).splitlines()) if "failed: " in line), _first_line(error))
     told = reason.rsplit("failed: ", 1)[-1].removeprefix("FATAL:").removeprefix("ERROR:").strip().rstrip(".")
     kind = _kind_of(_SESSIONS, told, error.sqlstate or "")
     if kind is None:
