@@ -13,6 +13,7 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import MismatchError, SpotChecker
 from tsse_validation.parity.comparing import sum_by_sensor
 from tsse_validation.parity.direct import DirectProof
+from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.records import CountRow
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.fields import Level
@@ -29,7 +30,8 @@ NOTHING_READ = DrillDown((), (), 0, {})
 class WindowProof:
     """One window, compared by the job or directly; `scope` is what of the window asked for is promised.
 
-    `rows` has a line for each sensor. `found` says what differs, where rows were read.
+    `rows` has a line for each sensor. `found` says what differs, where rows were read, and `database` from which
+    database: without the controller's word nothing proves that it is the controller's.
     """
 
     scope: Scope
@@ -37,6 +39,7 @@ class WindowProof:
     by: str
     level: Level
     found: DrillDown = NOTHING_READ
+    database: DatabaseSeen | None = None
 
     @property
     def mismatching(self) -> list[CountRow]:
@@ -73,6 +76,7 @@ def prove_window(
     on_scope(asked, scope)
     with postgres.snapshot() as snapshot:
         wanted = set(settings.sensor_ids or snapshot.sensor_ids())
+        database = snapshot.database()
     proof = DirectProof(postgres, lake)
     days = [
         row
@@ -82,7 +86,7 @@ def prove_window(
     ]
     found = drill_down(proof, scope, days, settings.level, RowTriage(settings.shards, MOST_ROWS_PRINTED))
     rows = sum_by_sensor(days, wanted)
-    return WindowProof(scope, rows, "direct", settings.level, found)
+    return WindowProof(scope, rows, "direct", settings.level, found, database)
 
 
 def count_window_by_job(
