@@ -11,12 +11,13 @@ import pyarrow.csv as pa_csv
 from psycopg import sql
 
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, ROW_HASH_SQL, ROW_SCHEMA
+from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, QUALITY_SQL, ROW_HASH_SQL, ROW_SCHEMA
 from tsse_validation.domain.windows import Window
 
 _DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(backfill_to)s ELSE inserted_at <= %(watermark)s END")
 _NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(backfill_to)s))")
 """The opposite of `_DUE`, in the words that the index on `inserted_at` serves."""
+_AS_KEPT = sql.SQL(f"sensor_id, ts, value, {QUALITY_SQL}, nullif(inserted_at, '-infinity')")
 _WITHIN = sql.SQL("ts BETWEEN %(start)s AND %(end)s")
 _OF_SENSORS = sql.SQL("sensor_id = ANY(%(sensor_ids)s)")
 _DIGESTS = sql.SQL(
@@ -148,9 +149,11 @@ class Snapshot:
         return self._copy(sql.SQL("sensor_id, ts"), _NOT_DUE, _parameters(scope), KEY_SCHEMA)
 
     def due_rows(self, scope: Scope, sensor_ids: Sequence[str] | None = None) -> pa.Table:
-        """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time."""
-        columns = sql.SQL("sensor_id, ts, value, quality, nullif(inserted_at, '-infinity')")
-        return self._copy(columns, _due_of(sensor_ids), _parameters(scope, sensor_ids), ROW_SCHEMA)
+        """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time.
+
+        No quality is 0, as the lake has it. What has no `inserted_at` has none here: nothing says when it came in.
+        """
+        return self._copy(_AS_KEPT, _due_of(sensor_ids), _parameters(scope, sensor_ids), ROW_SCHEMA)
 
     def some_timestamps(self, window: Window, limit: int) -> list[datetime]:
         """Return up to `limit` instants at which a row lies, spread over the window and the sensors."""
