@@ -14,8 +14,8 @@ from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, QUALITY_SQL, ROW_HASH_SQL, ROW_SCHEMA
 from tsse_validation.domain.windows import Window
 
-_DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(backfill_to)s ELSE inserted_at <= %(watermark)s END")
-_NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(backfill_to)s))")
+_DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(untimed_until)s ELSE inserted_at <= %(watermark)s END")
+_NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(untimed_until)s))")
 """The opposite of `_DUE`, in the words that the index on `inserted_at` serves."""
 _AS_KEPT = sql.SQL(f"sensor_id, ts, value, {QUALITY_SQL}, nullif(inserted_at, '-infinity')")
 _WITHIN = sql.SQL("ts BETWEEN %(start)s AND %(end)s")
@@ -219,6 +219,6 @@ def _parameters(scope: Scope, sensor_ids: Sequence[str] | None = None) -> dict[s
         "start": scope.window.start,
         "end": scope.window.end,
         "watermark": scope.coverage.watermark,
-        "backfill_to": scope.coverage.backfill_to,
+        "untimed_until": scope.coverage.untimed_until,
         "sensor_ids": list(sensor_ids or ()),
     }

@@ -133,6 +133,7 @@ class Promise:
 
     backfill_to: int
     watermark: int
+    late_window: int
     start: int
     end: int
 
@@ -141,7 +142,9 @@ class Promise:
 
     def due(self, key: Key, version: Version) -> bool:
         if version.inserted is None:
-            return key[1] < self.backfill_to
+            # a pass since the backfill has stamped what was untimed in its late window
+            stamped_from = self.watermark - self.late_window if self.watermark > self.backfill_to else key[1] + 1
+            return key[1] < min(self.backfill_to, stamped_from)
         return version.inserted <= self.watermark
 
     def counts(self, copy: Copy) -> bool:
