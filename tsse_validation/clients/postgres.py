@@ -9,13 +9,24 @@ from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
+from tsse_validation.clients.session_use import SessionUse
 from tsse_validation.clients.snapshot import Snapshot
-from tsse_validation.domain.errors import AccessError, DeadlineError, NotAllowedError, SuiteError, UnreachableError
+from tsse_validation.domain.errors import (
+    AccessError,
+    BusyError,
+    DeadlineError,
+    NotAllowedError,
+    SuiteError,
+    UnreachableError,
+)
 from tsse_validation.settings.definitions import Settings
 
 APPLICATION_NAME = "tsse-validation"
-IDLE_SECONDS = 1_800
-"""How long a transaction may wait for us while we read the lake; then the server ends it, should we be lost."""
+IDLE_SECONDS = 60
+"""How long a transaction may wait for us: we only take what Postgres answers. After that we are lost."""
+TRANSACTION_SECONDS = 180.0
+SELF_LIMITING_VERSION = 170_000
+"""From PostgreSQL 17 on the server itself ends a transaction that takes too long (`transaction_timeout`)."""
 WORK_MEMORY_KB = 16 * 1024
 """The memory that one sort or hash of ours may use in the server."""
 
@@ -34,8 +45,12 @@ class PostgresClient:
         connect_timeout: float,
         statement_timeout: float,
         lock_timeout: float,
+        transaction_timeout: float = TRANSACTION_SECONDS,
         workers: int = 0,
+        use: SessionUse | None = None,
     ) -> None:
+        self.use = use or SessionUse()
+        self._transaction_seconds = transaction_timeout
         # in milliseconds and kilobytes, as the server itself reports them
         self._limits = {
             "default_transaction_read_only": "on",
@@ -60,14 +75,18 @@ class PostgresClient:
         self.where = f"{given.get('host', 'local socket')}:{given.get('port', '5432')}/{given.get('dbname', '')}"
 
     @classmethod
-    def from_settings(cls, conninfo: SecretStr, settings: Settings) -> "PostgresClient":
-        """Read a database with the settings' timeouts."""
+    def from_settings(
+        cls, conninfo: SecretStr, settings: Settings, use: SessionUse | None = None
+    ) -> "PostgresClient":
+        """Read a database with the settings' timeouts; `use` measures what its sessions take."""
         return cls(
             conninfo,
             connect_timeout=settings.connect_timeout,
             statement_timeout=settings.statement_timeout,
             lock_timeout=settings.lock_timeout,
+            transaction_timeout=settings.transaction_timeout,
             workers=settings.postgres_workers,
+            use=use,
         )
 
     @contextmanager
@@ -88,10 +107,18 @@ class PostgresClient:
                 # the transaction begins with the first query, and sees one state of the database to its end
                 connection.isolation_level = IsolationLevel.REPEATABLE_READ
                 connection.read_only = True
-                self._hold_to_limits(connection)
-                yield Snapshot(connection)
+                with self.use.measured(connection, longest_seconds=self._transaction_seconds):
+                    self._bound_transaction(connection)
+                    self._hold_to_limits(connection)
+                    yield Snapshot(connection)
         finally:
             self._session.release()
+
+    def _bound_transaction(self, connection: psycopg.Connection) -> None:
+        """Have the server end the transaction, should we be lost; while we live we end it ourselves."""
+        if connection.info.server_version >= SELF_LIMITING_VERSION:
+            milliseconds = max(1, round(self._transaction_seconds * 1000))
+            connection.execute("SELECT set_config('transaction_timeout', %s, true)", (str(milliseconds),))
 
     def _hold_to_limits(self, connection: psycopg.Connection) -> None:
         rows = connection.execute(
@@ -107,13 +134,20 @@ class PostgresClient:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except psycopg.errors.QueryCanceled:
+        except (psycopg.errors.QueryCanceled, psycopg.errors.TransactionTimeout) as error:
+            if "statement timeout" not in str(error):
+                msg = f"A transaction in Postgres at {self.where} took longer than it may."
+                raise DeadlineError(msg, "Look at the database's load, or raise --transaction-timeout.") from None
             msg = f"A query in Postgres at {self.where} took longer than its statement timeout."
             raise DeadlineError(msg, "Look at the database's load, or raise --statement-timeout.") from None
         except psycopg.errors.LockNotAvailable:
             msg = f"A query in Postgres at {self.where} waited too long for a lock."
-            raise DeadlineError(
-                msg, "Somebody holds an exclusive lock on metrics or sensors: run again."
+            raise BusyError(msg, "Somebody holds an exclusive lock on metrics or sensors: run again.") from None
+        except psycopg.errors.OutOfMemory as error:
+            msg = f"Postgres at {self.where} had no room for a query: {_first_line(error)}."
+            raise BusyError(
+                msg,
+                "Its sessions hold too many locks at once: run again later, or raise max_locks_per_transaction.",
             ) from None
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable) as error:
             msg = f"Postgres at {self.where} does not let us read: {_first_line(error)}."

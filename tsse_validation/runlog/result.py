@@ -28,6 +28,7 @@ from tsse_validation.runlog.records import (
     RunFinished,
     RunStarted,
     ServiceEnded,
+    SessionsUsed,
     StackDescribed,
     WindowChecked,
 )
@@ -64,6 +65,7 @@ class RunResult(BaseModel):
     replication: tuple[ReplicationSeen, ...] = ()
     findings: tuple[Finding, ...] = ()
     posts: PostsSpent | None = None
+    sessions: SessionsUsed | None = None
     notes: tuple[Note, ...] = ()
     services_ended: tuple[ServiceEnded, ...] = ()
     finished: RunFinished | None = None
