@@ -333,6 +333,17 @@ class PostsSpent(Record):
     by_purpose: Mapping[str, int] = Field(default_factory=dict)
 
 
+class SessionsUsed(Record):
+    """The run's use of Postgres; `locks_most` counts the tables and indexes that one transaction had locked."""
+
+    record: Literal["sessions"] = "sessions"
+    transactions: int
+    longest_seconds: float
+    idle_longest_seconds: float
+    locks_most: int
+    tries_again: int
+
+
 class Note(Record):
     """A sentence for the report that belongs to no check."""
 
@@ -378,6 +389,7 @@ AnyRecord = Annotated[
     | ReplicationSeen
     | Finding
     | PostsSpent
+    | SessionsUsed
     | Note
     | ServiceEnded
     | RunFinished,

@@ -29,6 +29,7 @@ from tsse_validation.runlog.records import (
     RunFinished,
     RunStarted,
     ServiceEnded,
+    SessionsUsed,
     StackDescribed,
     WindowChecked,
 )
@@ -66,6 +67,7 @@ class RunResult(BaseModel):
     replication: tuple[ReplicationSeen, ...] = ()
     findings: tuple[Finding, ...] = ()
     posts: PostsSpent | None = None
+    sessions: SessionsUsed | None = None
     notes: tuple[Note, ...] = ()
     services_ended: tuple[ServiceEnded, ...] = ()
     finished: RunFinished | None = None
