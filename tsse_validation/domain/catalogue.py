@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.stack import Capability
 
 
@@ -44,23 +45,46 @@ STEP_NAMES: Mapping[int, str] = {
 
 @dataclass(frozen=True)
 class CheckSpec:
-    """One check: `key` is its test function's name, `requires` are the capabilities that it cannot do without."""
+    """One check: `key` is its test function's name, `requires` are the capabilities that it cannot do without.
+
+    `proves` is the grade of assurance that no run reaches without the check: by our own reading where it requires
+    both sides, else by the controller's job. `spare` says that a proof shows all that the check would: where the
+    POST budget is spent, it may be left out.
+    """
 
     key: str
     step: int
     title: str
     gate: Gate | None = None
     requires: frozenset[Capability] = frozenset()
+    proves: Assurance | None = None
+    spare: bool = False
+
+    @property
+    def reads_both_sides(self) -> bool:
+        """Whether we read Postgres and the lake ourselves for it."""
+        return self.requires >= BOTH_SIDES
 
 
+BOTH_SIDES = frozenset({Capability.POSTGRES, Capability.LAKE})
 _DIRECT = (Capability.POSTGRES, Capability.LAKE)
 
 
-def _check(step: int, key: str, title: str, *requires: Capability, gate: Gate | None = None) -> CheckSpec:
-    return CheckSpec(f"test_{key}", step, title, gate, frozenset(requires))
+def _check(
+    step: int,
+    key: str,
+    title: str,
+    *requires: Capability,
+    gate: Gate | None = None,
+    proves: Assurance | None = None,
+    spare: bool = False,
+) -> CheckSpec:
+    return CheckSpec(f"test_{key}", step, title, gate, frozenset(requires), proves, spare)
 
 
 _parity = partial(_check, gate=Gate.PARITY)
+_counts = partial(_parity, proves=Assurance.COUNTS)
+_rows = partial(_parity, proves=Assurance.PROOF)
 _CHECKS = (
     _check(1, "core_server_answers_healthz", "core-server answers /healthz"),
     _check(1, "qdrant_answers_healthz", "Qdrant answers /healthz", Capability.QDRANT),
@@ -92,13 +116,15 @@ _CHECKS = (
     _check(5, "file_counts_stay_bounded", "File counts stay bounded", gate=Gate.FILE_COUNTS),
     _check(5, "no_temporary_file_is_left", "No temporary file is left", Capability.LAKE, gate=Gate.FILE_COUNTS),
     _check(5, "lake_files_are_well_formed", "Every lake file is well formed", Capability.LAKE),
-    _parity(6, "parity_job_finds_no_mismatch", "The controller's own parity job finds no mismatch"),
+    _counts(6, "parity_job_finds_no_mismatch", "The controller's own parity job finds no mismatch"),
     _parity(6, "parity_job_counts_as_we_do", "The job's counts are the counts we find", *_DIRECT),
-    _parity(6, "counts_agree_for_every_sensor", "Our counts agree for every sensor", *_DIRECT),
-    _parity(6, "counts_agree_for_every_sensor_and_day", "Our counts agree for every sensor and day", *_DIRECT),
-    _parity(6, "every_due_row_is_in_the_lake_unchanged", "Every row is the same on both sides", *_DIRECT),
+    _counts(6, "counts_agree_for_every_sensor", "Our counts agree for every sensor", *_DIRECT),
+    _counts(6, "counts_agree_for_every_sensor_and_day", "Our counts agree for every sensor and day", *_DIRECT),
+    _rows(6, "every_due_row_is_in_the_lake_unchanged", "Every row is the same on both sides", *_DIRECT),
     _parity(7, "random_windows_agree_by_direct_count", "Random windows agree by our count", *_DIRECT),
-    _parity(7, "random_windows_agree_by_the_parity_job", "Random windows agree by the controller's job"),
+    _parity(
+        7, "random_windows_agree_by_the_parity_job", "Random windows agree by the controller's job", spare=True
+    ),
 )
 
 CHECKS: Mapping[str, CheckSpec] = {spec.key: spec for spec in _CHECKS}

@@ -6,39 +6,20 @@ proven, and what was planned but did not run. `RunResult.from_log` reads it back
 
 from collections.abc import Mapping
 from datetime import date
-from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.instants import Instant
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.check_records import CheckFinished, CheckPlanned, CheckStarted, CheckStatus, Record
 
 SCHEMA_VERSION = 1
-
-
-class CheckStatus(StrEnum):
-    """The status of a check. Only `passed` and `warned` prove anything."""
-
-    PASSED = "passed"
-    WARNED = "warned"
-    FAILED = "failed"
-    UNPROVEN = "unproven"
-    BLOCKED = "blocked"
-    NOT_CHECKED = "not_checked"
-
-    @property
-    def proven(self) -> bool:
-        """Whether the check has proven what it states."""
-        return self in {CheckStatus.PASSED, CheckStatus.WARNED}
-
-
-class Record(BaseModel):
-    """Base of the log's records."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+__all__ = ["CheckFinished", "CheckPlanned", "CheckStarted", "CheckStatus", "Record"]
+"""What stands in a module of its own, and is imported from here like all other records."""
 
 
 class SettingValue(Record):
@@ -50,7 +31,10 @@ class SettingValue(Record):
 
 
 class RunStarted(Record):
-    """The first line of a log."""
+    """The first line of a log.
+
+    `required` is the grade that GO needs. An earlier version knew no grades: its log is held to the default.
+    """
 
     record: Literal["run_started"] = "run_started"
     schema_version: int = SCHEMA_VERSION
@@ -59,6 +43,7 @@ class RunStarted(Record):
     suite_version: str
     settings: tuple[SettingValue, ...] = ()
     environment: Mapping[str, str] = Field(default_factory=dict)
+    required: Assurance = Assurance.PROOF
 
 
 class StackComponent(Record):
@@ -72,7 +57,7 @@ class StackComponent(Record):
 class StackDescribed(Record):
     """The stack under validation, and the reason for each capability that is `absent`.
 
-    `strict` says that no absence is excused: the stack is our own, or the operator asked for it.
+    `strict` says that no absence is excused: the stack is our own.
     """
 
     record: Literal["stack"] = "stack"
@@ -89,41 +74,6 @@ class FarmSeen(Record):
 
     record: Literal["farm"] = "farm"
     sensors: int
-
-
-class CheckPlanned(Record):
-    """A check that was collected; `selected` is false if it was then deselected."""
-
-    record: Literal["planned"] = "planned"
-    check_id: str
-    key: str
-    step: int
-    selected: bool = True
-
-
-class CheckStarted(Record):
-    """The start of a check. Without a `CheckFinished` the check was interrupted."""
-
-    record: Literal["started"] = "started"
-    check_id: str
-    at: Instant
-
-
-class CheckFinished(Record):
-    """The end of one check. `facts` are its measurements, in words and with units."""
-
-    record: Literal["check"] = "check"
-    check_id: str
-    key: str
-    step: int
-    title: str
-    status: CheckStatus
-    at: Instant
-    duration_seconds: float
-    message: str = ""
-    advice: str = ""
-    facts: Mapping[str, str] = Field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
 
 
 class CountRow(NamedTuple):
@@ -146,6 +96,7 @@ class CountRow(NamedTuple):
 class CountsTaken(Record):
     """A table of counts: the controller's (`job`) or our own (`direct`).
 
+    `covered` is the whole range that the lake promises, where the table is of it by our own counts.
     `requested` is the window in the request to the job, if its result has it; the job cuts a window that ends too
     late. `level` is the depth of our own counts (count, digest or rows); a job's counts and the logs of earlier
     versions have none. `late` are sensors whose counts differ by rows that arrived late, which is no fault.
@@ -159,10 +110,14 @@ class CountsTaken(Record):
     watermark: Instant | None = None
     rows: tuple[CountRow, ...]
     late: tuple[str, ...] = ()
+    covered: Window | None = None
 
 
 class RowsCompared(Record):
-    """The extent of a row comparison, by digest or one by one (`level`), and the number of rows that differ."""
+    """The extent of a row comparison, by digest or one by one (`level`), and the number of rows that differ.
+
+    `covered` is the whole range that the lake promises; earlier versions left it out, and compared no less.
+    """
 
     record: Literal["rows_compared"] = "rows_compared"
     level: str
@@ -173,6 +128,7 @@ class RowsCompared(Record):
     differing: int
     not_due: int
     pending: int
+    covered: Window | None = None
 
 
 class JobCoverage(Record):
@@ -354,6 +310,18 @@ class ServiceEnded(Record):
     log_tail: tuple[str, ...] = ()
 
 
+class EarlierRun(Record):
+    """The last finished run of the same controller that compared rows: a measure for this one."""
+
+    record: Literal["earlier_run"] = "earlier_run"
+    run_id: str
+    at: Instant
+    outcome: str
+    assurance: Assurance | None
+    rows: int
+    window: Window | None
+
+
 class RunFinished(Record):
     """The last line of a log. Without it the run crashed."""
 
@@ -383,6 +351,7 @@ AnyRecord = Annotated[
     | PostsSpent
     | Note
     | ServiceEnded
+    | EarlierRun
     | RunFinished,
     Field(discriminator="record"),
 ]

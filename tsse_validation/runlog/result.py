@@ -14,6 +14,7 @@ from tsse_validation.runlog.records import (
     CheckPlanned,
     CheckStarted,
     CountsTaken,
+    EarlierRun,
     ExtentSeen,
     FarmSeen,
     Finding,
@@ -66,6 +67,7 @@ class RunResult(BaseModel):
     posts: PostsSpent | None = None
     notes: tuple[Note, ...] = ()
     services_ended: tuple[ServiceEnded, ...] = ()
+    earlier_run: EarlierRun | None = None
     finished: RunFinished | None = None
 
     @classmethod

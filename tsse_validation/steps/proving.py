@@ -94,7 +94,7 @@ def count_sensors(
     """Add the days up for each sensor that Postgres knows, those without a row too."""
     with postgres.snapshot() as snapshot:
         rows = sum_by_sensor(day_counts, snapshot.sensor_ids())
-    run.record(_counts(run, covered, rows))
+    run.record(_counts(run, covered, rows).model_copy(update={"covered": covered.window}))
     return rows
 
 
@@ -187,6 +187,7 @@ def compare_every_row(
         differing=found.differing,
         not_due=sum(row.not_due for row in day_counts),
         pending=sum(row.pending for row in day_counts),
+        covered=covered.window,
     )
     run.record(*found.findings, *explain_counts(day_counts), *found.shown, compared)
     if (found.differing or found.unreadable) and run.settings.heal_check:

@@ -101,7 +101,7 @@ class ValidationRun:
                 kind=stack.kind,
                 base_url=stack.base_url,
                 owned=stack.owned,
-                strict=stack.owned or self.settings.require_direct,
+                strict=stack.owned,
                 components=stack.components,
                 absent=self.absent,
             )
@@ -144,6 +144,7 @@ def begin_run(
             suite_version=version("tsse-validation"),
             settings=loaded.shown(),
             environment=_environment(),
+            required=loaded.settings.require,
         )
     )
     return run
