@@ -6,13 +6,12 @@ that is missing never makes it higher.
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from pydantic import BaseModel, ConfigDict
 
 from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.catalogue import BOTH_SIDES, CHECKS
-from tsse_validation.domain.instants import utc_day
 from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.records import CountsTaken, EarlierRun, JobCoverage
@@ -209,20 +208,16 @@ def _smaller_than_the_lake(result: RunResult, share: ProvenShare) -> Iterator[st
 def _smaller_than(earlier: EarlierRun, reached: Reached | None, share: ProvenShare) -> Iterator[str]:
     """Yield one line where the last run's window was longer by days, or its rows or its grade clearly more."""
     now = reached.assurance if reached else None
-    longer = earlier.window is not None and (share.first is None or _days_of(earlier.window) > share.days + 1)
+    # a range that slides is a day shorter where it begins at a midnight
+    longer = earlier.days > share.days + 1
     weaker = earlier.assurance is not None and (now is None or not now.reaches(earlier.assurance))
     if longer or weaker or earlier.rows > CLEARLY_MORE * share.rows:
         by = f" by {earlier.assurance}" if earlier.assurance else ""
-        window = earlier.window
-        span = f", {utc_day(window.start)} to {utc_day(window.end)}" if window else ""
+        span = f", {earlier.first} to {earlier.last}" if earlier.days else ""
         yield (
             f"smaller than the last run of this controller, {earlier.run_id}: that compared "
             f"{count_of(earlier.rows, 'row')}{by}{span}; this one {share.words}"
         )
-
-
-def _days_of(window: Window) -> int:
-    return (utc_day(window.end) - utc_day(window.start)) // timedelta(days=1) + 1
 
 
 def _limits_of_the_job(job: JobCoverage) -> Iterator[str]:

@@ -20,11 +20,13 @@ MAX_REASONS = 8
 MAX_MISSING = 6
 MAX_LOG_LINES = 12
 _LINE = 200
+_LONG = 1_000
 _STYLES: Mapping[Outcome, str] = {
     Outcome.GO: "bold green",
     Outcome.NO_GO: "bold red",
     Outcome.INCOMPLETE: "bold yellow",
 }
+_BELOW_PROOF = "bold cyan"
 
 
 def print_summary(console: Console, document: ReportDocument, paths: Iterable[Path] = ()) -> None:
@@ -48,15 +50,18 @@ def _lines(view: ReportView, paths: tuple[Path, ...]) -> Iterator[Text | Table]:
 
 def _verdict(view: ReportView) -> Iterator[Text | Table]:
     verdict = view.document.verdict
-    yield Text(f"VERDICT: {verdict.outcome}", style=_STYLES[verdict.outcome])
-    yield Text(view.meaning)
+    limited = words.verdict_tone(verdict) == words.PART
+    yield Text(f"VERDICT: {verdict.label}", style=_BELOW_PROOF if limited else _STYLES[verdict.outcome])
+    yield Text(text.one_line(view.meaning, _LONG))
     yield _rows(("-", reason) for reason in verdict.reasons[:MAX_REASONS])
     yield from _more(len(verdict.reasons) - MAX_REASONS, "reason")
     yield Text(f"Validated: {text.one_line(words.services(view.document.result.stack), _LINE)}.")
+    yield Text(f"Assurance: {text.one_line(words.assurance(verdict))}.")
     yield Text(
-        f"Compared: {count_of(verdict.sensors_compared, 'sensor')} with "
-        f"{count_of(verdict.rows_compared, 'row')}. Rests on {text.one_line(verdict.basis)}."
+        f"{words.share_name(verdict)}: {count_of(verdict.sensors_compared, 'sensor')} with "
+        f"{words.share(verdict)}. Rests on {text.one_line(verdict.basis)}."
     )
+    yield from (Text(f"Note: {text.one_line(warning)}.") for warning in verdict.warnings)
     yield Text(f"Found: {_found(view)}.")
     yield Text(f"Backfill: {_backfill(view)}.")
     yield Text(f"Replication: {view.lake.lag_phrase}.")

@@ -319,7 +319,9 @@ class EarlierRun(Record):
     outcome: str
     assurance: Assurance | None
     rows: int
-    window: Window | None
+    days: int
+    first: date | None
+    last: date | None
 
 
 class RunFinished(Record):
