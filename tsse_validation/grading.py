@@ -194,8 +194,8 @@ def _smaller_than_the_lake(result: RunResult, share: ProvenShare) -> Iterator[st
     if extent.unpromised_rows:
         dates = f" on {count_of(extent.unpromised_dates, 'date')}" if extent.unpromised_dates else ""
         yield (
-            f"{count_of(extent.unpromised_rows, 'row')} of the lake{dates} are promised by no backfill, and were "
-            "not compared: --cover lake compares every date that the lake holds"
+            f"not compared, since no backfill promises them: {count_of(extent.unpromised_rows, 'row')} of the lake"
+            f"{dates} (--cover lake compares every date that the lake holds)"
         )
     if extent.unpromised_rows is not None:
         return
@@ -223,11 +223,11 @@ def _smaller_than(earlier: EarlierRun, reached: Reached | None, share: ProvenSha
 def _limits_of_the_job(job: JobCoverage) -> Iterator[str]:
     if job.left_out:
         yield (
-            f"{count_of(len(job.left_out), 'deleted sensor')} were left out by the job, which counts them only "
-            "when they are named (--sensor-ids)"
+            f"the job has left out {count_of(len(job.left_out), 'deleted sensor')}: it counts them only when they "
+            "are named (--sensor-ids)"
         )
     if job.surplus:
         yield (
-            f"{count_of(job.surplus, 'row')} of the lake beyond those of Postgres can be copies that wait for "
-            "compaction: a row lost beside a doubled one is not seen by a count"
+            f"the lake holds {count_of(job.surplus, 'row')} beyond those of Postgres, which can be copies that "
+            "wait for compaction: a row lost beside a doubled one is not seen by a count"
         )

@@ -191,7 +191,7 @@ def _what_to_give(result: RunResult, required: Assurance) -> str:
         return f"leave {' and '.join(narrowing)} out"
     if absent:
         options = " and ".join(option for side, option in _GIVE.items() if side in absent)
-        return f"give {options} (absent: {'; '.join(absent.values())})"
+        return f"give {options} (absent: {'; '.join(dict.fromkeys(absent.values()))})"
     if given.get("level") == "count":
         return "compare the rows too, by --level digest"
     return "see to the checks of it that were not proven"

@@ -46,7 +46,7 @@ def figures(view: ReportView) -> dict[str, Figure]:
 
 def _decision(view: ReportView) -> Iterator[Figure]:
     verdict = view.document.verdict
-    yield _text("verdict", verdict.outcome.value)
+    yield _text("verdict", verdict.label)
     yield _text("assurance", str(verdict.assurance or "none"))
     yield _text("assurance_required", str(verdict.required))
     yield _count("exit_code", verdict.exit_code)
