@@ -95,7 +95,7 @@ def _job_counts(result: RunResult) -> Reached | None:
 
 
 def _counts_all(seen: JobCoverage) -> bool:
-    everyone = seen.known is None or seen.sensors + len(seen.left_out) >= seen.known
+    everyone = seen.known is not None and seen.sensors + len(seen.left_out) >= seen.known
     return bool(everyone and seen.sensors and seen.rows and _reaches_over(seen.window, seen.covered))
 
 
@@ -124,7 +124,7 @@ def _read_by_us(result: RunResult) -> bool:
 
 def _proven(result: RunResult, grades: Collection[Assurance], *, by_us: bool) -> bool:
     """Whether all checks that the catalogue asks for these grades are proven, on each of their cases."""
-    asked = {key for key, spec in CHECKS.items() if spec.proves in grades and spec.reads_both_sides == by_us}
+    asked = {key for key, spec in CHECKS.items() if spec.proves in grades and spec.by_our_reading == by_us}
     proven = {check.key for check in result.checks if check.status.proven}
     unproven = {check.key for check in result.checks if not check.status.proven}
     return asked <= proven - unproven
@@ -189,7 +189,7 @@ def coverage_warnings(result: RunResult, reached: Reached | None, share: ProvenS
 
 def _smaller_than_the_lake(result: RunResult, share: ProvenShare) -> Iterator[str]:
     extent = result.extent
-    if extent is None or share.first is None or share.last is None:
+    if extent is None or share.first is None or share.last is None or _covers_the_lake(result):
         return
     if extent.unpromised_rows:
         dates = f" on {count_of(extent.unpromised_dates, 'date')}" if extent.unpromised_dates else ""
@@ -203,6 +203,11 @@ def _smaller_than_the_lake(result: RunResult, share: ProvenShare) -> Iterator[st
         yield f"the lake begins at {extent.lake_first}, and what was compared at {share.first}"
     if extent.lake_last is not None and extent.lake_last > share.last:
         yield f"the lake ends at {extent.lake_last}, and what was compared at {share.last}"
+
+
+def _covers_the_lake(result: RunResult) -> bool:
+    """Whether every date that the lake holds was asked for."""
+    return any(setting.name == "cover" and setting.value == "lake" for setting in result.started.settings)
 
 
 def _smaller_than(earlier: EarlierRun, reached: Reached | None, share: ProvenShare) -> Iterator[str]:

@@ -263,14 +263,7 @@ def _not_checked(result: RunResult, reached: Reached | None) -> Iterator[NotChec
         yield from _never_ended(spec, asked_for, result)
     for check in result.checks:
         if not check.status.proven and check.status is not CheckStatus.FAILED:
-            reason = check.message + (_spent_on(result) if check.for_want_of_posts else "")
-            yield _missing(check, check.check_id, reason, tolerated=_excused(check, result, reached))
-
-
-def _spent_on(result: RunResult) -> str:
-    """Say what the POST budget was spent on."""
-    spent = result.posts.by_purpose if result.posts else {}
-    return f" It was spent on: {', '.join(f'{what} {posts}' for what, posts in spent.items())}." if spent else ""
+            yield _missing(check, check.check_id, check.message, tolerated=_excused(check, result, reached))
 
 
 def _never_ended(spec: CheckSpec, planned: Iterable[CheckPlanned], result: RunResult) -> Iterator[NotChecked]:
@@ -298,7 +291,7 @@ def _excused(check: CheckFinished, result: RunResult, reached: Reached | None) -
     if spec is None or check.status is not CheckStatus.NOT_CHECKED:
         return False
     required = result.started.required
-    if spec.proves and spec.reads_both_sides and not required.reaches(spec.proves):
+    if spec.proves and spec.by_our_reading and not required.reaches(spec.proves):
         return True
     if spec.spare and check.for_want_of_posts and reached and reached.assurance is Assurance.PROOF:
         return True

@@ -283,7 +283,14 @@ def counts_taken(*rows: CountRow, source: str = "direct", window: Window = WINDO
 
 def job_coverage(rows: int = 300, **more: object) -> JobCoverage:
     """Return that the job has counted every sensor over the whole covered range."""
-    fields: dict[str, object] = {"window": WINDOW, "covered": WINDOW, "sensors": 4, "slices": 3, "posts": 3}
+    fields: dict[str, object] = {
+        "window": WINDOW,
+        "covered": WINDOW,
+        "sensors": 4,
+        "known": 4,
+        "slices": 3,
+        "posts": 3,
+    }
     return JobCoverage.model_validate(fields | {"rows": rows} | more)
 
 

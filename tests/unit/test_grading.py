@@ -25,7 +25,7 @@ from tsse_validation.domain.catalogue import BOTH_SIDES, CHECKS, Gate
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
 from tsse_validation.grading import coverage_warnings, grade_reached, share_proven
-from tsse_validation.runlog.records import CheckStatus, EarlierRun, ExtentSeen, Record, RunStarted
+from tsse_validation.runlog.records import CheckStatus, EarlierRun, ExtentSeen, Record, RunStarted, SettingValue
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import decide
 
@@ -84,18 +84,17 @@ def test_no_proof_and_no_own_count_without_either_side(side: Capability) -> None
 
 
 @pytest.mark.parametrize("status", [CheckStatus.UNPROVEN, CheckStatus.NOT_CHECKED, CheckStatus.BLOCKED])
-@pytest.mark.parametrize("key", [key for key, spec in CHECKS.items() if spec.proves and spec.reads_both_sides])
+@pytest.mark.parametrize("key", [key for key, spec in CHECKS.items() if spec.proves and spec.by_our_reading])
 def test_no_proof_without_each_check_that_the_catalogue_asks_for(key: str, status: CheckStatus) -> None:
     found = grade(rows_compared(300), OURS, statuses={key: status})
     assert found is (Assurance.COUNTS if CHECKS[key].proves is Assurance.PROOF else None)
 
 
 def test_every_check_of_both_sides_in_step_6_is_one_that_a_grade_takes() -> None:
-    """A new check of due rows must not be forgotten: say in the catalogue what it proves."""
     ungraded = {
         key
         for key, spec in CHECKS.items()
-        if spec.gate is Gate.PARITY and spec.step == 6 and spec.reads_both_sides and spec.proves is None
+        if spec.gate is Gate.PARITY and spec.step == 6 and spec.by_our_reading and spec.proves is None
     }
     assert ungraded == {"test_parity_job_counts_as_we_do"}
 
@@ -109,10 +108,10 @@ def test_own_counts_are_those_of_the_whole_range_and_not_of_a_day_or_a_part() ->
 
 def test_the_job_counts_where_it_has_counted_every_known_sensor_over_the_whole_range() -> None:
     api_only = sorted(BOTH_SIDES)
-    assert grade(job_coverage(), absent=api_only) is Assurance.COUNTS
     assert grade(job_coverage(known=4), absent=api_only) is Assurance.COUNTS
     assert grade(job_coverage(known=6, left_out=("x", "y")), absent=api_only) is Assurance.COUNTS
     for short in (
+        job_coverage(known=None),
         job_coverage(known=5),
         job_coverage(known=7, left_out=("x", "y")),
         job_coverage(window=SHORTER),
@@ -258,6 +257,10 @@ FIRST, LAST = BEGIN.date(), WATERMARK.date()
 def test_a_range_as_large_as_the_lake_is_not_warned_of() -> None:
     assert warnings(WHOLE) == []
     assert warnings(WHOLE, extent(lake_first=FIRST, lake_last=LAST)) == []
+    cover = SettingValue(name="cover", value="lake", source="command line")
+    asked = run(WHOLE, extent(unpromised_rows=7))
+    asked = asked.model_copy(update={"started": run_started(settings=(cover,))})
+    assert list(coverage_warnings(asked, grade_reached(asked), share_proven(asked, grade_reached(asked)))) == []
     # nothing of it is left out, whatever the dates
     assert warnings(WHOLE, extent(lake_first=FIRST - DAY, lake_last=LAST + DAY, unpromised_rows=0)) == []
 

@@ -1,12 +1,13 @@
-"""The base of all records of a run log, and those of a check: planned, started, ended."""
+"""The records of a check: planned, started, ended."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tsse_validation.domain.instants import Instant
+from tsse_validation.runlog.record_base import Record
 
 
 class CheckStatus(StrEnum):
@@ -23,12 +24,6 @@ class CheckStatus(StrEnum):
     def proven(self) -> bool:
         """Whether the check has proven what it states."""
         return self in {CheckStatus.PASSED, CheckStatus.WARNED}
-
-
-class Record(BaseModel):
-    """Base of the log's records."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class CheckPlanned(Record):

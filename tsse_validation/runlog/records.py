@@ -15,7 +15,8 @@ from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.instants import Instant
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
-from tsse_validation.runlog.check_records import CheckFinished, CheckPlanned, CheckStarted, CheckStatus, Record
+from tsse_validation.runlog.check_records import CheckFinished, CheckPlanned, CheckStarted, CheckStatus
+from tsse_validation.runlog.record_base import Record
 
 SCHEMA_VERSION = 1
 __all__ = ["CheckFinished", "CheckPlanned", "CheckStarted", "CheckStatus", "Record"]
@@ -134,9 +135,10 @@ class RowsCompared(Record):
 class JobCoverage(Record):
     """How far the controller's job has counted: `window` is what it was counted over, in slices.
 
-    `covered` is the whole range that the lake promises. `sensors` were counted, of `known` in Postgres (`None`
-    where that could not be told); `left_out` are the deleted ones that the job counts only when they are named.
-    `surplus` are rows of the lake beyond those of Postgres that may be copies awaiting compaction (section 3).
+    `covered` is the whole range that the lake promises. `sensors` were counted, of `known` in all (`None` where a
+    part was asked for, or it could not be told: then it is no count of all); `left_out` are the deleted ones that
+    the job counts only when they are named. `surplus` are rows of the lake beyond those of Postgres that may be
+    copies awaiting compaction (section 3).
     """
 
     record: Literal["job_coverage"] = "job_coverage"

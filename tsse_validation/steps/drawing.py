@@ -14,13 +14,7 @@ from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.diagnosis.count_triage import job_mismatch
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.errors import (
-    BudgetError,
-    NotCheckedError,
-    PromiseBrokenError,
-    SuiteError,
-    UnaffordableError,
-)
+from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError, SuiteError
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import MismatchError, SpotChecker
@@ -33,7 +27,6 @@ from tsse_validation.steps.run import Check, ValidationRun
 from tsse_validation.steps.spot_checking import POSTS_KEPT_FOR_OTHERS
 
 MOST_LANDMARKS = 64
-NO_POSTS = "The controller's POST budget is spent, so no window could be drawn."
 
 
 @dataclass(frozen=True)
@@ -73,17 +66,9 @@ def draw_directly(run: ValidationRun, proof: DirectProof, covered: Scope) -> Dra
 def draw_by_job(
     run: ValidationRun, spot_checker: SpotChecker, covered: Scope, lake_recorder: LakeRecorder
 ) -> Drawing:
-    """Draw windows and count them by the controller's job, as far as its POST budget goes.
-
-    Raises UnaffordableError when that is not even one.
-    """
+    """Draw windows and count them by the controller's job, as far as its POST budget goes."""
     settings = run.settings
-    affordable = run.budget.available() - POSTS_KEPT_FOR_OTHERS
-    most = min(settings.max_job_windows, affordable)
-    if affordable < 1 <= settings.max_job_windows:
-        raise UnaffordableError(
-            NO_POSTS, f"{POSTS_KEPT_FOR_OTHERS} are left to others on this host: wait for them."
-        )
+    most = min(settings.max_job_windows, run.budget.available() - POSTS_KEPT_FOR_OTHERS)
 
     def count(edge: str, window: Window) -> WindowChecked:
         mismatching: tuple[str, ...] = ()
@@ -193,7 +178,9 @@ def draw_and_check(edge: str, landmarks: Landmarks, drawing: Drawing, check: Che
     drawn.
     """
     if drawing.most < 1:
-        raise NotCheckedError("No window could be drawn.", "Raise --max-windows or --max-job-windows.")
+        raise NotCheckedError(
+            "No window could be drawn.", "Raise --max-windows or --max-job-windows, or wait for the POST budget."
+        )
     drawn: list[WindowChecked] = []
     uncounted: list[SuiteError] = []
 
@@ -211,9 +198,6 @@ def draw_and_check(edge: str, landmarks: Landmarks, drawing: Drawing, check: Che
     def agrees(window: Window) -> None:
         try:
             counted = drawing.count(edge, window)
-        except BudgetError as error:
-            uncounted.append(UnaffordableError(f"{NO_POSTS} {error.message}", error.advice))
-            raise uncounted[-1] from error
         except SuiteError as error:
             uncounted.append(error)
             raise

@@ -120,8 +120,8 @@ def check_lines(document: ReportDocument) -> tuple[CheckLine, ...]:
     result = document.result
     not_checked = document.verdict.not_checked
     ended = {check.check_id for check in result.checks}
-    left_out = {missing.check_id: missing for missing in not_checked}
-    lines = [_ended(check, left_out.get(check.check_id)) for check in result.checks]
+    tolerated = {missing.check_id for missing in not_checked if missing.tolerated}
+    lines = [_ended(check, check.check_id in tolerated) for check in result.checks]
     lines += [_never_ended(missing, document) for missing in not_checked if missing.check_id not in ended]
     return tuple(sorted(lines, key=lambda line: (line.step, _RUNBOOK_ORDER.get(line.key, len(CHECKS)))))
 
@@ -153,11 +153,9 @@ def _state(checks: tuple[CheckLine, ...]) -> StepState:
     return StepState.PROVEN if all(status.proven for status in statuses) else StepState.LIMITED
 
 
-def _ended(check: CheckFinished, left_out: NotChecked | None) -> CheckLine:
+def _ended(check: CheckFinished, tolerated: bool) -> CheckLine:
     given = check.model_dump(exclude={"record", "at", "duration_seconds", "for_want_of_posts"})
-    if left_out is not None:
-        given |= {"message": left_out.reason, "tolerated": left_out.tolerated}
-    return CheckLine(**given, seconds=check.duration_seconds)
+    return CheckLine(**given, seconds=check.duration_seconds, tolerated=tolerated)
 
 
 def _never_ended(missing: NotChecked, document: ReportDocument) -> CheckLine:
