@@ -106,7 +106,7 @@ class ValidationRun:
                 kind=stack.kind,
                 base_url=stack.base_url,
                 owned=stack.owned,
-                strict=stack.owned or self.settings.require_direct,
+                strict=stack.owned,
                 components=stack.components,
                 absent=self.absent,
             )
@@ -160,6 +160,7 @@ def begin_run(
             suite_version=version("tsse-validation"),
             settings=loaded.shown(),
             environment=_environment(),
+            required=loaded.settings.require,
         )
     )
     return run
