@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+STATE_DIR = "_state"
+"""Where a hot directory keeps the lake's state (contract section 4)."""
+
 
 class Capability(StrEnum):
     """What the suite can look at; a check that needs an absent one is "not checked", never passed."""

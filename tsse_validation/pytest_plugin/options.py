@@ -43,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.collectonly:
         return
     try:
-        run = begin_run(loaded, absent_capabilities(loaded.settings))
+        run = begin_run(loaded, absent_capabilities(loaded))
     except OSError as error:
         msg = f"--report-dir {loaded.settings.report_dir} cannot be written: {error.strerror}"
         raise pytest.UsageError(msg) from None

@@ -1,6 +1,5 @@
 """The stack under validation: where its services are, and what the suite may look at."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +9,10 @@ from pydantic import SecretStr
 
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.domain.stack import Capability, LakePaths
-from tsse_validation.lake.reader import STATE_DIR
 from tsse_validation.runlog.records import ServiceEnded, StackComponent
 from tsse_validation.settings.credentials import conninfo_of, read_token, token_of
 from tsse_validation.settings.definitions import Settings
+from tsse_validation.settings.loading import LoadedSettings
 
 
 @dataclass(frozen=True)
@@ -41,31 +40,23 @@ class Stack:
 QDRANT_PORT = 6333
 
 
-def absent_capabilities(settings: Settings) -> dict[Capability, str]:
+def absent_capabilities(loaded: LoadedSettings) -> dict[Capability, str]:
     """Return what the suite cannot look at with these settings, and why, without contacting anything."""
+    settings, withheld = loaded.settings, loaded.withheld
     absent = {}
     if settings.skip_qdrant:
         absent[Capability.QDRANT] = "left out by --skip-qdrant"
     if not settings.live:
         return absent
     if settings.database_url is None and settings.setup_config is None:
-        absent[Capability.POSTGRES] = "no --database-url or --setup-config was given"
-    if reason := _lake_absent(settings.hot_path):
-        absent[Capability.LAKE] = reason
+        absent[Capability.POSTGRES] = withheld.get("setup_config", "no --database-url or --setup-config was given")
+    if settings.hot_path is None:
+        absent[Capability.LAKE] = withheld.get("hot_path") or withheld.get("cold_path", "no --hot-path was given")
     if settings.view_token_file is None:
         absent[Capability.VIEW_TOKEN] = "no --view-token-file was given"
     if settings.auth_token_file is None:
         absent[Capability.TOKEN_FILE] = "the token did not come from a file"
     return absent
-
-
-def _lake_absent(hot: Path | None) -> str | None:
-    if hot is None:
-        return "no --hot-path was given"
-    state = hot / STATE_DIR
-    if not os.access(hot, os.R_OK | os.X_OK) or (state.exists() and not os.access(state, os.R_OK | os.X_OK)):
-        return f"this user may not read {hot}, or it is not there"
-    return None
 
 
 def live_stack(settings: Settings) -> Stack:
