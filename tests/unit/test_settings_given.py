@@ -184,7 +184,7 @@ def test_a_file_without_a_token_is_refused_and_not_shown(
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "  \r\n", "\nnote: of the farm\n"])
 def test_a_token_is_taken_however_its_line_ends(end: str, live: dict[str, Any], tmp_path: Path) -> None:
     live["auth_token_file"].write_bytes(f"{TOKEN}{end}".encode())
-    assert live_stack(load_settings(live, tmp_path).settings).token.get_secret_value() == TOKEN
+    assert live_stack(load_settings(live, tmp_path)).token.get_secret_value() == TOKEN
 
 
 @pytest.mark.parametrize("option", ["auth_token_file", "view_token_file", "ca_file", "setup_config", "resume"])
@@ -294,7 +294,7 @@ def test_a_lake_that_this_user_may_not_read_is_absent_and_said(
     assert Capability.POSTGRES not in absent
     assert absent[Capability.LAKE].startswith(f"--hot-path ({COMMAND_LINE}): this user may not read {shared_dir}")
     assert "run as its owner" in absent[Capability.LAKE]
-    assert live_stack(loaded.settings).lake is None
+    assert live_stack(loaded).lake is None
     (shown,) = [item for item in loaded.shown() if item.name == "hot_path"]
     assert "may not read" in shown.value
 
@@ -306,7 +306,7 @@ def test_a_cold_directory_that_this_user_may_not_read_takes_the_lake_away(
     (shared_dir / closed).chmod(0)
     loaded = loaded_as_another(theirs, as_another_user)
     assert absent_capabilities(loaded)[Capability.LAKE].startswith(f"--cold-path ({COMMAND_LINE}): this user may")
-    assert live_stack(loaded.settings).lake is None
+    assert live_stack(loaded).lake is None
 
 
 @pytest.mark.parametrize("closed", ["setup", "setup/config.json"])
@@ -321,7 +321,7 @@ def test_a_setup_config_that_this_user_may_not_read_is_absent_and_said(
         f"--setup-config ({COMMAND_LINE}): this user may not read {theirs['setup_config']}"
         in (absent[Capability.POSTGRES])
     )
-    assert live_stack(loaded.settings).conninfo is None
+    assert live_stack(loaded).conninfo is None
 
 
 @pytest.mark.parametrize("option", ["auth_token_file", "view_token_file", "ca_file"])

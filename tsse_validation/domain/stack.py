@@ -20,8 +20,9 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True)
 class LakePaths:
-    """The lake's directories on this machine (contract section 4)."""
+    """The lake's directories on this machine (contract section 4); `found` says that nobody has given them."""
 
     hot: Path
     cold: Path | None = None
     shards: int = 16
+    found: bool = False

@@ -37,8 +37,9 @@ def core_server(settings: Settings, token: SecretStr | None = None) -> Iterator[
 
 @contextmanager
 def job_runner(settings: Settings) -> Iterator[JobRunner]:
-    """Open the core-server to run jobs on it; errors as in `token_of`."""
+    """Open the core-server to run jobs on it; errors as in `token_of` and `CoreClient.identify`."""
     with core_server(settings) as core:
+        core.identify()
         yield JobRunner(core, poll_interval=settings.poll_interval)
 
 

@@ -11,7 +11,7 @@ from tsse_validation.domain.errors import SettingsError
 from tsse_validation.domain.stack import Capability, LakePaths
 from tsse_validation.runlog.records import ServiceEnded, StackComponent
 from tsse_validation.settings.credentials import conninfo_of, read_token, token_of
-from tsse_validation.settings.definitions import Settings
+from tsse_validation.settings.discovery import FOUND
 from tsse_validation.settings.loading import LoadedSettings
 
 
@@ -59,8 +59,9 @@ def absent_capabilities(loaded: LoadedSettings) -> dict[Capability, str]:
     return absent
 
 
-def live_stack(settings: Settings) -> Stack:
+def live_stack(loaded: LoadedSettings) -> Stack:
     """Describe the controller that the settings name; errors as in `token_of` and `conninfo_of`."""
+    settings = loaded.settings
     if settings.base_url is None:
         raise SettingsError("a live stack needs --base-url")
     return Stack(
@@ -72,10 +73,18 @@ def live_stack(settings: Settings) -> Stack:
         ),
         qdrant_url=settings.qdrant_url or _default_qdrant(settings.base_url),
         conninfo=conninfo_of(settings),
-        lake=LakePaths(settings.hot_path, settings.cold_path, settings.shards) if settings.hot_path else None,
+        lake=_lake(loaded),
         view_token=read_token(settings.view_token_file) if settings.view_token_file else None,
         token_file=settings.auth_token_file,
     )
+
+
+def _lake(loaded: LoadedSettings) -> LakePaths | None:
+    settings = loaded.settings
+    if settings.hot_path is None:
+        return None
+    found = loaded.sources.get("hot_path", "").startswith(FOUND)
+    return LakePaths(settings.hot_path, settings.cold_path, settings.shards, found)
 
 
 def _default_qdrant(base_url: str) -> str:
