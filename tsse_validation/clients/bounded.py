@@ -101,7 +101,7 @@ class BoundedReader:
         began = self._clock()
         try:
             answer = self._asked(
-                lambda snapshot: question(snapshot.of_tables(names) if layout.by_name else snapshot, part)
+                lambda snapshot: question(snapshot.of_children(names) if layout.by_name else snapshot, part)
             )
         except DeadlineError:
             self._pace.failed(window)

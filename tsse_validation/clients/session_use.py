@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Timer
+from threading import Event, Timer
 from typing import Any
 
 import psycopg
@@ -30,7 +30,13 @@ class SessionUse:
         """Measure a connection's only transaction, which is ended when it takes longer than it may."""
         transaction = _Transaction(self._clock, self)
         connection.cursor_factory = _measuring(transaction)
-        watchdog = Timer(longest_seconds, connection.cancel_safe)
+        overdue = Event()
+
+        def end() -> None:
+            overdue.set()
+            connection.cancel_safe()
+
+        watchdog = Timer(longest_seconds, end)
         watchdog.daemon = True
         watchdog.start()
         try:
@@ -38,6 +44,11 @@ class SessionUse:
             if connection.info.transaction_status is TransactionStatus.INTRANS:
                 counted = connection.execute(_LOCKS).fetchone()
                 self.locks_most = max(self.locks_most, counted[0] if counted else 0)
+        except psycopg.errors.QueryCanceled:
+            if overdue.is_set():
+                # as servers from version 17 on say it themselves
+                raise psycopg.errors.TransactionTimeout("it took longer than a transaction may") from None
+            raise
         finally:
             watchdog.cancel()
             transaction.end()

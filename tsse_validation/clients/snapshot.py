@@ -10,15 +10,20 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from psycopg import sql
 
+from tsse_validation.clients.encodings import storable
+from tsse_validation.clients.identity import Anchor, describe, server_process, shows_job
 from tsse_validation.clients.layout import read_layout
+from tsse_validation.clients.tables import Tables
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, ROW_HASH_SQL, ROW_SCHEMA
+from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, QUALITY_SQL, ROW_HASH_SQL, ROW_SCHEMA
 from tsse_validation.domain.slicing import TableLayout
 from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.database_record import DatabaseSeen
 
-_DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(backfill_to)s ELSE inserted_at <= %(watermark)s END")
-_NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(backfill_to)s))")
+_DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(untimed_until)s ELSE inserted_at <= %(watermark)s END")
+_NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(untimed_until)s))")
 """The opposite of `_DUE`, in the words that the index on `inserted_at` serves."""
+_AS_KEPT = sql.SQL(f"sensor_id, ts, value, {QUALITY_SQL}, nullif(inserted_at, '-infinity')")
 _WITHIN = sql.SQL("ts BETWEEN %(start)s AND %(end)s")
 _OF_SENSORS = sql.SQL("sensor_id = ANY(%(sensor_ids)s)")
 _METRICS = sql.SQL("metrics")
@@ -70,17 +75,36 @@ class ActiveJob:
 class Snapshot:
     """One state of the database. Every query is bounded to a window, so that chunks and indexes prune it."""
 
-    def __init__(self, connection: psycopg.Connection, tables: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, connection: psycopg.Connection, tables: Tables, where: str, children: Sequence[str] | None = None
+    ) -> None:
         self._connection = connection
-        self._metrics = _METRICS if tables is None else _only(tables)
+        self._tables = tables
+        self._where = where
+        self._metrics = _METRICS if children is None else _only(children)
 
-    def of_tables(self, names: Sequence[str]) -> "Snapshot":
+    def of_children(self, names: Sequence[str]) -> "Snapshot":
         """Return the same state, read from `metrics` itself and some child tables, named as SQL names them."""
-        return Snapshot(self._connection, names)
+        return Snapshot(self._connection, self._tables, self._where, names)
 
     def layout(self) -> TableLayout:
         """Return what `metrics` consists of, and about how many rows it has."""
         return read_layout(self._connection)
+
+    @property
+    def tables(self) -> Tables:
+        """The tables that the unqualified names of every query mean: nothing else is in the search path."""
+        return self._tables
+
+    def database(self) -> DatabaseSeen:
+        """Return what the database says of itself."""
+        return describe(self._connection, self._tables, self._where)
+
+    def anchor(self, job_id: str) -> Anchor | None:
+        """Return what to hold later sessions to when this state shows a job; errors as in `identity.shows_job`."""
+        if not shows_job(self._connection, self._tables, job_id, self._where):
+            return None
+        return Anchor(job_id, server_process(self._connection))
 
     def server(self) -> ServerInfo:
         """Return the server's versions, and how long it took to answer."""
@@ -122,14 +146,22 @@ class Snapshot:
     def counts(self, scope: Scope) -> dict[str, DueCount]:
         """Count each sensor's rows in a window: due in the lake, and not due yet.
 
-        By the primary key, sensor by sensor: cheap for a narrow window on a table of any size.
+        By the primary key, sensor by sensor: cheap for a narrow window on a table of any size. Where no foreign
+        key says that `sensors` has them all, by the window alone.
         """
-        query = sql.SQL(
+        by_window = sql.SQL(
+            "SELECT sensor_id, count(*) FILTER (WHERE {due}), count(*) FILTER (WHERE NOT {due})"
+            " FROM {metrics} WHERE {within} GROUP BY sensor_id"
+        )
+        by_sensor = sql.SQL(
             "SELECT sensors.sensor_id, counted.due, counted.not_due FROM sensors CROSS JOIN LATERAL ("
             " SELECT count(*) FILTER (WHERE {due}) AS due, count(*) FILTER (WHERE NOT {due}) AS not_due"
             " FROM {metrics} WHERE metrics.sensor_id = sensors.sensor_id AND {within}"
             ") AS counted WHERE counted.due > 0 OR counted.not_due > 0"
-        ).format(due=_DUE, metrics=self._metrics, within=_WITHIN)
+        )
+        query = (by_sensor if self._tables.metrics.bound else by_window).format(
+            due=_DUE, metrics=self._metrics, within=_WITHIN
+        )
         rows = self._connection.execute(query, _parameters(scope))
         return {sensor_id: DueCount(due, not_due) for sensor_id, due, not_due in rows}
 
@@ -170,16 +202,18 @@ class Snapshot:
             within=_WITHIN,
             condition=_due_of(sensor_ids),
         )
-        return self._copy_out(query, _parameters(scope, sensor_ids), DIGEST_SCHEMA)
+        return self._copy_out(query, _parameters(scope, self._known(sensor_ids)), DIGEST_SCHEMA)
 
     def not_due_keys(self, scope: Scope) -> pa.Table:
         """Return `(sensor_id, ts)` of the rows that are not due yet: late arrivals and pending upserts."""
         return self._copy(sql.SQL("sensor_id, ts"), _NOT_DUE, _parameters(scope), KEY_SCHEMA)
 
     def due_rows(self, scope: Scope, sensor_ids: Sequence[str] | None = None) -> pa.Table:
-        """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time."""
-        columns = sql.SQL("sensor_id, ts, value, quality, nullif(inserted_at, '-infinity')")
-        return self._copy(columns, _due_of(sensor_ids), _parameters(scope, sensor_ids), ROW_SCHEMA)
+        """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time.
+
+        No quality is 0, as the lake has it. What has no `inserted_at` has none here: nothing says when it came in.
+        """
+        return self._copy(_AS_KEPT, _due_of(sensor_ids), _parameters(scope, self._known(sensor_ids)), ROW_SCHEMA)
 
     def first_timestamp(self, sensor_ids: Sequence[str], window: Window) -> datetime | None:
         """Return the first instant of a window at which the first of some sensors that has a row there has one."""
@@ -192,6 +226,11 @@ class Snapshot:
                 instant: datetime = row[0]
                 return instant
         return None
+
+    def _known(self, sensor_ids: Sequence[str] | None) -> Sequence[str] | None:
+        """Leave out what this database cannot hold: asked for it, it would fail."""
+        encoding = self._connection.info.parameter_status("server_encoding") or "UTF8"
+        return None if sensor_ids is None else storable(sensor_ids, encoding)
 
     def _copy(
         self,
@@ -206,7 +245,7 @@ class Snapshot:
         return self._copy_out(query, parameters, schema)
 
     def _copy_out(self, query: sql.Composable, parameters: Mapping[str, object], schema: pa.Schema) -> pa.Table:
-        statement = sql.SQL("COPY ({query}) TO STDOUT (FORMAT csv)").format(query=query)
+        statement = sql.SQL("COPY ({query}) TO STDOUT (FORMAT csv, HEADER)").format(query=query)
         buffer = BytesIO()
         with self._connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
             for block in copy:
@@ -224,8 +263,6 @@ def _only(tables: Sequence[str]) -> sql.Composable:
 
 
 def _parse_csv(buffer: BytesIO, schema: pa.Schema) -> pa.Table:
-    if not buffer.tell():
-        return schema.empty_table()
     buffer.seek(0)
     # Postgres writes timestamptz with its zone, +00 under timezone=UTC; the lake's columns have none
     zoned = {
@@ -234,7 +271,10 @@ def _parse_csv(buffer: BytesIO, schema: pa.Schema) -> pa.Table:
     }
     table = pa_csv.read_csv(
         buffer,
-        read_options=pa_csv.ReadOptions(column_names=schema.names),
+        # a byte order mark that begins the first id would be taken for the file's, were the header not there
+        read_options=pa_csv.ReadOptions(column_names=schema.names, skip_rows=1),
+        # an id may have line ends in it
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(
             column_types=zoned, null_values=[""], strings_can_be_null=False, quoted_strings_can_be_null=False
         ),
@@ -251,6 +291,6 @@ def _parameters(scope: Scope, sensor_ids: Sequence[str] | None = None) -> dict[s
         "start": scope.window.start,
         "end": scope.window.end,
         "watermark": scope.coverage.watermark,
-        "backfill_to": scope.coverage.backfill_to,
+        "untimed_until": scope.coverage.untimed_until,
         "sensor_ids": list(sensor_ids or ()),
     }

@@ -15,6 +15,7 @@ from tests.support.schema import with_tables
 from tsse_validation.clients.bounded import BoundedReader
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.snapshot import Snapshot
+from tsse_validation.clients.tables import find_tables
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import add_digests
 from tsse_validation.domain.errors import NotCheckedError
@@ -68,7 +69,7 @@ def client(chunked: str) -> PostgresClient:
 def in_one_statement(conninfo: str, ask: Callable[[Snapshot], Any]) -> Any:
     """Ask the whole table, as nobody should who is not alone on the server."""
     with psycopg.connect(conninfo, options="-c timezone=UTC", cursor_factory=psycopg.ClientCursor) as connection:
-        return ask(Snapshot(connection))
+        return ask(Snapshot(connection, find_tables(connection, ["public"], "here"), "here"))
 
 
 def proven(client: PostgresClient) -> Any:

@@ -13,9 +13,9 @@ from tsse_validation.runlog.records import (
     RowDifference,
     RowVersion,
     RunFinished,
-    SessionsUsed,
     StackDescribed,
 )
+from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.verdict import Outcome
 
 _MINUTE = 60
