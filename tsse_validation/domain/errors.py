@@ -49,6 +49,10 @@ class NotCheckedError(SuiteError):
     """A check had nothing to work on, so it proves nothing; it must never count as a pass."""
 
 
+class UnaffordableError(NotCheckedError):
+    """A check was left out: it would take POSTs of the controller's budget that are spent, or left to others."""
+
+
 class BlockedError(NotCheckedError):
     """A check could not run, because a step that it builds on has not been proven."""
 
