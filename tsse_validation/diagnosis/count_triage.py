@@ -80,7 +80,10 @@ def _spanned(parts: Sequence[Part]) -> Window:
     return Window(min(part.window.start for part in parts), max(part.window.end for part in parts))
 
 
-_COPIES_READ = "each of them was found in the lake's files; every key that is due is there, and no other"
+_COPIES_READ = (
+    "each of them was found in the lake's files, as a copy or in the microsecond behind the window; every key that "
+    "is due is there, and no other"
+)
 _COPIES_POSSIBLE = (
     "their dates have several files, where a row that was upserted stands more than once until compaction; counts "
     "cannot exclude a lost row beside a doubled one"
