@@ -81,8 +81,8 @@ def _spanned(parts: Sequence[Part]) -> Window:
 
 
 _COPIES_READ = (
-    "each of them was found in the lake's files, as a copy or in the microsecond behind the window; every key that "
-    "is due is there, and no other"
+    "each of them was found in the lake's files, as a copy or in the microsecond behind the window; every key "
+    "that is due is there, and no other"
 )
 _COPIES_POSSIBLE = (
     "their dates have several files, where a row that was upserted stands more than once until compaction; counts "

@@ -1,4 +1,4 @@
-"""What a run that has nothing but the API can tell: faults that the job's counts show, and oddities that are none."""
+"""What a run that has nothing but the API can tell: faults that the job's counts show, and what is none."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -47,8 +47,8 @@ UNSEEN: Mapping[str, str] = {
         "Nothing tells when it was inserted, so it is due only once the next backfill has gone over it."
     ),
     "By the API alone: a changed value, or a lost row beside a doubled one": (
-        "The controller's job counts rows: it sees no value, and where a row waits for compaction in several files "
-        "it counts each copy. Such a run is at best GO by counts, and says so."
+        "The controller's job counts rows: it sees no value, and where a row waits for compaction in several "
+        "files it counts each copy. Such a run is at best GO by counts, and says so."
     ),
     "The bits of a NaN": "Postgres shows every NaN alike, so two of them are equal.",
     "A fault that heals before it is looked at": "A run sees the lake as it is while it reads it.",
