@@ -209,6 +209,13 @@ def test_a_lake_of_more_shards_than_the_setting_says_is_judged_by_each_dates_ful
     assert spot.explained.surplus == 10
 
 
+def test_an_id_that_the_job_trims_is_not_counted_again_and_never_taken_for_late() -> None:
+    bench = Bench(parity_result({" a ": (10, 8), "b": (3, 3)}))
+    with pytest.raises(NotCheckedError, match="' a ' cannot be counted again"):
+        bench.check()
+    assert len(bench.jobs.asked) == 1
+
+
 # ---- by our own reading of both sides --------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from tsse_validation.parity.count_rules import (
     ShardDays,
     Standing,
     added_up,
+    cannot_be_named,
     judged,
     unlike_ours,
 )
@@ -74,6 +75,8 @@ class Explained:
         window = self.unsettled[0].window
         which = f"{count_of(len(sensors), 'sensor')} of {window}"
         msg = f"The counts of {which} keep differing, by rows that keep arriving late or by lost ones."
+        if unnameable := cannot_be_named(sensors):
+            msg += f" The job trims ids: {', '.join(map(repr, unnameable[:3]))} cannot be counted again."
         raise NotCheckedError(
             msg, "Counts cannot tell: give --database-url and --hot-path, or an earlier --window-end."
         )
@@ -108,6 +111,7 @@ class ByOurReading:
         for _ in range(_ROUNDS):
             ours = self.own(windows, open_ends)
             wrong = [sensor for sensor in open_ends if unlike_ours(counts[sensor], ours.get(sensor, OwnCount()))]
+            wrong = sorted({*wrong} - {*cannot_be_named(wrong)})
             if not wrong:
                 break
             counts |= added_up(
@@ -141,6 +145,18 @@ def _as_part(window: Window, counts: Iterable[JobCount]) -> tuple[Part, ...]:
     return (Part(window, kept),) if kept else ()
 
 
+def _nameable(parts: Sequence[Part]) -> tuple[list[Part], tuple[Part, ...]]:
+    """Return what differs: the sensors that the job can be asked for by name, and the others."""
+    again: list[Part] = []
+    never: list[Part] = []
+    for part in parts:
+        differ = [count for count in part.counts if not count.alike]
+        unnameable = set(cannot_be_named(count.sensor_id for count in differ))
+        again += _as_part(part.window, (count for count in differ if count.sensor_id not in unnameable))
+        never += _as_part(part.window, (count for count in differ if count.sensor_id in unnameable))
+    return again, tuple(never)
+
+
 @dataclass(frozen=True)
 class _Open:
     part: Part
@@ -171,11 +187,11 @@ class ByCountingAgain:
 
         Raises DeadlineError when the watermark stands still.
         """
-        differ = [Part(part.window, tuple(c for c in part.counts if not c.alike)) for part in parts]
-        found = Explained(late=frozenset(sensor for part in differ for sensor in part.sensor_ids))
-        open_ends = [_Open(part, frozenset(part.sensor_ids)) for part in differ if part.counts]
+        again, never = _nameable(parts)
+        found = Explained(late=frozenset(sensor for part in again for sensor in part.sensor_ids), unsettled=never)
+        open_ends = [_Open(part, frozenset(part.sensor_ids)) for part in again]
         files = ShardDays(self.shards)
-        waits = any(count.lake < count.postgres for part in differ for count in part.counts)
+        waits = any(count.lake < count.postgres for part in again for count in part.counts)
         while open_ends:
             if waits:
                 self._wait(counted_by)

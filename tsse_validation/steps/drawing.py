@@ -13,6 +13,7 @@ from hypothesis.errors import Flaky
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.diagnosis.count_triage import job_mismatch
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
+from tsse_validation.domain.contract import RUNBOOK_SAMPLE
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError, SuiteError, UnaffordableError
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
@@ -24,7 +25,7 @@ from tsse_validation.runlog.records import CountRow, WindowChecked
 from tsse_validation.settings.definitions import option_of
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.run import Check, ValidationRun
-from tsse_validation.steps.spot_checking import POSTS_KEPT_FOR_OTHERS, RUNBOOK_SAMPLE
+from tsse_validation.steps.spot_checking import POSTS_KEPT_FOR_OTHERS
 
 MOST_LANDMARKS = 64
 

@@ -7,6 +7,7 @@ from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.diagnosis.count_triage import copies_counted
 from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
 from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.contract import RUNBOOK_SAMPLE
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.domain.instants import utc_now
@@ -21,7 +22,7 @@ from tsse_validation.steps.inspecting import inspect_by_job, watch_by_jobs
 from tsse_validation.steps.opening import lake_reader, postgres_client
 from tsse_validation.steps.proving import compare_in_slices
 from tsse_validation.steps.scoping import asked_scope, covered_scope
-from tsse_validation.steps.spot_checking import RUNBOOK_SAMPLE, explaining_again
+from tsse_validation.steps.spot_checking import explaining_again
 
 MOST_ROWS_PRINTED = 50
 NOTHING_READ = DrillDown((), (), 0, {})
