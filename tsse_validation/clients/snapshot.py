@@ -10,13 +10,18 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from psycopg import sql
 
+from tsse_validation.clients.encodings import storable
+from tsse_validation.clients.identity import Anchor, describe, server_process, shows_job
+from tsse_validation.clients.tables import Tables
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, ROW_HASH_SQL, ROW_SCHEMA
+from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, QUALITY_SQL, ROW_HASH_SQL, ROW_SCHEMA
 from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.database_record import DatabaseSeen
 
-_DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(backfill_to)s ELSE inserted_at <= %(watermark)s END")
-_NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(backfill_to)s))")
+_DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(untimed_until)s ELSE inserted_at <= %(watermark)s END")
+_NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(untimed_until)s))")
 """The opposite of `_DUE`, in the words that the index on `inserted_at` serves."""
+_AS_KEPT = sql.SQL(f"sensor_id, ts, value, {QUALITY_SQL}, nullif(inserted_at, '-infinity')")
 _WITHIN = sql.SQL("ts BETWEEN %(start)s AND %(end)s")
 _OF_SENSORS = sql.SQL("sensor_id = ANY(%(sensor_ids)s)")
 _DIGESTS = sql.SQL(
@@ -67,8 +72,25 @@ class ActiveJob:
 class Snapshot:
     """One state of the database. Every query is bounded to a window, so that chunks and indexes prune it."""
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(self, connection: psycopg.Connection, tables: Tables, where: str) -> None:
         self._connection = connection
+        self._tables = tables
+        self._where = where
+
+    @property
+    def tables(self) -> Tables:
+        """The tables that the unqualified names of every query mean: nothing else is in the search path."""
+        return self._tables
+
+    def database(self) -> DatabaseSeen:
+        """Return what the database says of itself."""
+        return describe(self._connection, self._tables, self._where)
+
+    def anchor(self, job_id: str) -> Anchor | None:
+        """Return what to hold later sessions to when this state shows a job; errors as in `identity.shows_job`."""
+        if not shows_job(self._connection, self._tables, job_id, self._where):
+            return None
+        return Anchor(job_id, server_process(self._connection))
 
     def server(self) -> ServerInfo:
         """Return the server's versions, and how long it took to answer."""
@@ -115,14 +137,20 @@ class Snapshot:
     def counts(self, scope: Scope) -> dict[str, DueCount]:
         """Count each sensor's rows in a window: due in the lake, and not due yet.
 
-        By the primary key, sensor by sensor: cheap for a narrow window on a table of any size.
+        By the primary key, sensor by sensor: cheap for a narrow window on a table of any size. Where no foreign
+        key says that `sensors` has them all, by the window alone.
         """
-        query = sql.SQL(
+        by_window = sql.SQL(
+            "SELECT sensor_id, count(*) FILTER (WHERE {due}), count(*) FILTER (WHERE NOT {due})"
+            " FROM metrics WHERE {within} GROUP BY sensor_id"
+        )
+        by_sensor = sql.SQL(
             "SELECT sensors.sensor_id, counted.due, counted.not_due FROM sensors CROSS JOIN LATERAL ("
             " SELECT count(*) FILTER (WHERE {due}) AS due, count(*) FILTER (WHERE NOT {due}) AS not_due"
             " FROM metrics WHERE metrics.sensor_id = sensors.sensor_id AND {within}"
             ") AS counted WHERE counted.due > 0 OR counted.not_due > 0"
-        ).format(due=_DUE, within=_WITHIN)
+        )
+        query = (by_sensor if self._tables.metrics.bound else by_window).format(due=_DUE, within=_WITHIN)
         rows = self._connection.execute(query, _parameters(scope))
         return {sensor_id: DueCount(due, not_due) for sensor_id, due, not_due in rows}
 
@@ -141,16 +169,18 @@ class Snapshot:
         query = _DIGESTS.format(
             hash=sql.SQL(ROW_HASH_SQL if hashed else "0::bigint"), within=_WITHIN, condition=_due_of(sensor_ids)
         )
-        return self._copy_out(query, _parameters(scope, sensor_ids), DIGEST_SCHEMA)
+        return self._copy_out(query, _parameters(scope, self._known(sensor_ids)), DIGEST_SCHEMA)
 
     def not_due_keys(self, scope: Scope) -> pa.Table:
         """Return `(sensor_id, ts)` of the rows that are not due yet: late arrivals and pending upserts."""
         return self._copy(sql.SQL("sensor_id, ts"), _NOT_DUE, _parameters(scope), KEY_SCHEMA)
 
     def due_rows(self, scope: Scope, sensor_ids: Sequence[str] | None = None) -> pa.Table:
-        """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time."""
-        columns = sql.SQL("sensor_id, ts, value, quality, nullif(inserted_at, '-infinity')")
-        return self._copy(columns, _due_of(sensor_ids), _parameters(scope, sensor_ids), ROW_SCHEMA)
+        """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time.
+
+        No quality is 0, as the lake has it. What has no `inserted_at` has none here: nothing says when it came in.
+        """
+        return self._copy(_AS_KEPT, _due_of(sensor_ids), _parameters(scope, self._known(sensor_ids)), ROW_SCHEMA)
 
     def some_timestamps(self, window: Window, limit: int) -> list[datetime]:
         """Return up to `limit` instants at which a row lies, spread over the window and the sensors."""
@@ -167,6 +197,11 @@ class Snapshot:
                 found.add(row[0])
         return sorted(found)
 
+    def _known(self, sensor_ids: Sequence[str] | None) -> Sequence[str] | None:
+        """Leave out what this database cannot hold: asked for it, it would fail."""
+        encoding = self._connection.info.parameter_status("server_encoding") or "UTF8"
+        return None if sensor_ids is None else storable(sensor_ids, encoding)
+
     def _copy(
         self,
         columns: sql.Composable,
@@ -180,7 +215,7 @@ class Snapshot:
         return self._copy_out(query, parameters, schema)
 
     def _copy_out(self, query: sql.Composable, parameters: Mapping[str, object], schema: pa.Schema) -> pa.Table:
-        statement = sql.SQL("COPY ({query}) TO STDOUT (FORMAT csv)").format(query=query)
+        statement = sql.SQL("COPY ({query}) TO STDOUT (FORMAT csv, HEADER)").format(query=query)
         buffer = BytesIO()
         with self._connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
             for block in copy:
@@ -189,8 +224,6 @@ class Snapshot:
 
 
 def _parse_csv(buffer: BytesIO, schema: pa.Schema) -> pa.Table:
-    if not buffer.tell():
-        return schema.empty_table()
     buffer.seek(0)
     # Postgres writes timestamptz with its zone, +00 under timezone=UTC; the lake's columns have none
     zoned = {
@@ -199,7 +232,10 @@ def _parse_csv(buffer: BytesIO, schema: pa.Schema) -> pa.Table:
     }
     table = pa_csv.read_csv(
         buffer,
-        read_options=pa_csv.ReadOptions(column_names=schema.names),
+        # a byte order mark that begins the first id would be taken for the file's, were the header not there
+        read_options=pa_csv.ReadOptions(column_names=schema.names, skip_rows=1),
+        # an id may have line ends in it
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(
             column_types=zoned, null_values=[""], strings_can_be_null=False, quoted_strings_can_be_null=False
         ),
@@ -216,6 +252,6 @@ def _parameters(scope: Scope, sensor_ids: Sequence[str] | None = None) -> dict[s
         "start": scope.window.start,
         "end": scope.window.end,
         "watermark": scope.coverage.watermark,
-        "backfill_to": scope.coverage.backfill_to,
+        "untimed_until": scope.coverage.untimed_until,
         "sensor_ids": list(sensor_ids or ()),
     }

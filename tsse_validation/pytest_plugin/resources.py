@@ -115,6 +115,6 @@ def lake(stack: Stack) -> LakeReader:
 
 
 @pytest.fixture(scope="session")
-def proof(postgres: PostgresClient, lake: LakeReader) -> DirectProof:
-    """Count and compare by our own reading."""
-    return DirectProof(postgres, lake)
+def proof(database: PostgresClient, lake: LakeReader) -> DirectProof:
+    """Count and compare by our own reading, once the database is proven to be the controller's."""
+    return DirectProof(database, lake)

@@ -16,11 +16,12 @@ from pydantic import SecretStr
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.jobs import FinishedJob
 from tsse_validation.domain.catalogue import step_label
-from tsse_validation.domain.contract import BackfillResult, Inspection
+from tsse_validation.domain.contract import BackfillResult, Inspection, Job
 from tsse_validation.domain.holding import hold, need
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.stack import Capability
 from tsse_validation.parity.whole_range import RangeCount
+from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.log import RunLog
 from tsse_validation.runlog.records import CheckStatus, Note, Record, RunStarted, StackDescribed
 from tsse_validation.runlog.redaction import Redactor, is_distinctive
@@ -37,6 +38,8 @@ LOGS = "logs"
 class Facts:
     """What earlier steps have found out and later ones build on; `None` until then."""
 
+    job_before: Job | None = None
+    database: DatabaseSeen | None = None
     inspection_before: Inspection | None = None
     inspection_after: Inspection | None = None
     backfill: FinishedJob[BackfillResult] | None = None

@@ -6,7 +6,7 @@ from datetime import date
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.snapshot import ActiveJob
 from tsse_validation.clients.watch import STANDS_STILL, ControllerClock, ReplicationWatch
-from tsse_validation.diagnosis.file_triage import leftover_files, malformed_files, manifest_findings
+from tsse_validation.diagnosis.file_triage import leftover_files, litter_left, malformed_files, manifest_findings
 from tsse_validation.domain.contract import Inspection
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import AccessError
@@ -151,8 +151,10 @@ def check_file_counts(inspection: Inspection, today: date, check: Check) -> None
 
 
 def check_temporary_files(lake: LakeReader, check: Check) -> None:
-    """Hold that no temporary file stays."""
+    """Hold that no temporary file stays; name what is none of the lake's."""
     listing = lake.listing()
+    if litter := litter_left(listing.litter):
+        check.record(litter)
     if listing.foreign:
         check.warn(
             f"{len(listing.foreign)} names in the lake are none of its own, such as {listing.foreign[0].name}"
@@ -182,6 +184,8 @@ def check_files(aspect: str, examined: FileFindings, check: Check) -> None:
     """Hold one of `FILE_ASPECTS` of every file."""
     check.fact("files", f"{examined.files:,}")
     check.fact("rows", f"{examined.rows:,}")
+    if examined.unsorted and aspect == "duplicates":
+        check.fact("order starts again in", f"{count_of(examined.unsorted, 'file')}, as several threads leave it")
     problems = examined.problems[aspect]
     check.needs(examined.files, "The lake has no file.", "There is nothing to look at.")
     if finding := malformed_files(aspect, problems):
