@@ -15,6 +15,7 @@ from tsse_validation.runlog.records import SettingValue
 from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.fields import StackKind
 from tsse_validation.settings.places import places_in_the_lake
+from tsse_validation.settings.removed import removed_complaints
 
 TOML_NAME = "tsse-validation.toml"
 COMMAND_LINE = "command line"
@@ -54,7 +55,10 @@ def load_settings(command_line: Mapping[str, Any], directory: Path, *, for_run: 
     """
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for source, values in _layers(command_line, directory):
+    layers = _layers(command_line, directory)
+    if complaints := list(removed_complaints(layers)):
+        raise SettingsError("\n".join(complaints))
+    for source, values in layers:
         for alternatives in _ALTERNATIVES:
             # a token on the command line replaces a token file of the environment
             if alternatives & values.keys():
