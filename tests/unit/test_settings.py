@@ -53,7 +53,7 @@ def test_without_any_source_every_setting_is_a_default(tmp_path: Path) -> None:
 def test_the_defaults_are_what_the_runbook_and_the_gate_ask_for() -> None:
     settings = Settings()
     assert settings.backfill_days == 90
-    assert settings.sample == 5
+    assert settings.sample is None, "all sensors"
     assert settings.shards == 16
     assert settings.watermark_max_age == 420
 

@@ -102,7 +102,8 @@ class CountsTaken(Record):
     `covered` is the whole range that the lake promises, where the table is of it by our own counts.
     `requested` is the window in the request to the job, if its result has it; the job cuts a window that ends too
     late. `level` is the depth of our own counts (count, digest or rows); a job's counts and the logs of earlier
-    versions have none. `late` are sensors whose counts differ by rows that arrived late, which is no fault.
+    versions have none. `late` are sensors whose counts differ by rows that arrived late, or by copies that the job
+    counts, which is no fault.
     """
 
     record: Literal["counts"] = "counts"
