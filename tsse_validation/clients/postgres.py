@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from tsse_validation.clients.identity import Anchor, hold_to
 from tsse_validation.clients.postgres_errors import explained, reached, refused
 from tsse_validation.clients.session import fix, fixed_settings, schemas_searched, search_path
+from tsse_validation.clients.session_use import SessionUse
 from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.clients.tables import find_tables
 from tsse_validation.domain.errors import NotAllowedError
@@ -21,6 +22,8 @@ from tsse_validation.settings.definitions import Settings
 APPLICATION_NAME = "tsse-validation"
 _OURS = (psycopg.errors.SyntaxError, psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.ActiveSqlTransaction)
 """Mistakes of this suite, which no operator can do anything about."""
+TRANSACTION_SECONDS = 180.0
+"""How long a transaction may take by default: others may wait for its end."""
 
 
 class PostgresClient:
@@ -38,10 +41,17 @@ class PostgresClient:
         connect_timeout: float,
         statement_timeout: float,
         lock_timeout: float,
+        transaction_timeout: float = TRANSACTION_SECONDS,
         workers: int = 0,
+        use: SessionUse | None = None,
     ) -> None:
+        self.use = use or SessionUse()
+        self._transaction_seconds = transaction_timeout
         self._settings = fixed_settings(
-            statement_timeout=statement_timeout, lock_timeout=lock_timeout, workers=workers
+            statement_timeout=statement_timeout,
+            lock_timeout=lock_timeout,
+            transaction_timeout=transaction_timeout,
+            workers=workers,
         )
         given = conninfo_to_dict(conninfo.get_secret_value())
         # options of a DSN or a service file stay as they are; poolers refuse any, so we add none
@@ -60,14 +70,18 @@ class PostgresClient:
         """The server and database: as the DSN names them, and once one was reached, as they are."""
 
     @classmethod
-    def from_settings(cls, conninfo: SecretStr, settings: Settings) -> "PostgresClient":
-        """Read a database with the settings' timeouts."""
+    def from_settings(
+        cls, conninfo: SecretStr, settings: Settings, use: SessionUse | None = None
+    ) -> "PostgresClient":
+        """Read a database with the settings' timeouts; `use` measures what its sessions take."""
         return cls(
             conninfo,
             connect_timeout=settings.connect_timeout,
             statement_timeout=settings.statement_timeout,
             lock_timeout=settings.lock_timeout,
+            transaction_timeout=settings.transaction_timeout,
             workers=settings.postgres_workers,
+            use=use,
         )
 
     @contextmanager
@@ -92,15 +106,20 @@ class PostgresClient:
                 connection.read_only = True
                 # a pooler lends its server connections in turn: what one session prepares there, another finds
                 connection.prepare_threshold = None
-                searched = schemas_searched(connection)
-                fix(connection, self._settings, self.where)
-                tables = find_tables(connection, searched, self.where)
-                fix(connection, {"search_path": search_path(tables.schema)}, self.where)
-                if self.anchor is not None:
-                    hold_to(self.anchor, connection, tables, self.where)
-                yield Snapshot(connection, tables, self.where)
+                with self.use.measured(connection, longest_seconds=self._transaction_seconds):
+                    yield self._begun(connection)
         finally:
             self._session.release()
+
+    def _begun(self, connection: psycopg.Connection) -> Snapshot:
+        """Begin the transaction, with all that it depends on."""
+        searched = schemas_searched(connection)
+        fix(connection, self._settings, self.where)
+        tables = find_tables(connection, searched, self.where)
+        fix(connection, {"search_path": search_path(tables.schema)}, self.where)
+        if self.anchor is not None:
+            hold_to(self.anchor, connection, tables, self.where)
+        return Snapshot(connection, tables, self.where)
 
     @contextmanager
     def _opened(self) -> Iterator[psycopg.Connection]:

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 import psycopg
 
-from tsse_validation.domain.errors import AccessError, DeadlineError, SettingsError, SuiteError, UnreachableError
+from tsse_validation.domain.errors import (
+    AccessError,
+    BusyError,
+    DeadlineError,
+    SettingsError,
+    SuiteError,
+    UnreachableError,
+)
 
 _REACHED = re.compile(r'connection to server (?:at|on socket) "([^"]+)"(?: \(([^)]+)\))?(?:, port (\d+))?')
 
@@ -42,7 +49,7 @@ _STARTING = _Kind(
 )
 _STATEMENTS = (
     _Kind(
-        DeadlineError,
+        BusyError,
         "canceled a query of ours, which was in the way of what this standby replays",
         "Raise max_standby_streaming_delay there, set hot_standby_feedback, or give the primary; then run again.",
         ("40001", "40P01", "57P04"),
@@ -56,11 +63,17 @@ _STATEMENTS = (
     _Kind(
         DeadlineError,
         "waited too long for us within a transaction, and ended it",
-        "The lake was read too slowly meanwhile: run again, or give a narrower window.",
-        ("25P03", "25P04"),
+        "The suite stood still, or its machine has too much to do: run again.",
+        ("25P03",),
     ),
     _Kind(
-        UnreachableError,
+        DeadlineError,
+        "was asked for too much in one transaction, which was ended so that nobody waits for it",
+        "Look at the database's load, or raise --transaction-timeout.",
+        ("25P04",),
+    ),
+    _Kind(
+        BusyError,
         "has no room for more locks or in its shared memory",
         "Raise max_locks_per_transaction, or look at what else runs there; then run again.",
         words=("shared memory",),
@@ -218,7 +231,7 @@ def explained(error: psycopg.Error, where: str) -> SuiteError:
     reason, code = _first_line(error), error.sqlstate or ""
     if isinstance(error, psycopg.errors.LockNotAvailable):
         msg = f"A query in Postgres at {where} waited too long for a lock."
-        return DeadlineError(msg, "Somebody holds an exclusive lock on metrics or sensors: run again.")
+        return BusyError(msg, "Somebody holds an exclusive lock on metrics or sensors: run again.")
     kind = _kind_of(_STATEMENTS, reason, code)
     if kind is None and isinstance(error, psycopg.errors.QueryCanceled):
         msg = f"A query in Postgres at {where} took longer than its statement timeout."

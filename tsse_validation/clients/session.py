@@ -11,8 +11,8 @@ import psycopg
 
 from tsse_validation.domain.errors import AccessError
 
-IDLE_SECONDS = 1_800
-"""How long a transaction may wait for us while we read the lake; then the server ends it, should we be lost."""
+IDLE_SECONDS = 60
+"""How long a transaction may wait for us: we only take what Postgres answers. After that we are lost."""
 WORK_MEMORY_KB = 16 * 1024
 """The memory that one sort or hash of ours may use in the server."""
 
@@ -43,7 +43,6 @@ _SPARES: Mapping[str, str] = {
     "default_transaction_read_only": "on",
     "idle_in_transaction_session_timeout": f"{IDLE_SECONDS * 1000}",
     "idle_session_timeout": "0",
-    "transaction_timeout": "0",
 }
 """Settings that decide what a session may cost, and how long it lives; those of newer servers too."""
 _BEGUN: Mapping[str, str] = {
@@ -62,16 +61,23 @@ _SET_PATH = "SELECT pg_catalog.set_config('search_path', %s, true)"
 _READ_BACK = "SELECT name, setting FROM pg_settings WHERE name = ANY (%s::text[])"
 
 
-def fixed_settings(*, statement_timeout: float, lock_timeout: float, workers: int) -> dict[str, str]:
+def fixed_settings(
+    *, statement_timeout: float, lock_timeout: float, transaction_timeout: float, workers: int
+) -> dict[str, str]:
     """Return what a transaction of ours is held to, as the server reports it; the timeouts are in seconds."""
     return {
         **_READS,
         **_SPARES,
         "search_path": search_path(),
-        "statement_timeout": f"{max(1, round(statement_timeout * 1000))}",
-        "lock_timeout": f"{max(1, round(lock_timeout * 1000))}",
+        "statement_timeout": _milliseconds(statement_timeout),
+        "lock_timeout": _milliseconds(lock_timeout),
+        "transaction_timeout": _milliseconds(transaction_timeout),
         "max_parallel_workers_per_gather": f"{workers}",
     }
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}"
 
 
 def search_path(*schemas: str) -> str:

@@ -15,6 +15,7 @@ from tsse_validation.runlog.records import (
     CheckPlanned,
     CheckStarted,
     CountsTaken,
+    EarlierRun,
     ExtentSeen,
     FarmSeen,
     Finding,
@@ -32,6 +33,7 @@ from tsse_validation.runlog.records import (
     StackDescribed,
     WindowChecked,
 )
+from tsse_validation.runlog.session_record import SessionsUsed
 
 
 class RunResult(BaseModel):
@@ -66,8 +68,10 @@ class RunResult(BaseModel):
     replication: tuple[ReplicationSeen, ...] = ()
     findings: tuple[Finding, ...] = ()
     posts: PostsSpent | None = None
+    sessions: SessionsUsed | None = None
     notes: tuple[Note, ...] = ()
     services_ended: tuple[ServiceEnded, ...] = ()
+    earlier_run: EarlierRun | None = None
     finished: RunFinished | None = None
 
     @classmethod

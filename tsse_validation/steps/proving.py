@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
+from tsse_validation.clients.bounded import BoundedReader
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.watch import ReplicationWatch
@@ -32,10 +33,10 @@ MOST_ROWS_SHOWN = 200
 def compare_in_slices(
     proof: DirectProof, scopes: Iterable[Scope], level: Level, on_day: Update = quiet
 ) -> Iterator[tuple[Scope, list[CountRow]]]:
-    """Compare every sensor-day, and yield each slice that one statement may read as soon as it is done."""
-    parts = [part for scope in scopes for part in proof.slices(scope)]
-    for number, part in enumerate(parts):
-        yield part, proof.compare_sensor_days(part, level=level, on_day=_within(on_day, parts, number))
+    """Compare every sensor-day, and yield some days as soon as they are done."""
+    wanted = list(scopes)
+    for number, scope in enumerate(wanted):
+        yield from proof.compare_in_slices(scope, level=level, on_day=_within(on_day, wanted, number))
 
 
 def _within(update: Update, parts: Sequence[Scope], number: int) -> Update:
@@ -92,11 +93,10 @@ def count_sensors(
     run: ValidationRun, database: PostgresClient, covered: Scope, day_counts: Sequence[CountRow]
 ) -> list[CountRow]:
     """Add the days up for each sensor that Postgres knows, those without a row too."""
-    with database.snapshot() as snapshot:
-        listed_ids = snapshot.sensor_ids()
+    listed_ids = BoundedReader(database).ask(lambda snapshot: snapshot.sensor_ids())
     rows = sum_by_sensor(day_counts, listed_ids)
     run.record(*unlisted_sensors(rows, listed_ids))
-    run.record(_counts(run, covered, rows))
+    run.record(_counts(run, covered, rows).model_copy(update={"covered": covered.window}))
     return rows
 
 
@@ -191,6 +191,7 @@ def compare_every_row(
         differing=found.differing,
         not_due=sum(row.not_due for row in day_counts),
         pending=sum(row.pending for row in day_counts),
+        covered=covered.window,
     )
     run.record(*found.findings, *explain_counts(day_counts), *found.shown, compared)
     if (found.differing or found.unreadable) and run.settings.heal_check:

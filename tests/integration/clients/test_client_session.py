@@ -73,7 +73,7 @@ def read(conninfo: str) -> list[Any]:
             sorted(map(str, snapshot.not_due_keys(SCOPE).to_pylist())),
             snapshot.counts(SCOPE),
             snapshot.days_with_rows(SCOPE),
-            snapshot.some_timestamps(SCOPE.window, 8),
+            snapshot.first_timestamp(["a", "grün"], SCOPE.window),
         ]
 
 
