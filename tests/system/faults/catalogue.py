@@ -34,8 +34,9 @@ UNSEEN: Mapping[str, str] = {
         "The controller's state promises the range of its last backfill only: a day of which a shorter backfill "
         "has replaced the later part, and lost the earlier, lies half outside of it."
     ),
-    "A row without inserted_at comes in after the backfill": (
-        "Nothing tells when it was inserted, so it is due only once the next backfill has gone over it."
+    "An old row without inserted_at comes in after the backfill": (
+        "Nothing tells when it was inserted, and a pass stamps those of its late window only, so it is due once "
+        "the next backfill has gone over it."
     ),
     "The bits of a NaN": "Postgres shows every NaN alike, so two of them are equal.",
     "A fault that heals before it is looked at": "A run sees the lake as it is while it reads it.",

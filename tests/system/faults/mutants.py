@@ -34,7 +34,7 @@ Mutation = Callable[[], None]
 Row = Callable[[pa.Table], pa.Table]
 
 _SHORT = timedelta(seconds=1)
-_OFFSET_OF_TOKYO = timedelta(hours=9)
+_OFFSET_OF_LOS_ANGELES = timedelta(hours=-8)
 
 
 def _put(place: object, name: str, value: object) -> None:
@@ -314,7 +314,8 @@ MUTANTS: Mapping[str, Mutation] = {
     "late-window-too-short": _late_window_too_short,
     "old-rows-ignored": _in_sql("_COPY_DAY", "(inserted_at IS NULL OR inserted_at", "(inserted_at"),
     "day-in-local-time": _split_otherwise(
-        lambda part: _plus(part, -_OFFSET_OF_TOKYO), before=lambda table: _plus(table, _OFFSET_OF_TOKYO)
+        lambda part: _plus(part, -_OFFSET_OF_LOS_ANGELES),
+        before=lambda table: _plus(table, _OFFSET_OF_LOS_ANGELES),
     ),
     "day-head-lost": _half_of_each_day("start"),
     "day-tail-lost": _half_of_each_day("end"),
