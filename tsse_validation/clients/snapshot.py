@@ -56,12 +56,22 @@ class DueCount:
 
 @dataclass(frozen=True)
 class ActiveJob:
-    """A job that waits or runs in the controller, started by any user."""
+    """A job that waits or runs in the controller, started by any user.
+
+    `still_seconds` is how long its row has not changed: a job that runs updates its progress at each day, and one
+    that a crash has left never does again (contract section 3). `progress` is how far it came, in words.
+    """
 
     id: str
     job_type: str
     status: str
     created_at: datetime
+    still_seconds: float = 0.0
+    progress: str = ""
+
+    def left_over(self, after: float) -> bool:
+        """Whether it is `running` in name only: it has not moved for `after` seconds."""
+        return self.status == "running" and self.still_seconds >= after
 
 
 class Snapshot:
@@ -98,7 +108,9 @@ class Snapshot:
     def active_lake_jobs(self) -> list[ActiveJob]:
         """Return the lake jobs that wait or run, oldest first, by the controller's own table (section 7)."""
         rows = self._connection.execute(
-            "SELECT id::text, job_type, status, created_at FROM analysis_jobs"
+            "SELECT id::text, job_type, status, created_at,"
+            " greatest(extract(epoch FROM clock_timestamp() - updated_at), 0)::float8,"
+            " concat_ws(' of ', progress ->> 'completed', progress ->> 'total') FROM analysis_jobs"
             " WHERE status IN ('pending', 'running') AND job_type LIKE 'lake%' ORDER BY created_at, id"
         )
         return [ActiveJob(*row) for row in rows]

@@ -49,11 +49,13 @@ def lake_recorder(run: ValidationRun, clock: ControllerClock) -> LakeRecorder:
 
 
 @pytest.fixture(scope="session")
-def active_lake_jobs(request: pytest.FixtureRequest, stack: Stack) -> Callable[[], Sequence[ActiveJob] | None]:
+def active_lake_jobs(
+    request: pytest.FixtureRequest, stack: Stack, settings: Settings
+) -> Callable[[], Sequence[ActiveJob] | None]:
     """Return a function that returns the waiting and running lake jobs, or `None` where it cannot see them."""
     if stack.conninfo is None:
         return lambda: None
-    return partial(active_jobs_seen, request.getfixturevalue("postgres"))
+    return partial(active_jobs_seen, request.getfixturevalue("postgres"), settings.leftover_after)
 
 
 @pytest.fixture(scope="session")
