@@ -6,8 +6,8 @@ own runs apart: the operating system frees it however its owner ends, and it nam
 behind. Where Postgres may be read, `analysis_jobs` has everybody's jobs; elsewhere the jobs of other users and
 machines are not seen, and `unseen` says so.
 
-A controller that dies leaves the jobs that ran `running` for ever, and no cancel ends them (contract section 3). So
-a job that has not moved for long is left over: it is named, and not waited for as if it ran.
+A controller that dies leaves the jobs that ran `running` for ever, and no cancel ends them (contract section 3).
+So a job that has not moved for long is left over: it is named, and not waited for as if it ran.
 """
 
 import fcntl
@@ -191,9 +191,9 @@ def left_over_in_words(job: ActiveJob) -> str:
     """Return why a job that is `running` is not waited for."""
     far = f" at {job.progress}" if job.progress else ""
     return (
-        f"The {job.job_type} job {job.id} is left over: running since {format_rfc3339(job.created_at)}, and it has "
-        f"stood still{far} for {job.still_seconds:,.0f} s. A crash of the controller leaves such a job for ever, "
-        "and no cancel ends it: it is not waited for (--leftover-after)."
+        f"The {job.job_type} job {job.id} is left over: running since {format_rfc3339(job.created_at)}, and it "
+        f"has stood still{far} for {job.still_seconds:,.0f} s. A crash of the controller leaves such a job for "
+        "ever, and no cancel ends it: it is not waited for (--leftover-after)."
     )
 
 

@@ -177,7 +177,9 @@ def gone_from(before: FilesOfDate, after: FilesOfDate) -> int | None:
         gone_of[place[0]].append(before[place])
     lost: int | None = shrunk
     for shard, gone in gone_of.items():
-        new = {name: rows for (other, name), rows in after.items() if other == shard and (shard, name) not in before}
+        new = {
+            name: rows for (other, name), rows in after.items() if other == shard and (shard, name) not in before
+        }
         if any(name.startswith("compact-") for name in new) or (new and len(gone) > 1):
             continue
         rows = None if None in gone else sum(filter(None, gone)) - sum(filter(None, new.values()))

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
 from itertools import pairwise
 from typing import Protocol
 
@@ -17,9 +18,9 @@ from tsse_validation.domain.contract import PARITY_JOB, InspectedPartition, Insp
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import KEY_SCHEMA
 from tsse_validation.domain.errors import SuiteError
-from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, utc_day
+from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, format_rfc3339, utc_day
 from tsse_validation.domain.phrasing import count_of
-from tsse_validation.domain.replacement import FilesOfDate, Loss, Replacement
+from tsse_validation.domain.replacement import FilesOfDate, Loss
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.rows import LakeRows
@@ -83,23 +84,29 @@ class DirectLook:
 
     def may_hold(self, window: Window) -> bool:
         """Look at the files' footers."""
-        days = set(window.days())
-        return any(
-            (first := _first_ts(file)) is None or first <= window.end
-            for file in self.lake.listing().files
-            if file.day in days
-        )
+        of_days = [file for day in window.days() for file in self._listed.get(day, ())]
+        return any((first := _first_ts(file)) is None or first <= window.end for file in of_days)
+
+    @cached_property
+    def _listed(self) -> Mapping[date, Sequence[LakeFile]]:
+        """The lake's files by date, listed once: many ranges are tried, one after the other."""
+        listed = defaultdict[date, list[LakeFile]](list)
+        for file in self.lake.listing().files:
+            listed[file.day].append(file)
+        return dict(listed)
 
     def beyond_postgres(self, window: Window) -> Surplus:
         """Compare digests, and keys of what differs; only dates that the lake has are asked for."""
         rows = LakeRows(self.lake)
-        held = window.clamp(_spanned(self.lake.listing().days())) if self.lake.listing().days() else None
+        held = window.clamp(_spanned(self._listed)) if self._listed else None
         losses: list[Loss] = []
         for part in DirectProof(self.postgres, self.lake).slices(_everything(held)) if held else ():
             losses += self._lost_in(part, rows)
         unread = sorted({file.day for file in rows.unreadable if day_start(file.day) in _whole_days(window)})
-        said = f"{count_of(len(unread), 'date')} with files that cannot be read, such as {unread[0]}" if unread else ""
-        return Surplus(tuple(losses), (said,) if said else ())
+        if not unread:
+            return Surplus(tuple(losses))
+        said = f"{count_of(len(unread), 'date')} with files that cannot be read, such as {unread[0]}"
+        return Surplus(tuple(losses), (said,))
 
     def _lost_in(self, scope: Scope, rows: LakeRows) -> Iterator[Loss]:
         with self.postgres.snapshot() as snapshot:
@@ -165,7 +172,7 @@ class JobLook:
     jobs: JobRunner
     settings: Settings
     inspection: Inspection
-    by: str = "the controller's inspection and its parity job: by the controller's own word, without deleted sensors"
+    by: str = "the controller's inspection and its parity job, without deleted sensors"
     _unknown: list[str] = field(default_factory=list)
 
     def rows_in(self, window: Window) -> int | None:
@@ -192,8 +199,8 @@ class JobLook:
             return Surplus()
         losses = [loss for run in self._single_files(held)[:_MOST_RUNS] for loss in self._lost_in(window, run)]
         if left := surplus - sum(loss.rows or 0 for loss in losses):
-            said = f"{count_of(left, 'row')} more in the lake than in Postgres, which may be copies until compaction"
-            self._unknown.append(said)
+            more = count_of(left, "row")
+            self._unknown.append(f"{more} more in the lake than in Postgres may be copies until compaction")
         return Surplus(tuple(losses), tuple(self._unknown))
 
     def files(self) -> DateFiles:
@@ -233,7 +240,8 @@ class JobLook:
         # the lake is counted a microsecond further than asked (contract section 3)
         end = max(window.end - MICROSECOND, window.start + MICROSECOND)
         params: dict[str, object] = {
-            **Window(window.start, end).as_params(),
+            "start": format_rfc3339(window.start),
+            "end": format_rfc3339(end),
             "sensor_ids": [],
             "sample": _MOST_SENSORS,
             "fail_on_mismatch": False,
@@ -283,6 +291,7 @@ def _first_ts(file: LakeFile) -> datetime | None:
         metadata = pq.read_metadata(file.path)
         column = metadata.schema.names.index("ts")
         groups = (metadata.row_group(number).column(column) for number in range(metadata.num_row_groups))
-        return min(group.statistics.min for group in groups).replace(tzinfo=UTC)
+        first: datetime = min(group.statistics.min for group in groups)
+        return first.replace(tzinfo=UTC)
     except (OSError, ValueError, AttributeError, TypeError, pa.ArrowException):
         return None

@@ -150,7 +150,7 @@ def heal_check(
     progress: ProgressReporter,
 ) -> Finding:
     """Do as the runbook says when rows differ: backfill and compare again, and return what has healed."""
-    run.facts.backfill = run_backfill(run, jobs, progress)
+    run.facts.backfill = run_backfill(run, jobs, progress, one_day_more=True)
     repeated = covered_scope(run.settings, watch.read(), cold=True, now=utc_now())
     with progress.track("digests") as update:
         again = [row for _, rows in compare_in_slices(proof, [repeated], Level.DIGEST, update) for row in rows]
