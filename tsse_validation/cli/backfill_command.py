@@ -17,7 +17,7 @@ from tsse_validation.steps.backfilling import start_backfill
 from tsse_validation.steps.dry_running import dry_run_lines
 from tsse_validation.steps.guarding import GuardedBackfill, loss_guard
 from tsse_validation.steps.inspecting import settled_inspection
-from tsse_validation.steps.loss_guard import BRINGS_BACK
+from tsse_validation.steps.loss_guard import BRINGS_BACK, taken_in_words
 from tsse_validation.steps.opening import job_runner, lake_reader, postgres_client
 
 _GUARD = ("database_url", "setup_config", "hot_path", "cold_path", "accept_loss", "leftover_after")
@@ -83,8 +83,8 @@ def _guarded(settings: Settings, jobs: JobRunner) -> GuardedBackfill:
 
 def _hold_nothing_taken(guarded: GuardedBackfill, result: BackfillResult, jobs: JobRunner) -> None:
     taken = guarded.taken_by(result, settled_inspection(jobs, guarded.guard.settings), _print_record)
-    msg = f"The backfill took away {taken} that it was not asked to replace."
-    hold(taken.accepted or not taken.losses, msg, BRINGS_BACK)
+    msg = f"The backfill took away {taken_in_words(taken.losses)} that it was not asked to replace."
+    hold(not taken.losses, msg, BRINGS_BACK)
 
 
 def _print_record(record: Record) -> None:

@@ -164,6 +164,16 @@ class Snapshot:
         columns = sql.SQL("sensor_id, ts, value, quality, nullif(inserted_at, '-infinity')")
         return self._copy(columns, _due_of(sensor_ids), _parameters(scope, sensor_ids), ROW_SCHEMA)
 
+    def first_in(self, window: Window) -> datetime | None:
+        """Return the first `ts` in a window, by the primary key, sensor by sensor; `None` when it has no row."""
+        row = self._connection.execute(
+            "SELECT min(first.ts) FROM sensors CROSS JOIN LATERAL (SELECT ts FROM metrics"
+            " WHERE metrics.sensor_id = sensors.sensor_id AND ts BETWEEN %(start)s AND %(end)s"
+            " ORDER BY ts LIMIT 1) AS first",
+            {"start": window.start, "end": window.end},
+        ).fetchone()
+        return row[0] if row is not None else None
+
     def some_timestamps(self, window: Window, limit: int) -> list[datetime]:
         """Return up to `limit` instants at which a row lies, spread over the window and the sensors."""
         sensors = self.sensor_ids()

@@ -16,6 +16,7 @@ from tsse_validation.runlog.records import Note, Record
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.inspecting import inspect_by_job
 from tsse_validation.steps.loss_guard import (
+    Outlook,
     SeenBefore,
     TakenAway,
     emptied_dates,
@@ -40,6 +41,8 @@ class LossGuard:
     look: LossLook
     now: datetime
     last_inserted_at: datetime | None
+    accepts: str = ""
+    """Why a loss is accepted, or nothing where it is not."""
 
     def of(self, days: int, record: Recorder) -> "GuardedBackfill":
         """Look at what a backfill of so many days would take away; errors as in `hold_no_loss`."""
@@ -48,11 +51,11 @@ class LossGuard:
         if outlook.unknown:
             said = "; ".join(outlook.unknown)
             record(Note(text=f"What the backfill takes out of the lake could not be told in full: {said}."))
-        if outlook.losses and self.settings.accept_loss:
-            record(outlook.finding(self.look.by))
+        if outlook.losses and self.accepts:
+            record(outlook.finding(self.look.by, self.accepts))
         else:
             hold_no_loss(self.look, outlook)
-        return GuardedBackfill(self, replacement, look_before(self.look, replacement), bool(outlook.losses))
+        return GuardedBackfill(self, replacement, look_before(self.look, replacement), outlook)
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class GuardedBackfill:
     guard: LossGuard
     replacement: Replacement
     before: SeenBefore
-    accepted: bool
+    outlook: Outlook
 
     @property
     def days(self) -> int:
@@ -73,9 +76,13 @@ class GuardedBackfill:
         """Return, and record, what the backfill has taken out of the lake; `after` is an inspection of now."""
         now = self._looking_at(after)
         losses = taken_away(self.before, now, result, self.days, self._retired(after))
-        taken = TakenAway(losses, accepted=self.guard.settings.accept_loss and self.accepted)
-        if losses:
-            record(taken.finding())
+        known = {loss.day for loss in self.outlook.losses}
+        taken = TakenAway(
+            tuple(loss for loss in losses if loss.day not in known),
+            accepted=tuple(loss for loss in losses if loss.day in known),
+        )
+        for finding in taken.findings:
+            record(finding)
         return taken
 
     def emptied(self) -> str:
@@ -112,7 +119,8 @@ def guard_of_run(run: ValidationRun, jobs: JobRunner) -> LossGuard:
     inspection = run.facts.inspection_after or run.facts.inspection_before
     lake = LakeReader(stack.lake) if stack and stack.lake and Capability.LAKE not in run.absent else None
     postgres = PostgresClient.from_settings(stack.conninfo, run.settings) if stack and stack.conninfo else None
-    return loss_guard(jobs, run.settings, lake, postgres, inspection)
+    owned = "the stack is this run's own" if stack and stack.owned else ""
+    return loss_guard(jobs, run.settings, lake, postgres, inspection, accepts=owned)
 
 
 def loss_guard(
@@ -121,14 +129,18 @@ def loss_guard(
     lake: LakeReader | None,
     postgres: PostgresClient | None,
     inspection: Inspection | None = None,
+    *,
+    accepts: str = "",
 ) -> LossGuard:
     """Return the guard of a controller's backfill: by our own reading where both sides are shown in full."""
     now = ControllerClock(jobs.core.health().date).now()
+    accepts = "--accept-loss was given" if settings.accept_loss else accepts
     if lake is not None and postgres is not None and _both_readable(lake, postgres):
         state = lake.replication()
-        return LossGuard(jobs, settings, DirectLook(postgres, lake), now, state.last_inserted_at)
+        return LossGuard(jobs, settings, DirectLook(postgres, lake), now, state.last_inserted_at, accepts)
     seen = inspection or inspect_by_job(jobs, settings)
-    return LossGuard(jobs, settings, JobLook(jobs, settings, seen), now, seen.replication.last_inserted_at)
+    look = JobLook(jobs, settings, seen)
+    return LossGuard(jobs, settings, look, now, seen.replication.last_inserted_at, accepts)
 
 
 def _both_readable(lake: LakeReader, postgres: PostgresClient) -> bool:

@@ -3,7 +3,7 @@
 Where something would be lost nothing is started: nothing brings it back (contract section 3).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -62,13 +62,13 @@ class Outlook:
     losses: tuple[Loss, ...]
     unknown: tuple[str, ...] = ()
 
-    def finding(self, by: str) -> Finding:
-        """Return what is accepted, as a finding that is told and not flagged."""
+    def finding(self, by: str, why: str) -> Finding:
+        """Return what is accepted, and why it is, as a finding that is told and not flagged."""
         return Finding(
             diagnosis="loss by the backfill accepted",
             flagged=False,
             summary=f"the backfill takes away {losses_in_words(self.losses)}",
-            evidence=f"looked at before the backfill, by {by}; --accept-loss was given",
+            evidence=f"looked at before the backfill, by {by}; {why}",
             days=tuple(sorted({loss.day for loss in self.losses})),
             rows=rows_lost(self.losses),
             next_step=BRINGS_BACK,
@@ -135,33 +135,38 @@ def look_before(look: LossLook, replacement: Replacement) -> SeenBefore:
 
 @dataclass(frozen=True)
 class TakenAway:
-    """What a backfill has taken out of the lake, and whether that was accepted beforehand."""
+    """What a backfill has taken out of the lake; `accepted` are the losses of dates that were told before it."""
 
     losses: tuple[Loss, ...] = ()
-    accepted: bool = False
+    accepted: tuple[Loss, ...] = ()
 
-    def __str__(self) -> str:
-        """Say what it took away that it was not asked to replace."""
-        told = [
-            f"{'the rows' if loss.rows is None else count_of(loss.rows, 'row')} of {loss.day}"
-            + (f" before {loss.before:%H:%M}" if loss.before else "")
-            for loss in self.losses
+    @property
+    def findings(self) -> list[Finding]:
+        """Both as findings: what was accepted is told and not flagged."""
+        return [
+            Finding(
+                diagnosis="taken away by the backfill",
+                flagged=flagged,
+                summary=f"the backfill took away {taken_in_words(losses)}",
+                evidence="the lake's files and rows before and after it were compared",
+                days=tuple(sorted({loss.day for loss in losses})),
+                rows=rows_lost(losses),
+                next_step=BRINGS_BACK,
+            )
+            for losses, flagged in ((self.losses, True), (self.accepted, False))
+            if losses
         ]
-        more = f" and of {len(told) - _NAMED} dates more" if len(told) > _NAMED else ""
-        return f"{'; '.join(told[:_NAMED]) or 'nothing'}{more}"
 
-    def finding(self) -> Finding:
-        """Return it as a finding, flagged unless it was accepted."""
-        accepted = "; --accept-loss was given" if self.accepted else ""
-        return Finding(
-            diagnosis="taken away by the backfill",
-            flagged=not self.accepted,
-            summary=f"the backfill took away {self}",
-            evidence=f"the lake's files and rows before and after it were compared{accepted}",
-            days=tuple(sorted({loss.day for loss in self.losses})),
-            rows=rows_lost(self.losses),
-            next_step=BRINGS_BACK,
-        )
+
+def taken_in_words(losses: Sequence[Loss]) -> str:
+    """Say what a backfill took away that it was not asked to replace."""
+    told = [
+        f"{'the rows' if loss.rows is None else count_of(loss.rows, 'row')} of {loss.day}"
+        + (f" before {loss.before:%H:%M}" if loss.before else "")
+        for loss in losses
+    ]
+    more = f" and of {len(told) - _NAMED} dates more" if len(told) > _NAMED else ""
+    return f"{'; '.join(told[:_NAMED]) or 'nothing'}{more}"
 
 
 def taken_away(
@@ -174,7 +179,7 @@ def taken_away(
     target = result.target_inserted_at
     asked = Replacement(asked_days, target, target)
     now = after.files()
-    cut = _cut_off(before, after, result.backfill_from_ts)
+    cut = _cut_off(before, now, after, result.backfill_from_ts)
     of_dates = [
         loss
         for day in sorted(before.files)
@@ -183,10 +188,16 @@ def taken_away(
     return (*([cut] if cut else []), *of_dates)
 
 
-def _cut_off(before: SeenBefore, after: LossLook, begins: datetime) -> Loss | None:
-    """Return the rows of the range's first date that are gone, of the minutes before the range."""
+def _cut_off(before: SeenBefore, now: DateFiles, after: LossLook, begins: datetime) -> Loss | None:
+    """Return the rows of the range's first date that are gone, of the minutes before the range.
+
+    Of a date at which the range was not to begin only the files are known.
+    """
     day = utc_day(begins)
-    minutes = before.minutes.get(day, {})
+    if day not in before.minutes:
+        rows = gone_from(before.files.get(day, {}), now.get(day, {}))
+        return None if rows == 0 else Loss(day, rows, before=begins)
+    minutes = before.minutes[day]
     there = after.times_of(day) if minutes else {}
     gone = sum(
         max(0, rows - there.get(minute, 0))

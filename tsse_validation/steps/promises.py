@@ -22,7 +22,7 @@ from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.holding import hold
 from tsse_validation.domain.instants import format_rfc3339, utc_day
 from tsse_validation.domain.windows import Window
-from tsse_validation.steps.loss_guard import BRINGS_BACK, TakenAway
+from tsse_validation.steps.loss_guard import BRINGS_BACK, TakenAway, taken_in_words
 
 CURRENT_DAY_ALLOWANCE_FILES = 5
 """Files beyond the compaction threshold that a shard may hold while its day is written: compaction follows."""
@@ -140,11 +140,11 @@ def _manifest(evidence: BackfillEvidence) -> str:
 def _nothing_else_taken(evidence: BackfillEvidence) -> str:
     taken = evidence.taken
     hold(
-        taken.accepted or not taken.losses,
-        f"It took away {taken} that it was not asked to replace.",
+        not taken.losses,
+        f"It took away {taken_in_words(taken.losses)} that it was not asked to replace.",
         BRINGS_BACK,
     )
-    return f"{taken} taken away" + (", as was accepted by --accept-loss" if taken.losses else "")
+    return f"{taken_in_words(taken.accepted)} taken away" + (", as was accepted" if taken.accepted else "")
 
 
 BACKFILL_PROMISES: Mapping[str, Callable[[BackfillEvidence], str]] = {

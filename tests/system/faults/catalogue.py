@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 
-from tests.system.faults import api, benign, database, lake, logic, state
+from tests.system.faults import api, benign, database, lake, logic, losses, state
 from tests.system.faults.model import Benign, Fault
 
 FAULTS: Mapping[str, Fault] = {
-    fault.name: fault for fault in (*lake.FAULTS, *state.FAULTS, *logic.FAULTS, *api.FAULTS, *database.FAULTS)
+    fault.name: fault
+    for fault in (
+        *(*lake.FAULTS, *state.FAULTS, *logic.FAULTS),
+        *(*losses.FAULTS, *api.FAULTS, *database.FAULTS),
+    )
 }
 """Every fault by its name, place by place."""
 
-BENIGN: Mapping[str, Benign] = {entry.name: entry for entry in benign.BENIGN}
+BENIGN: Mapping[str, Benign] = {entry.name: entry for entry in (*benign.BENIGN, *losses.BENIGN)}
 """Every odd thing that is no fault, by its name."""
 
 SENTINELS = frozenset(
@@ -23,6 +27,7 @@ SENTINELS = frozenset(
         *("a row is deleted", "a value is changed in place"),
         *("late rows and upserts come in", "varied: nanoseconds", "a row stands in two files"),
         "a leap day and a New Year lie in the range",
+        *("the first date is cut", "a backfill would cut the first date", "a job is left over from a crash"),
     }
 )
 """One entry of each kind: the gate tries these, and the nightly tests all."""
@@ -30,10 +35,6 @@ SENTINELS = frozenset(
 UNSEEN: Mapping[str, str] = {
     "A row is wrong in Postgres": "Postgres is the authority: what it holds is what is right.",
     "A row is lost on both sides": "Nothing is left that could differ.",
-    "Rows from before the backfilled range are lost": (
-        "The controller's state promises the range of its last backfill only: a day of which a shorter backfill "
-        "has replaced the later part, and lost the earlier, lies half outside of it."
-    ),
     "A row without inserted_at comes in after the backfill": (
         "Nothing tells when it was inserted, so it is due only once the next backfill has gone over it."
     ),
