@@ -30,8 +30,9 @@ def test_backfill_job_completes(
         raise NotCheckedError("left out by --skip-backfill: the lake is checked as earlier backfills left it")
     try:
         facts.backfill = run_backfill(run, jobs, progress)
-    except WouldLoseError:
+    except WouldLoseError as error:
         facts.inspection_after = facts.inspection_before
+        check.record(error.finding())
         raise
     lake_recorder.inspection(require(facts.inspection_after, "the inspection after it"), "after the backfill")
     check.fact("job", facts.backfill.job.id)

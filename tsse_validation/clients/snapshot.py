@@ -17,6 +17,11 @@ from tsse_validation.domain.windows import Window
 _DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(backfill_to)s ELSE inserted_at <= %(watermark)s END")
 _NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(backfill_to)s))")
 """The opposite of `_DUE`, in the words that the index on `inserted_at` serves."""
+_MOVED = sql.SQL(
+    "greatest(extract(epoch FROM clock_timestamp() - updated_at), 0)::float8,"
+    " concat_ws(' of ', progress ->> 'completed', progress ->> 'total')"
+)
+"""How long a job has not moved, in seconds, and how far it came."""
 _WITHIN = sql.SQL("ts BETWEEN %(start)s AND %(end)s")
 _OF_SENSORS = sql.SQL("sensor_id = ANY(%(sensor_ids)s)")
 _DIGESTS = sql.SQL(
@@ -58,20 +63,21 @@ class DueCount:
 class ActiveJob:
     """A job that waits or runs in the controller, started by any user.
 
-    `still_seconds` is how long its row has not changed: a job that runs updates its progress at each day, and one
-    that a crash has left never does again (contract section 3). `progress` is how far it came, in words.
+    `still_seconds` is how long its row has not changed, `None` where this role may not see that: a job that runs
+    updates its progress at each day, and one that a crash has left never does again (contract section 3).
+    `progress` is how far it came, in words.
     """
 
     id: str
     job_type: str
     status: str
     created_at: datetime
-    still_seconds: float = 0.0
+    still_seconds: float | None = None
     progress: str = ""
 
     def left_over(self, after: float) -> bool:
         """Whether it is `running` in name only: it has not moved for `after` seconds."""
-        return self.status == "running" and self.still_seconds >= after
+        return self.status == "running" and self.still_seconds is not None and self.still_seconds >= after
 
 
 class Snapshot:
@@ -107,13 +113,18 @@ class Snapshot:
 
     def active_lake_jobs(self) -> list[ActiveJob]:
         """Return the lake jobs that wait or run, oldest first, by the controller's own table (section 7)."""
-        rows = self._connection.execute(
-            "SELECT id::text, job_type, status, created_at,"
-            " greatest(extract(epoch FROM clock_timestamp() - updated_at), 0)::float8,"
-            " concat_ws(' of ', progress ->> 'completed', progress ->> 'total') FROM analysis_jobs"
+        granted = self._connection.execute(
+            "SELECT has_column_privilege('analysis_jobs', 'updated_at', 'SELECT')"
+            " AND has_column_privilege('analysis_jobs', 'progress', 'SELECT')"
+        ).fetchone()
+        columns: sql.Composable = sql.SQL("id::text, job_type, status, created_at")
+        if granted is not None and granted[0]:
+            columns = sql.SQL(", ").join((columns, _MOVED))
+        query = sql.SQL(
+            "SELECT {columns} FROM analysis_jobs"
             " WHERE status IN ('pending', 'running') AND job_type LIKE 'lake%' ORDER BY created_at, id"
         )
-        return [ActiveJob(*row) for row in rows]
+        return [ActiveJob(*row) for row in self._connection.execute(query.format(columns=columns))]
 
     def estimated_rows(self) -> int:
         """Return how many rows `metrics` has, its chunks or partitions too, by the planner's statistics."""

@@ -15,8 +15,11 @@ import hashlib
 import json
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from io import StringIO
 from itertools import repeat
 from pathlib import Path
@@ -58,7 +61,7 @@ class BackfillTurn:
         self._stream = stream
         self._left = _left_job(stream)
         self._leftover_after = leftover_after
-        self._ours = StillSince(clock)
+        self._watched = defaultdict[str, StillSince](partial(StillSince, clock))
         self.left_over: dict[str, ActiveJob] = {}
         self.unseen: str | None = None
         if postgres is None:
@@ -109,7 +112,7 @@ class BackfillTurn:
 
     def _moving(self, jobs: list[ActiveJob]) -> list[ActiveJob]:
         """Return the jobs that wait or run; those that a crash has left are remembered as such."""
-        for job in jobs:
+        for job in map(self._watched_for_long, jobs):
             if job.left_over(self._leftover_after):
                 self.left_over[job.id] = job
             else:
@@ -120,11 +123,15 @@ class BackfillTurn:
         if self._core.probe(job_id, self._core.authorization()).status == 404:  # the controller has forgotten it
             return []
         job = self._core.job(job_id)
-        if job.terminal:
-            return []
-        # by the API alone nothing tells the controller's time: it is watched for as long
-        still = self._ours.seconds((job.updated_at, job.progress))
-        return [ActiveJob(job.id, job.job_type, job.status, job.created_at, still, job.progress.in_words)]
+        return [] if job.terminal else [ActiveJob(job.id, job.job_type, job.status, job.created_at)]
+
+    def _watched_for_long(self, job: ActiveJob) -> ActiveJob:
+        """Watch a job that runs by the API, where the table does not tell when it has moved."""
+        if job.status != "running" or job.still_seconds is not None:
+            return job
+        seen = self._core.job(job.id)
+        still = self._watched[job.id].seconds((seen.updated_at, seen.progress))
+        return replace(job, still_seconds=still, progress=seen.progress.in_words)
 
     def _write(self) -> None:
         self._stream.seek(0)
@@ -192,8 +199,8 @@ def left_over_in_words(job: ActiveJob) -> str:
     far = f" at {job.progress}" if job.progress else ""
     return (
         f"The {job.job_type} job {job.id} is left over: running since {format_rfc3339(job.created_at)}, and it "
-        f"has stood still{far} for {job.still_seconds:,.0f} s. A crash of the controller leaves such a job for "
-        "ever, and no cancel ends it: it is not waited for (--leftover-after)."
+        f"has stood still{far} for {job.still_seconds or 0:,.0f} s. A crash of the controller leaves such a job "
+        "for ever, and no cancel ends it: it is not waited for (--leftover-after)."
     )
 
 

@@ -67,11 +67,11 @@ def dropped_by_postgres(first: datetime, rows: int, days: Sequence[date]) -> Fin
         diagnosis="retention in Postgres",
         flagged=False,
         summary=f"Postgres begins at {format_rfc3339(first)}: {alone}",
-        evidence="Postgres has no row at all before that instant; what the lake has there was compared with nothing",
+        evidence="Postgres has no row at all before that instant: those of the lake were compared with nothing",
         days=tuple(days),
         rows=rows,
-        next_step="Did retention or drop_chunks remove them in Postgres? Then keep the lake: a backfill over these "
-        "dates would remove them for good. Else find out who has deleted them.",
+        next_step="Did retention or drop_chunks remove them in Postgres? Then keep the lake: a backfill over them "
+        "would remove them for good. Else find out who has deleted them.",
     )
 
 

@@ -72,7 +72,6 @@ def _guarded(
             return guard.of(error.safe, run.record)
     except WouldLoseError as error:
         run.facts.refused = error
-        run.record(error.finding())
         raise
 
 

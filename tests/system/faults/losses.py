@@ -55,7 +55,8 @@ def _left_over(controller: Controller) -> None:
     """Leave a backfill as a crash does: running, and standing still since yesterday."""
     controller.sql(
         "INSERT INTO analysis_jobs (id, job_type, status, params, progress, created_at, updated_at, started_at)"
-        " SELECT gen_random_uuid(), %s, 'running', '{}', %s, at, at, at FROM (VALUES (%s::timestamptz)) crash (at)",
+        " SELECT gen_random_uuid(), %s, 'running', '{}', %s, at, at, at"
+        " FROM (VALUES (%s::timestamptz)) crash (at)",
         *(BACKFILL_JOB, '{"phase": "lake_backfill", "completed": 3, "total": 91}', controller.now - DAY),
     )
 
