@@ -9,12 +9,14 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.instants import Instant
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.database_record import DatabaseSeen
+from tsse_validation.runlog.record_base import Record as Record  # noqa: PLC0414 - a part of what this module offers
 
 SCHEMA_VERSION = 1
 
@@ -33,12 +35,6 @@ class CheckStatus(StrEnum):
     def proven(self) -> bool:
         """Whether the check has proven what it states."""
         return self in {CheckStatus.PASSED, CheckStatus.WARNED}
-
-
-class Record(BaseModel):
-    """Base of the log's records."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SettingValue(Record):
@@ -337,6 +333,17 @@ class PostsSpent(Record):
     by_purpose: Mapping[str, int] = Field(default_factory=dict)
 
 
+class SessionsUsed(Record):
+    """The run's use of Postgres; `locks_most` counts the tables and indexes that one transaction had locked."""
+
+    record: Literal["sessions"] = "sessions"
+    transactions: int
+    longest_seconds: float
+    idle_longest_seconds: float
+    locks_most: int
+    tries_again: int
+
+
 class Note(Record):
     """A sentence for the report that belongs to no check."""
 
@@ -367,6 +374,7 @@ AnyRecord = Annotated[
     RunStarted
     | StackDescribed
     | FarmSeen
+    | DatabaseSeen
     | CheckPlanned
     | CheckStarted
     | CheckFinished
@@ -381,6 +389,7 @@ AnyRecord = Annotated[
     | ReplicationSeen
     | Finding
     | PostsSpent
+    | SessionsUsed
     | Note
     | ServiceEnded
     | RunFinished,

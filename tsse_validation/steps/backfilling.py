@@ -61,7 +61,7 @@ def _guarded(
     run: ValidationRun, jobs: JobRunner, progress: ProgressReporter, days: int, *, one_day_more: bool
 ) -> GuardedBackfill:
     """Look at what a backfill would take away, and remember why it was left out."""
-    guard = guard_of_run(run, jobs)
+    guard = guard_of_run(run, jobs, progress)
     progress.say(f"Looking at what a backfill of {days} days would take out of the lake, by {guard.look.by}.")
     try:
         try:
@@ -114,7 +114,7 @@ def _turn(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> It
     settings, stack = run.settings, require(run.stack, "the stack")
     with backfill_turn(
         jobs.core,
-        PostgresClient.from_settings(stack.conninfo, settings) if stack.conninfo else None,
+        PostgresClient.from_settings(stack.conninfo, settings, run.sessions) if stack.conninfo else None,
         timeout=settings.active_job_timeout,
         pause=settings.poll_interval,
         say=progress.say,

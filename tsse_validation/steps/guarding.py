@@ -14,6 +14,7 @@ from tsse_validation.domain.stack import Capability
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.runlog.records import Note, Record
 from tsse_validation.settings.definitions import Settings
+from tsse_validation.steps.identifying import identify_anew
 from tsse_validation.steps.inspecting import inspect_by_job
 from tsse_validation.steps.loss_guard import (
     Outlook,
@@ -27,6 +28,7 @@ from tsse_validation.steps.loss_guard import (
     taken_away,
 )
 from tsse_validation.steps.loss_looks import DirectLook, JobLook, LossLook
+from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import ValidationRun
 
 Recorder = Callable[[Record], object]
@@ -113,14 +115,24 @@ class GuardedBackfill:
         return lambda day: not sees_the_cold and day < oldest
 
 
-def guard_of_run(run: ValidationRun, jobs: JobRunner) -> LossGuard:
+def guard_of_run(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> LossGuard:
     """Return the guard of a run's backfill, by what the run can look at."""
     stack = run.stack
     inspection = run.facts.inspection_after or run.facts.inspection_before
     lake = LakeReader(stack.lake) if stack and stack.lake and Capability.LAKE not in run.absent else None
-    postgres = PostgresClient.from_settings(stack.conninfo, run.settings) if stack and stack.conninfo else None
+    postgres = _postgres_of(run, jobs, progress)
     owned = "the stack is this run's own" if stack and stack.owned else ""
     return loss_guard(jobs, run.settings, lake, postgres, inspection, accepts=owned)
+
+
+def _postgres_of(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> PostgresClient | None:
+    """Return the controller's database as it is now: rows that a standby lacks for a while would seem lost."""
+    if run.stack is None or run.stack.conninfo is None:
+        return None
+    postgres = PostgresClient.from_settings(run.stack.conninfo, run.settings, run.sessions)
+    if run.facts.database is not None and run.facts.database.standby:
+        identify_anew(run, jobs, postgres, progress)
+    return postgres
 
 
 def loss_guard(

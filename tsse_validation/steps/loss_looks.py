@@ -16,7 +16,7 @@ from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.contract import PARITY_JOB, InspectedPartition, Inspection, ParityResult
 from tsse_validation.domain.coverage import Coverage, Scope
-from tsse_validation.domain.digest import KEY_SCHEMA
+from tsse_validation.domain.digest import KEY_SCHEMA, add_digests
 from tsse_validation.domain.errors import SuiteError
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, format_rfc3339, utc_day
 from tsse_validation.domain.phrasing import count_of
@@ -26,7 +26,7 @@ from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.rows import LakeRows
 from tsse_validation.lake.sql import column_engine
 from tsse_validation.parity.comparing import compare_digests
-from tsse_validation.parity.direct import DirectProof
+from tsse_validation.parity.postgres_side import PostgresSide, SideOfDays
 from tsse_validation.settings.definitions import Settings
 
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -100,19 +100,18 @@ class DirectLook:
         rows = LakeRows(self.lake)
         held = window.clamp(_spanned(self._listed)) if self._listed else None
         losses: list[Loss] = []
-        for part in DirectProof(self.postgres, self.lake).slices(_everything(held)) if held else ():
-            losses += self._lost_in(part, rows)
+        for side in PostgresSide(self.postgres).slices(_everything(held), hashed=True) if held else ():
+            losses += self._lost_in(side, rows)
         unread = sorted({file.day for file in rows.unreadable if day_start(file.day) in _whole_days(window)})
         if not unread:
             return Surplus(tuple(losses))
         said = f"{count_of(len(unread), 'date')} with files that cannot be read, such as {unread[0]}"
         return Surplus(tuple(losses), (said,))
 
-    def _lost_in(self, scope: Scope, rows: LakeRows) -> Iterator[Loss]:
-        with self.postgres.snapshot() as snapshot:
-            ours = snapshot.digests(scope)
-        theirs = pa.concat_tables([part for _, part in rows.digests(scope, _NONE)] or [ours.slice(0, 0)])
-        compared = compare_digests(ours, theirs, _NONE, _NONE)
+    def _lost_in(self, side: SideOfDays, rows: LakeRows) -> Iterator[Loss]:
+        scope = side.scope
+        theirs = add_digests([part for _, part in rows.digests(scope, _NONE)])
+        compared = compare_digests(side.digests, theirs, _NONE, _NONE)
         known = {row.day for row in compared if row.postgres}
         doubtful = defaultdict[date, list[str]](list)
         for row in compared:
@@ -128,8 +127,8 @@ class DirectLook:
         held = rows.newest_rows(scope, sensor_ids).select(KEY_SCHEMA.names)
         if not held.num_rows:
             return 0
-        with self.postgres.snapshot() as snapshot:
-            there = snapshot.due_rows(scope, sensor_ids).select(KEY_SCHEMA.names)
+        due, not_due = PostgresSide(self.postgres).due_rows(scope, sensor_ids)
+        there = pa.concat_tables([due.select(KEY_SCHEMA.names), not_due.cast(KEY_SCHEMA)])
         with column_engine(held=held, there=there) as engine:
             found = engine.execute("SELECT count(*) FROM held ANTI JOIN there USING (sensor_id, ts)").fetchone()
         return int(found[0]) if found else 0

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import pyarrow.compute as pc
 
+from tsse_validation.clients.bounded import BoundedReader
 from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.diagnosis.count_triage import dropped_by_postgres
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import KEY_SCHEMA
@@ -27,8 +27,7 @@ def without_dropped(covered: Scope, postgres: PostgresClient, lake: LakeReader) 
 
     The scope comes back as it is where Postgres holds rows from before it, or the lake holds nothing there.
     """
-    with postgres.snapshot() as snapshot:
-        first = _begins(snapshot, covered.window)
+    first = _begins(BoundedReader(postgres), covered)
     if first is None or first <= covered.window.start:
         return covered, None
     before = covered.narrowed(Window(covered.window.start, first - MICROSECOND))
@@ -40,16 +39,18 @@ def without_dropped(covered: Scope, postgres: PostgresClient, lake: LakeReader) 
     return covered.narrowed(Window(first, covered.window.end)), dropped_by_postgres(first, rows, days)
 
 
-def _begins(snapshot: Snapshot, covered: Window) -> datetime | None:
-    """Return the first instant of Postgres, where that lies in a window; else `None`.
-
-    Each question is bounded to a day or to what lies before all rows, so that few chunks are touched.
-    """
-    start = covered.start
-    if snapshot.first_in(Window(start - DAY, start - MICROSECOND)) is not None:
+def _begins(reader: BoundedReader, covered: Scope) -> datetime | None:
+    """Return the first instant of Postgres, where that lies in a scope; else `None`."""
+    start = covered.window.start
+    if _first_in(reader, covered.narrowed(Window(start - DAY, start - MICROSECOND))) is not None:
         return None
-    days = (snapshot.first_in(part) for part in covered.split_by_day())
-    first = next((found for found in days if found is not None), None)
-    if first is None or snapshot.first_in(Window(_LONG_AGO, start - DAY - MICROSECOND)) is not None:
+    first = _first_in(reader, covered)
+    if first is None or _first_in(reader, covered.narrowed(Window(_LONG_AGO, start - DAY))) is not None:
         return None
     return first
+
+
+def _first_in(reader: BoundedReader, scope: Scope) -> datetime | None:
+    """Ask piece by piece, until a row is found."""
+    answers = (found for _, found in reader.pieces(scope, lambda snapshot, part: snapshot.first_in(part)))
+    return next((found for found in answers if found is not None), None)
