@@ -22,6 +22,7 @@ from tsse_validation.steps.run import ValidationRun
 
 CANCEL_SECONDS = 60.0
 """How long an interrupted run waits for the end of the backfill that it cancels."""
+_MAY_BE_EMPTY = "The date that it was replacing may be empty: the next backfill writes it again."
 
 
 def run_backfill(
@@ -144,6 +145,8 @@ def _end_is_said(
         if last:
             if isinstance(error, KeyboardInterrupt):
                 last[0], said = _stopped(run, jobs, progress, last[0])
+                if last[0].status == "canceled":  # it may have ended between a date's removal and its writing
+                    said = f"{said} {guarded.emptied(ask=False) or _MAY_BE_EMPTY}"
                 run.record(Note(text=said))
                 progress.say(said)
             elif emptied := guarded.emptied():

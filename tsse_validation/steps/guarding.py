@@ -87,8 +87,13 @@ class GuardedBackfill:
             record(finding)
         return taken
 
-    def emptied(self) -> str:
-        """Say which dates a backfill that did not end has left empty, as far as that can be seen; or nothing."""
+    def emptied(self, *, ask: bool = True) -> str:
+        """Say which dates a backfill that did not end has left empty, as far as that can be seen; or nothing.
+
+        Without `ask` the controller is not asked, where nothing else can tell.
+        """
+        if not ask and not isinstance(self.guard.look, DirectLook):
+            return ""
         try:
             look = self.guard.look
             now = look if isinstance(look, DirectLook) else self._looking_at(self._inspect())
