@@ -228,7 +228,13 @@ FAULTS = (
     ),
     _logic("progress-stuck", "a job that does not tell how far it is", (PROMISED.format("progress"),)),
     _passing("result-of-another-job", "a cache by the wrong key", ("valid_token_runs_a_job",)),
-    _logic("replacing-adds", "replace_existing taken for a hint", LOST, _DELETED).told("deleted in Postgres"),
+    _logic(
+        "replacing-adds",
+        "replace_existing taken for a hint",
+        LOST,
+        _DELETED,
+        (*WITH_BACKFILL, "--accept-loss"),
+    ).told("deleted in Postgres"),
     _logic("watermark-retreats", "a watermark set from the wrong clock", (PROMISED.format("watermark"),)),
     _logic(
         "stands-still",
