@@ -24,6 +24,7 @@ CANCEL_SECONDS = 60.0
 
 def run_backfill(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> FinishedJob[BackfillResult]:
     """Backfill as the runbook does, `replace_existing` and all, and record how it went."""
+    run.hold_one_backfill()
     settings = run.settings
     last: list[Job] = []
 
