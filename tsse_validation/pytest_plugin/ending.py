@@ -1,6 +1,7 @@
 """The end of a run, whatever fails: the log is closed, the verdict decided and written, the exit code found."""
 
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +46,10 @@ class RunEnd:
 
     def say(self, run: ValidationRun) -> None:
         """Print the verdict and what else there is to say; a file with a secret in it is deleted, and said."""
-        console = Console()
+        with suppress(OSError):  # where the output itself goes to a full disk, the exit code still speaks
+            self._print(run, Console())
+
+    def _print(self, run: ValidationRun, console: Console) -> None:
         if self.document is not None and (self.written or self.document.verdict.outcome is not Outcome.GO):
             print_summary(console, self.document, [self.written.html] if self.written else [])
         for line in self.lines:

@@ -223,9 +223,8 @@ class _CrashWatch:
         self.seen = crash_of(excinfo.value, self._run.redactor)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Watch for crashes from here on."""
+    """Watch for crashes from here on: the options have begun the run before."""
     run = config.stash.get(RUN, None)
     if run is not None:
         config.stash[_CRASH] = _CrashWatch(run)
