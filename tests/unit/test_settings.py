@@ -6,6 +6,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
+from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.settings.credentials import conninfo_of, token_of
 from tsse_validation.settings.definitions import Settings, option_of
@@ -18,6 +19,7 @@ from tsse_validation.settings.loading import (
     load_settings,
 )
 from tsse_validation.settings.places import cache_directory, places_in_the_lake
+from tsse_validation.settings.removed import REMOVED
 
 PASSWORD = "s3cr3t-pa55word"
 LIVE = {"base_url": "http://127.0.0.1:8000", "auth_token": "a-token"}
@@ -51,7 +53,7 @@ def test_without_any_source_every_setting_is_a_default(tmp_path: Path) -> None:
 def test_the_defaults_are_what_the_runbook_and_the_gate_ask_for() -> None:
     settings = Settings()
     assert settings.backfill_days == 90
-    assert settings.sample == 5
+    assert settings.sample is None, "all sensors"
     assert settings.shards == 16
     assert settings.watermark_max_age == 420
 
@@ -100,6 +102,9 @@ def test_every_setting_is_shown_once_and_in_order(tmp_path: Path) -> None:
         ({"qdrant_url": "host"}, "http:// or https:// URL"),
         ({"auth_token_file": "/no/such/file"}, "not a file that can be found"),
         ({"stack": "vm"}, "'embedded' or 'containers'"),
+        ({"require": "all"}, "'sample', 'counts' or 'proof'"),
+        ({"require": "PROOF"}, "'sample', 'counts' or 'proof'"),
+        ({"require": ""}, "'sample', 'counts' or 'proof'"),
         ({"postgres_image": "pg:1 --privileged"}, "is not the name of an image"),
         ({"ca_file": "/"}, "not a file that can be found"),
         ({"database_url": "   "}, "is empty"),
@@ -127,6 +132,42 @@ def test_all_bad_values_are_refused_together(tmp_path: Path, toml: Path, monkeyp
 def test_an_unknown_setting_in_the_file_is_refused_by_name(tmp_path: Path, toml: Path) -> None:
     toml.write_text("backfil_days = 90\n", encoding="utf-8")
     assert refusal({}, tmp_path).startswith(f"--backfil-days ({TOML_NAME}): ")
+
+
+HINT = "is no setting any more: use --require proof (which is the default)"
+
+
+@pytest.mark.parametrize("value", ["true", "false", '"yes"'])
+def test_a_removed_setting_in_the_file_is_refused_with_what_to_use(value: str, tmp_path: Path, toml: Path) -> None:
+    toml.write_text(f"require_direct = {value}\n", encoding="utf-8")
+    assert refusal({}, tmp_path) == f"--require-direct ({TOML_NAME}) {HINT}"
+
+
+@pytest.mark.parametrize("variable", ["TSSE_REQUIRE_DIRECT", "tsse_require_direct"])
+def test_a_removed_setting_in_the_environment_is_refused(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "0")
+    assert refusal({}, tmp_path) == f"{variable} (environment) {HINT}"
+    monkeypatch.setenv(variable, "")
+    assert load_settings({}, tmp_path).settings.require is Assurance.PROOF
+
+
+def test_a_removed_setting_on_the_command_line_is_refused_for_a_helper_too(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"require_direct": True}, tmp_path, for_run=False)
+    assert str(caught.value) == f"--require-direct (command line) {HINT}"
+
+
+@pytest.mark.parametrize("grade", ["proof", "counts", "sample"])
+def test_the_grade_that_go_needs_is_set_like_any_other(
+    grade: str, tmp_path: Path, toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml.write_text(f'require = "{grade}"\n', encoding="utf-8")
+    assert load_settings({}, tmp_path).settings.require == grade
+    monkeypatch.setenv("TSSE_REQUIRE", "proof")
+    assert load_settings({}, tmp_path).settings.require is Assurance.PROOF
+    assert load_settings({"require": grade}, tmp_path).settings.require == grade
 
 
 @pytest.mark.parametrize("content", [b"sample = ", b"\xff\xfe", b"[a\n"])
@@ -552,3 +593,7 @@ def test_a_secret_on_the_command_line_is_warned_of_in_these_words(tmp_path: Path
         "the token was given on the command line, where every local user can read it: use --auth-token-file",
         "a password was given on the command line, where every local user can read it: use PGPASSFILE",
     )
+
+
+def test_a_removed_setting_is_none_of_those_that_are() -> None:
+    assert not REMOVED.keys() & Settings.model_fields.keys()

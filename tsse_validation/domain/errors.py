@@ -41,6 +41,10 @@ class DeadlineError(SuiteError):
     """A state was not reached before its deadline."""
 
 
+class BusyError(DeadlineError):
+    """Somebody else had what was needed for too long, as a lock: it may be free the next moment."""
+
+
 class BudgetError(SuiteError):
     """The controller's POST budget does not allow the call now (contract section 3)."""
 
@@ -51,6 +55,10 @@ class NotAllowedError(SuiteError):
 
 class NotCheckedError(SuiteError):
     """A check had nothing to work on, so it proves nothing; it must never count as a pass."""
+
+
+class UnaffordableError(NotCheckedError):
+    """A check was left out: it would take POSTs of the controller's budget that are spent, or left to others."""
 
 
 class BlockedError(NotCheckedError):

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from tsse_validation.domain.errors import LogError
 from tsse_validation.domain.instants import utc_now
+from tsse_validation.report.earlier import last_run_of
 from tsse_validation.report.markdown.step_summary import render_step_summary
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.terminal import print_summary
@@ -17,7 +18,7 @@ from tsse_validation.report.writer import Written, append_step_summary, write_re
 from tsse_validation.runlog.records import PostsSpent, RunFinished
 from tsse_validation.runlog.redaction import Redactor
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.steps.run import ValidationRun
+from tsse_validation.steps.run import ValidationRun, sessions_used
 from tsse_validation.verdict import EXIT_CODES, EXIT_LEAK, Outcome
 
 _PYTESTS_OWN = {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}
@@ -108,11 +109,24 @@ def _finish_log(run: ValidationRun, exitstatus: int | pytest.ExitCode, crash: st
         by_purpose=budget.by_purpose,
     )
     try:
-        run.record(spent, _finished(exitstatus, crash))
+        _measure_against_the_last_run(run)
+        run.record(spent)
+        if run.sessions.transactions:
+            run.record(sessions_used(run.sessions))
+        run.record(_finished(exitstatus, crash))
     except LogError:
         pass  # which is said at the end
     finally:
         run.log.close()
+
+
+def _measure_against_the_last_run(run: ValidationRun) -> None:
+    """Write down what the last run of this controller compared: a smaller one must not look like the rest."""
+    if run.stack is None or run.stack.owned:
+        return
+    earlier = last_run_of(run.stack.base_url, run.directory.parent, run.directory.name)
+    if earlier is not None:
+        run.record(earlier)
 
 
 def _finished(exitstatus: int | pytest.ExitCode, crash: str) -> RunFinished:

@@ -12,7 +12,14 @@ import pytest
 from pytest_metadata.plugin import metadata_key
 
 from tsse_validation.domain.catalogue import spec_of
-from tsse_validation.domain.errors import BlockedError, LogError, NotCheckedError, PromiseBrokenError, SuiteError
+from tsse_validation.domain.errors import (
+    BlockedError,
+    LogError,
+    NotCheckedError,
+    PromiseBrokenError,
+    SuiteError,
+    UnaffordableError,
+)
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.pytest_plugin.ending import RunEnd, crash_of, end_run
 from tsse_validation.pytest_plugin.options import RUN
@@ -57,11 +64,15 @@ class _Ending:
     status: CheckStatus = CheckStatus.UNPROVEN
     message: str = "it did not run to its end"
     advice: str = ""
+    for_want_of_posts: bool = False
 
-    def settle(self, status: CheckStatus, message: str = "", advice: str = "") -> None:
+    def settle(
+        self, status: CheckStatus, message: str = "", advice: str = "", *, for_want_of_posts: bool = False
+    ) -> None:
         if self.settled and _FROM_BEST_TO_WORST.index(status) <= _FROM_BEST_TO_WORST.index(self.status):
             return
         self.settled, self.status, self.message, self.advice = True, status, message, advice
+        self.for_want_of_posts = for_want_of_posts
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -114,7 +125,8 @@ def pytest_runtest_makereport(
             ending.settle(CheckStatus.UNPROVEN, "an expected failure proves nothing")
         return report
     error = call.excinfo.value
-    ending.settle(*_meaning(error, ours=_is_ours(item, call)))
+    unaffordable = isinstance(error, UnaffordableError)
+    ending.settle(*_meaning(error, ours=_is_ours(item, call)), for_want_of_posts=unaffordable)
     if isinstance(error, NotCheckedError):
         report.outcome = "skipped"
         report.longrepr = (str(item.path), item.location[1] or 0, run.redactor.redact(f"Skipped: {error}"))
@@ -132,7 +144,7 @@ def _is_ours(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:
     return call.when == "call" and any(Path(str(frame.path)) == item.path for frame in frames)
 
 
-def _meaning(error: BaseException, *, ours: bool) -> tuple[CheckStatus, str, str]:
+def _meaning(error: BaseException, *, ours: bool = True) -> tuple[CheckStatus, str, str]:
     for kind, status in _STATUSES.items():
         if isinstance(error, kind):
             return status, error.message, error.advice
@@ -167,6 +179,7 @@ def _write_end(run: ValidationRun, item: pytest.Item, step: int, ending: _Ending
             advice=ending.advice,
             facts=check.facts,
             warnings=tuple(check.warnings),
+            for_want_of_posts=ending.for_want_of_posts,
         )
     )
     run.record_ended_services()

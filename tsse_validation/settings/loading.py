@@ -16,6 +16,7 @@ from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.discovery import Discovery, discover
 from tsse_validation.settings.fields import StackKind
 from tsse_validation.settings.places import places_in_the_lake
+from tsse_validation.settings.removed import removed_complaints
 from tsse_validation.settings.trying import try_given
 
 TOML_NAME = "tsse-validation.toml"
@@ -87,7 +88,10 @@ def _merged(
     """Return the values of all sources, with the source of each."""
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for source, values in _layers(command_line, directory):
+    layers = _layers(command_line, directory)
+    if complaints := list(removed_complaints(layers)):
+        raise SettingsError("\n".join(complaints))
+    for source, values in layers:
         for alternatives in _ALTERNATIVES:
             # a token on the command line replaces a token file of the environment
             if alternatives & values.keys():
