@@ -30,7 +30,9 @@ def test_postgres_answers_a_query(postgres: PostgresClient, check: Check) -> Non
     with postgres.snapshot() as snapshot:
         server = snapshot.server()
         sensors = snapshot.sensor_ids()
+        layout = snapshot.layout()
     check.fact("server", server)
+    check.fact("metrics", f"{layout}, about {layout.rows:,} rows")
     check.fact("latency", milliseconds(server.seconds))
     check.fact("sensors", f"{len(sensors):,}")
     check.record(FarmSeen(sensors=len(sensors)))

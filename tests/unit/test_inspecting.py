@@ -139,6 +139,26 @@ def test_an_api_that_describes_other_partitions_is_told(lie: str, lake: FakeLake
     assert len(found["partitions"]) == 1
 
 
+LITTERED: dict[str, Callable[[dict[str, Any]], object]] = {
+    "without it": lambda _: None,
+    "with it": lambda shards: shards["00"].update(parquet_files=2, total_bytes=5 + 4096),
+}
+
+
+@pytest.mark.parametrize("counted", LITTERED)
+def test_an_api_may_count_litter_that_is_named_like_a_file_or_not(counted: str, lake: FakeLake) -> None:
+    lake.file(DATES[0], "00", b"x" * 4096, "._part-1-0.parquet")
+    document = as_it_is(lake).model_dump(mode="json")
+    LITTERED[counted](document["datasets"][DATASET]["partitions"][DATES[0]]["shards"])
+    assert differing(compare(lake, runner(Inspection.model_validate(document)))) == {}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_beside_litter_an_api_that_describes_other_partitions_is_told(lie: str, lake: FakeLake) -> None:
+    lake.file(DATES[0], "07", b"x" * 4096, "._part-1-0.parquet")
+    assert differing(compare(lake, runner(with_partitions(lake, lie)))).keys() == {"partitions"}
+
+
 def test_an_api_that_says_another_replication_state_is_told_key_by_key(lake: FakeLake) -> None:
     other = replication(last_run_row_count=1, last_late_window_hours=1)
     found = differing(compare(lake, runner(as_it_is(lake, replication=other))))

@@ -10,19 +10,27 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from psycopg import sql
 
+from tsse_validation.clients.encodings import storable
+from tsse_validation.clients.identity import Anchor, describe, server_process, shows_job
+from tsse_validation.clients.layout import read_layout
+from tsse_validation.clients.tables import Tables
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, ROW_HASH_SQL, ROW_SCHEMA
+from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, QUALITY_SQL, ROW_HASH_SQL, ROW_SCHEMA
+from tsse_validation.domain.slicing import TableLayout
 from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.database_record import DatabaseSeen
 
-_DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(backfill_to)s ELSE inserted_at <= %(watermark)s END")
-_NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(backfill_to)s))")
+_DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(untimed_until)s ELSE inserted_at <= %(watermark)s END")
+_NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(untimed_until)s))")
 """The opposite of `_DUE`, in the words that the index on `inserted_at` serves."""
+_AS_KEPT = sql.SQL(f"sensor_id, ts, value, {QUALITY_SQL}, nullif(inserted_at, '-infinity')")
 _WITHIN = sql.SQL("ts BETWEEN %(start)s AND %(end)s")
 _OF_SENSORS = sql.SQL("sensor_id = ANY(%(sensor_ids)s)")
+_METRICS = sql.SQL("metrics")
 _DIGESTS = sql.SQL(
     "SELECT sensor_id, day, count(*), min(ts), max(ts),"
     " mod(mod(sum(hash), 18446744073709551616) + 18446744073709551616, 18446744073709551616) FROM ("
-    "SELECT sensor_id, ts::date AS day, ts, {hash} AS hash FROM metrics WHERE {within} AND {condition}"
+    "SELECT sensor_id, ts::date AS day, ts, {hash} AS hash FROM {metrics} WHERE {within} AND {condition}"
     " UNION ALL SELECT '', now()::date, now(), 0::bigint WHERE false"
     ") AS rows GROUP BY sensor_id, day"
 )
@@ -67,8 +75,40 @@ class ActiveJob:
 class Snapshot:
     """One state of the database. Every query is bounded to a window, so that chunks and indexes prune it."""
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        tables: Tables,
+        where: str,
+        children: Sequence[str] | None = None,
+    ) -> None:
         self._connection = connection
+        self._tables = tables
+        self._where = where
+        self._metrics = _METRICS if children is None else _only(children)
+
+    def of_tables(self, names: Sequence[str]) -> "Snapshot":
+        """Return the same state, read from `metrics` itself and some child tables, named as SQL names them."""
+        return Snapshot(self._connection, self._tables, self._where, names)
+
+    @property
+    def tables(self) -> Tables:
+        """The tables that the unqualified names of every query mean: nothing else is in the search path."""
+        return self._tables
+
+    def layout(self) -> TableLayout:
+        """Return what `metrics` consists of, and about how many rows it has."""
+        return read_layout(self._connection)
+
+    def database(self) -> DatabaseSeen:
+        """Return what the database says of itself."""
+        return describe(self._connection, self._tables, self._where)
+
+    def anchor(self, job_id: str) -> Anchor | None:
+        """Return what to hold later sessions to when this state shows a job; errors as in `identity.shows_job`."""
+        if not shows_job(self._connection, self._tables, job_id, self._where):
+            return None
+        return Anchor(job_id, server_process(self._connection))
 
     def server(self) -> ServerInfo:
         """Return the server's versions, and how long it took to answer."""
@@ -104,32 +144,54 @@ class Snapshot:
         return [ActiveJob(*row) for row in rows]
 
     def estimated_rows(self) -> int:
-        """Return how many rows `metrics` has, its chunks or partitions too, by the planner's statistics."""
-        row = self._connection.execute(
-            "WITH RECURSIVE tables AS (SELECT 'metrics'::regclass::oid AS oid UNION"
-            " SELECT inhrelid FROM pg_inherits JOIN tables ON inhparent = tables.oid)"
-            " SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class JOIN tables USING (oid)"
-        ).fetchone()
-        return int(row[0]) if row is not None else 0
+        """Return about how many rows `metrics` has, its chunks or partitions too."""
+        return self.layout().rows
 
     def counts(self, scope: Scope) -> dict[str, DueCount]:
         """Count each sensor's rows in a window: due in the lake, and not due yet.
 
-        By the primary key, sensor by sensor: cheap for a narrow window on a table of any size.
+        By the primary key, sensor by sensor: cheap for a narrow window on a table of any size. Where no foreign
+        key says that `sensors` has them all, by the window alone.
         """
-        query = sql.SQL(
+        by_window = sql.SQL(
+            "SELECT sensor_id, count(*) FILTER (WHERE {due}), count(*) FILTER (WHERE NOT {due})"
+            " FROM {metrics} WHERE {within} GROUP BY sensor_id"
+        )
+        by_sensor = sql.SQL(
             "SELECT sensors.sensor_id, counted.due, counted.not_due FROM sensors CROSS JOIN LATERAL ("
             " SELECT count(*) FILTER (WHERE {due}) AS due, count(*) FILTER (WHERE NOT {due}) AS not_due"
-            " FROM metrics WHERE metrics.sensor_id = sensors.sensor_id AND {within}"
+            " FROM {metrics} WHERE metrics.sensor_id = sensors.sensor_id AND {within}"
             ") AS counted WHERE counted.due > 0 OR counted.not_due > 0"
-        ).format(due=_DUE, within=_WITHIN)
+        )
+        query = (by_sensor if self._tables.metrics.bound else by_window).format(
+            due=_DUE, metrics=self._metrics, within=_WITHIN
+        )
         rows = self._connection.execute(query, _parameters(scope))
         return {sensor_id: DueCount(due, not_due) for sensor_id, due, not_due in rows}
 
     def days_with_rows(self, scope: Scope) -> dict[date, bool]:
-        """Return the UTC days of a window on which Postgres has a row, and of each whether a row is due."""
-        query = sql.SQL("SELECT ts::date, bool_or({due}) FROM metrics WHERE {within} GROUP BY 1").format(
-            within=_WITHIN, due=_DUE
+        """Return the UTC days of a window on which Postgres has a row, and of each whether a row is due.
+
+        A day of which a known sensor has a due row is told by its first, without reading on.
+        """
+        found = {}
+        for part in scope.split_by_day():
+            if self._has_due_row(part):
+                found[part.window.start.date()] = True
+            else:
+                found.update(self._day_with_rows(part))
+        return found
+
+    def _has_due_row(self, scope: Scope) -> bool:
+        query = sql.SQL(
+            "SELECT FROM sensors CROSS JOIN LATERAL (SELECT FROM {metrics}"
+            " WHERE metrics.sensor_id = sensors.sensor_id AND {within} AND {due} LIMIT 1) AS found LIMIT 1"
+        ).format(metrics=self._metrics, within=_WITHIN, due=_DUE)
+        return self._connection.execute(query, _parameters(scope)).fetchone() is not None
+
+    def _day_with_rows(self, scope: Scope) -> dict[date, bool]:
+        query = sql.SQL("SELECT ts::date, bool_or({due}) FROM {metrics} WHERE {within} GROUP BY 1").format(
+            metrics=self._metrics, within=_WITHIN, due=_DUE
         )
         return dict(self._connection.execute(query, _parameters(scope)).fetchall())
 
@@ -139,33 +201,40 @@ class Snapshot:
         One statement passes once over the window. Without `hashed` the digests are 0.
         """
         query = _DIGESTS.format(
-            hash=sql.SQL(ROW_HASH_SQL if hashed else "0::bigint"), within=_WITHIN, condition=_due_of(sensor_ids)
+            hash=sql.SQL(ROW_HASH_SQL if hashed else "0::bigint"),
+            metrics=self._metrics,
+            within=_WITHIN,
+            condition=_due_of(sensor_ids),
         )
-        return self._copy_out(query, _parameters(scope, sensor_ids), DIGEST_SCHEMA)
+        return self._copy_out(query, _parameters(scope, self._known(sensor_ids)), DIGEST_SCHEMA)
 
     def not_due_keys(self, scope: Scope) -> pa.Table:
         """Return `(sensor_id, ts)` of the rows that are not due yet: late arrivals and pending upserts."""
         return self._copy(sql.SQL("sensor_id, ts"), _NOT_DUE, _parameters(scope), KEY_SCHEMA)
 
     def due_rows(self, scope: Scope, sensor_ids: Sequence[str] | None = None) -> pa.Table:
-        """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time."""
-        columns = sql.SQL("sensor_id, ts, value, quality, nullif(inserted_at, '-infinity')")
-        return self._copy(columns, _due_of(sensor_ids), _parameters(scope, sensor_ids), ROW_SCHEMA)
+        """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time.
 
-    def some_timestamps(self, window: Window, limit: int) -> list[datetime]:
-        """Return up to `limit` instants at which a row lies, spread over the window and the sensors."""
-        sensors = self.sensor_ids()
-        found = set()
-        for number in range(limit if sensors else 0):
-            start = window.start + number * (window.end - window.start) / limit
-            row = self._connection.execute(
-                "SELECT ts FROM metrics WHERE sensor_id = %(sensor)s AND ts BETWEEN %(start)s AND %(end)s"
-                " ORDER BY ts LIMIT 1",
-                {"sensor": sensors[number % len(sensors)], "start": start, "end": window.end},
-            ).fetchone()
-            if row is not None:
-                found.add(row[0])
-        return sorted(found)
+        No quality is 0, as the lake has it. What has no `inserted_at` has none here: nothing says when it came in.
+        """
+        return self._copy(_AS_KEPT, _due_of(sensor_ids), _parameters(scope, self._known(sensor_ids)), ROW_SCHEMA)
+
+    def first_timestamp(self, sensor_ids: Sequence[str], window: Window) -> datetime | None:
+        """Return the first instant of a window at which the first of some sensors that has a row there has one."""
+        query = sql.SQL(
+            "SELECT ts FROM {metrics} WHERE sensor_id = %(sensor)s AND {within} ORDER BY ts LIMIT 1"
+        ).format(metrics=self._metrics, within=_WITHIN)
+        for sensor_id in sensor_ids:
+            given = {"sensor": sensor_id, "start": window.start, "end": window.end}
+            if (row := self._connection.execute(query, given).fetchone()) is not None:
+                instant: datetime = row[0]
+                return instant
+        return None
+
+    def _known(self, sensor_ids: Sequence[str] | None) -> Sequence[str] | None:
+        """Leave out what this database cannot hold: asked for it, it would fail."""
+        encoding = self._connection.info.parameter_status("server_encoding") or "UTF8"
+        return None if sensor_ids is None else storable(sensor_ids, encoding)
 
     def _copy(
         self,
@@ -174,13 +243,13 @@ class Snapshot:
         parameters: Mapping[str, object],
         schema: pa.Schema,
     ) -> pa.Table:
-        query = sql.SQL("SELECT {columns} FROM metrics WHERE {within} AND {condition}").format(
-            columns=columns, within=_WITHIN, condition=condition
+        query = sql.SQL("SELECT {columns} FROM {metrics} WHERE {within} AND {condition}").format(
+            columns=columns, metrics=self._metrics, within=_WITHIN, condition=condition
         )
         return self._copy_out(query, parameters, schema)
 
     def _copy_out(self, query: sql.Composable, parameters: Mapping[str, object], schema: pa.Schema) -> pa.Table:
-        statement = sql.SQL("COPY ({query}) TO STDOUT (FORMAT csv)").format(query=query)
+        statement = sql.SQL("COPY ({query}) TO STDOUT (FORMAT csv, HEADER)").format(query=query)
         buffer = BytesIO()
         with self._connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
             for block in copy:
@@ -188,9 +257,16 @@ class Snapshot:
         return _parse_csv(buffer, schema)
 
 
+def _only(tables: Sequence[str]) -> sql.Composable:
+    """Read some tables one by one, where a statement on their parent would lock all of its children."""
+    columns = "SELECT sensor_id, ts, value, quality, inserted_at FROM ONLY"
+    # the names come from the server's catalogue, which writes them as SQL takes them
+    names = ("metrics", *(name.replace("%", "%%") for name in tables))
+    selects = [sql.SQL(f"{columns} {name}") for name in names]
+    return sql.SQL("({}) AS metrics").format(sql.SQL(" UNION ALL ").join(selects))
+
+
 def _parse_csv(buffer: BytesIO, schema: pa.Schema) -> pa.Table:
-    if not buffer.tell():
-        return schema.empty_table()
     buffer.seek(0)
     # Postgres writes timestamptz with its zone, +00 under timezone=UTC; the lake's columns have none
     zoned = {
@@ -199,7 +275,10 @@ def _parse_csv(buffer: BytesIO, schema: pa.Schema) -> pa.Table:
     }
     table = pa_csv.read_csv(
         buffer,
-        read_options=pa_csv.ReadOptions(column_names=schema.names),
+        # a byte order mark that begins the first id would be taken for the file's, were the header not there
+        read_options=pa_csv.ReadOptions(column_names=schema.names, skip_rows=1),
+        # an id may have line ends in it
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(
             column_types=zoned, null_values=[""], strings_can_be_null=False, quoted_strings_can_be_null=False
         ),
@@ -216,6 +295,6 @@ def _parameters(scope: Scope, sensor_ids: Sequence[str] | None = None) -> dict[s
         "start": scope.window.start,
         "end": scope.window.end,
         "watermark": scope.coverage.watermark,
-        "backfill_to": scope.coverage.backfill_to,
+        "untimed_until": scope.coverage.untimed_until,
         "sensor_ids": list(sensor_ids or ()),
     }

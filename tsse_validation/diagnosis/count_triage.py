@@ -1,6 +1,6 @@
 """Findings from counts alone: what is explained, what differs, and what has healed. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from tsse_validation.diagnosis.tally import NAMED_SENSORS, NOTHING_TO_DO, Tally, healable
@@ -44,6 +44,26 @@ def explain_counts(counts: Iterable[CountRow]) -> list[Finding]:
         )
         for tally, (diagnosis, rows, evidence) in zip((late, pending), _NO_FAULT, strict=True)
         if tally.rows
+    ]
+
+
+def unlisted_sensors(counts: Iterable[CountRow], known: Collection[str]) -> list[Finding]:
+    """Return the finding for sensors that `sensors` does not list and `metrics` has rows of; they are compared."""
+    known_ids = frozenset(known)
+    rows = {row.sensor_id: row.postgres + row.not_due for row in counts if row.sensor_id not in known_ids}
+    unlisted = sorted(sensor_id for sensor_id, number in rows.items() if number)
+    if not unlisted:
+        return []
+    return [
+        Finding(
+            diagnosis="not in sensors",
+            flagged=False,
+            summary=f"{count_of(len(unlisted), 'sensor')} with rows in metrics that sensors does not list",
+            evidence=f"no foreign key prevents it; compared like the others: {', '.join(unlisted[:5])}",
+            sensors=tuple(unlisted[:NAMED_SENSORS]),
+            rows=sum(rows[sensor_id] for sensor_id in unlisted),
+            next_step="Ask whose rows these are: the controller's parity job does not count them by itself.",
+        )
     ]
 
 

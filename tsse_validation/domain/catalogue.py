@@ -83,10 +83,17 @@ def _check(
     return CheckSpec(f"test_{key}", step, title, gate, frozenset(requires), proves, spare)
 
 
-def _parity(step: int, key: str, title: str, *requires: Capability, spare: bool = False) -> CheckSpec:
+def _parity(
+    step: int,
+    key: str,
+    title: str,
+    *requires: Capability,
+    proves: Assurance | None = None,
+    spare: bool = False,
+) -> CheckSpec:
     """Return a check of the gate's line of parity: in step 6, by our own reading, it takes part in the proof."""
-    compares_rows = step == PARITY_STEP and set(_DIRECT) <= set(requires)
-    proves = Assurance.PROOF if compares_rows else None
+    if step == PARITY_STEP and set(_DIRECT) <= set(requires):
+        proves = proves or Assurance.PROOF
     return _check(step, key, title, *requires, gate=Gate.PARITY, proves=proves, spare=spare)
 
 
@@ -103,6 +110,13 @@ _CHECKS = (
     ),
     _check(2, "token_file_is_private", "The token file is readable by its owner only", Capability.TOKEN_FILE),
     _check(3, "api_inspection_describes_the_lake", "The controller describes its lake"),
+    _check(
+        3,
+        "database_is_the_controllers",
+        "The database that we read is the controller's own",
+        Capability.POSTGRES,
+        proves=Assurance.COUNTS,
+    ),
     _check(3, "replication_is_healthy", "Incremental replication is healthy", gate=Gate.INCREMENTAL),
     _check(3, "lake_state_files_are_readable", "The lake's state files are whole", Capability.LAKE),
     _check(3, "direct_inspection_agrees_with_the_api", "The lake is what the API says it is", Capability.LAKE),
@@ -112,6 +126,13 @@ _CHECKS = (
     _check(5, "watermark_is_recent", "The watermark is recent", gate=Gate.INCREMENTAL),
     _check(5, "watermark_never_retreats", "The watermark never retreats", gate=Gate.INCREMENTAL),
     _check(5, "backfilled_dates_have_partitions", "Every backfilled date has a partition", gate=Gate.BACKFILL),
+    _parity(
+        5,
+        "database_is_as_new_as_the_watermark",
+        "The database shows all that the watermark promises",
+        Capability.POSTGRES,
+        proves=Assurance.COUNTS,
+    ),
     _check(
         5,
         "dates_with_rows_have_partitions_and_no_others",

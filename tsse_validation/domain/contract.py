@@ -28,6 +28,8 @@ RUNBOOK_JOBS = frozenset({INSPECT_JOB, BACKFILL_JOB, TICK_JOB, PARITY_JOB})
 
 COMPACTION_THRESHOLD_FILES = 10
 """A shard-day with more files than this is compacted (section 4)."""
+LATE_WINDOW_HOURS = 48
+"""How far back a pass reads, and stamps rows without `inserted_at`, where the state does not say (section 4)."""
 POST_BURST = 60
 POST_REFILL_SECONDS = 20.0
 """POST, PUT and DELETE per client address: a burst of 60, then one every 20 seconds (section 3)."""

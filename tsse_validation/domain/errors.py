@@ -37,6 +37,10 @@ class DeadlineError(SuiteError):
     """A state was not reached before its deadline."""
 
 
+class BusyError(DeadlineError):
+    """Somebody else had what was needed for too long, as a lock: it may be free the next moment."""
+
+
 class BudgetError(SuiteError):
     """The controller's POST budget does not allow the call now (contract section 3)."""
 

@@ -5,9 +5,7 @@ still names the exact rows that differ.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -15,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import add_digests, digest_days
 from tsse_validation.domain.polling import Update, quiet
+from tsse_validation.domain.slicing import Pace
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.rows import LakeRows
@@ -32,13 +30,14 @@ from tsse_validation.parity.comparing import (
     sum_by_sensor,
     without_keys,
 )
+from tsse_validation.parity.postgres_side import PostgresSide, ahead
 from tsse_validation.runlog.records import CountRow
 from tsse_validation.settings.fields import Level
 
 GROUP_ROWS = 200_000
 """Rows that are read from each side at a time where sensor-days differ, about."""
-SLICE_ROWS = 50_000_000
-"""Rows that one statement digests at the most, about: some 20 seconds of one core of the server."""
+MOST_LOOKS = 3
+"""How often what differs is read again while Postgres's own answer changes: chunks are rewritten meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -68,48 +67,55 @@ class DirectProof:
     """Compares Postgres and the lake by our own reading, over one connection.
 
     The coverage is read first: every row due at its watermark was in the lake by then, and replication adds only
-    later ones. One race is left. A row that is upserted after the snapshot, and whose older version a compaction
-    removes before we read it, looks lost. So whatever differs is read again, the lake first and Postgres after: a
-    row that is due in the later snapshot was current all the time, and no newer version can have displaced it.
+    later ones. Postgres answers in pieces. The rows not due of a piece are of the same snapshot as its digests,
+    and a key lies in one piece: each row is due or not, and digested, as of one state. A piece's transaction ends
+    before the lake's files of it are read; meanwhile Postgres answers the next.
+
+    One race is left. A row that is upserted after the snapshot, and whose older version a compaction removes
+    before we read it, looks lost. So whatever differs is read again, the lake first and Postgres after: a row that
+    is due in the later snapshot was current all the time, and no newer version can have displaced it. A chunk that
+    the server rewrites under a snapshot, as it is compressed or decompressed, makes rows vanish there: so what
+    differs is read again for as long as Postgres counts otherwise than before, up to `MOST_LOOKS`.
     """
 
-    def __init__(self, postgres: PostgresClient, lake: LakeReader) -> None:
-        self._postgres = postgres
+    def __init__(self, postgres: PostgresClient, lake: LakeReader, *, pace: Pace | None = None) -> None:
+        self._postgres = PostgresSide(postgres, pace)
         self._lake = lake
         self._listed: tuple[Coverage, LakeRows] | None = None
-
-    def slices(self, scope: Scope) -> list[Scope]:
-        """Split a scope into slices of about `SLICE_ROWS` rows, each read by one statement."""
-        with self._postgres.snapshot() as snapshot:
-            return scope.in_slices(-(-snapshot.estimated_rows() // SLICE_ROWS))
 
     def compare_sensor_days(
         self, scope: Scope, *, level: Level = Level.DIGEST, on_day: Update = quiet
     ) -> list[CountRow]:
-        """Compare every sensor on every UTC day of a scope, by digest or by count alone.
+        """Compare every sensor on every UTC day of a scope, by digest or by count alone."""
+        slices = self.compare_in_slices(scope, level=level, on_day=on_day)
+        return sorted(row for _, rows in slices for row in rows)
 
-        Postgres works on its side while the lake's files are digested here.
+    def compare_in_slices(
+        self, scope: Scope, *, level: Level = Level.DIGEST, on_day: Update = quiet
+    ) -> Iterator[tuple[Scope, list[CountRow]]]:
+        """Compare as `compare_sensor_days`, and yield some days as soon as they are done.
+
+        While the lake's files of some days are digested here, Postgres works on the next. No session is open
+        while the caller has what is yielded.
         """
         hashed = level is not Level.COUNT
         lake = self._rows(scope.coverage)
         days = len(list(scope.window.days()))
-        with self._postgres.snapshot() as snapshot:
-            not_due = snapshot.not_due_keys(scope)
-            with _beside(snapshot, lambda: snapshot.digests(scope, hashed=hashed)) as postgres:
+        with ahead(self._postgres.slices(scope, hashed=hashed), self._postgres.cancel) as upcoming:
+            while (taken := upcoming.take()) is not None:
                 parts = []
-                for part, digests in lake.digests(scope, not_due, hashed=hashed):
+                for part, digests in lake.digests(taken.scope, taken.not_due, hashed=hashed):
                     parts.append(digests)
                     done = (part.window.end.date() - scope.window.start.date()).days + 1
                     on_day(done, days, f"digested up to {part.window.end.date()}", rows=_rows_of(digests))
-                pending = lake.pending_keys(scope, not_due)
-                rows = compare_digests(postgres(), add_digests(parts), not_due, pending)
-        return self._settled(rows, scope, hashed=hashed)
+                pending = lake.pending_keys(taken.scope, taken.not_due)
+                rows = compare_digests(taken.digests, add_digests(parts), taken.not_due, pending)
+                upcoming.settle()
+                yield taken.scope, self._settled(rows, taken.scope, hashed=hashed)
 
     def count_window(self, scope: Scope) -> WindowCount:
-        """Count every sensor in one window, in one query a side: give at most a few days."""
-        with self._postgres.snapshot() as snapshot:
-            not_due = snapshot.not_due_keys(scope)
-            postgres = snapshot.counts(scope)
+        """Count every sensor in one window: give at most a few days."""
+        postgres, not_due = self._postgres.counts(scope)
         lake = self._rows(scope.coverage).counts(scope, not_due)
         rows = compare_counts(None, postgres, lake)
         if doubtful := [row.sensor_id for row in rows if not row.matches]:
@@ -123,8 +129,17 @@ class DirectProof:
         The rows of an unreadable file are not known: no sensor-day of its shard matches.
         """
         settled = [row for row in rows if row.matches]
-        for part, sensor_ids in _in_groups(scope, (row for row in rows if not row.matches)):
-            settled += self._look_again(part, sensor_ids, hashed=hashed)
+        doubtful = [row for row in rows if not row.matches]
+        for _ in range(MOST_LOOKS):
+            told = {(row.sensor_id, row.day): row.postgres for row in doubtful}
+            again: list[CountRow] = []
+            for part, sensor_ids in _in_groups(scope, doubtful):
+                again += self._look_again(part, sensor_ids, hashed=hashed)
+            doubtful = [row for row in again if not _holds(row, told)]
+            settled += [row for row in again if _holds(row, told)]
+            if not doubtful:
+                break
+        settled += doubtful
         if unknown := {(file.day, file.shard) for file in self.unreadable}:
             settled = [
                 row._replace(matches=row.matches and (row.day, self._shard_of(row)) not in unknown)
@@ -139,9 +154,8 @@ class DirectProof:
         lake = self._rows(scope.coverage)
         newest = lake.newest_rows(scope, sensor_ids)
         copies = lake.copies_in_a_file(scope, sensor_ids)
-        with self._postgres.snapshot() as snapshot:
-            not_due = _of_sensors(snapshot.not_due_keys(scope), sensor_ids)
-            postgres = snapshot.digests(scope, sensor_ids=sensor_ids, hashed=hashed)
+        postgres, not_due = self._postgres.digests(scope, sensor_ids, hashed=hashed)
+        not_due = _of_sensors(not_due, sensor_ids)
         kept, pending = without_keys(newest, not_due)
         twice = {(key["sensor_id"], key["ts"].date()) for key in copies.to_pylist()}
         rows = compare_digests(postgres, digest_days(kept, hashed=hashed), not_due, pending)
@@ -165,9 +179,7 @@ class DirectProof:
         lake, day = self._rows(scope.coverage), scope.window.start.date()
         newest = lake.newest_rows(scope, sensor_ids)
         copies = lake.copies_in_a_file(scope, sensor_ids)
-        with self._postgres.snapshot() as snapshot:
-            due = snapshot.due_rows(scope, sensor_ids)
-            not_due = snapshot.not_due_keys(scope)
+        due, not_due = self._postgres.due_rows(scope, sensor_ids)
         files = DayFiles.of(lake.files_of([day]), lake.unreadable)
         compared = diff_rows(day, due, newest, not_due, copies, files)
         missing = compared.missing_keys()
@@ -187,6 +199,11 @@ class DirectProof:
 
 def _rows_of(digests: pa.Table) -> int:
     return int(pc.sum(digests["rows"]).as_py() or 0)
+
+
+def _holds(row: CountRow, told: Mapping[tuple[str, date | None], int]) -> bool:
+    """Whether a look stands: both sides agree, or Postgres counts as it did the last time."""
+    return row.matches or row.postgres == told.get((row.sensor_id, row.day))
 
 
 def _in_groups(scope: Scope, sensor_days: Iterable[CountRow]) -> Iterator[tuple[Scope, list[str]]]:
@@ -211,15 +228,3 @@ def _in_groups(scope: Scope, sensor_days: Iterable[CountRow]) -> Iterator[tuple[
 
 def _of_sensors(table: pa.Table, sensor_ids: Sequence[str]) -> pa.Table:
     return table.filter(pc.is_in(table["sensor_id"], value_set=pa.array(sensor_ids, pa.string())))
-
-
-@contextmanager
-def _beside(snapshot: Snapshot, work: Callable[[], pa.Table]) -> Iterator[Callable[[], pa.Table]]:
-    """Run a query in a thread of its own, and yield how to get its result; an error here ends it there."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        future = pool.submit(work)
-        try:
-            yield future.result
-        except BaseException:
-            snapshot.cancel()
-            raise

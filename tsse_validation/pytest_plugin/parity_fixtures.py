@@ -7,6 +7,7 @@ import pytest
 
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.jobs import JobRunner
+from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.snapshot import ActiveJob
 from tsse_validation.clients.watch import ControllerClock, ReplicationWatch
 from tsse_validation.domain.coverage import Scope
@@ -16,10 +17,12 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import SpotChecker
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.parity.strategies import Landmarks
+from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.records import CountRow, Finding
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps import proving
 from tsse_validation.steps.drawing import draw_by_job, draw_directly, find_landmarks
+from tsse_validation.steps.identifying import identify_anew
 from tsse_validation.steps.inspecting import compare_inspections, watch_by_file, watch_by_jobs
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
@@ -80,6 +83,22 @@ def covered(
     return covered_scope(settings, watch.read(), cold=inspection.cold_path is not None, now=clock.now())
 
 
+@pytest.fixture(scope="session")
+def establish(
+    run: ValidationRun, jobs: JobRunner, postgres: PostgresClient, progress: ProgressReporter
+) -> Callable[[], DatabaseSeen]:
+    """Return a function that proves anew that the database shows what the controller has done so far."""
+    return partial(identify_anew, run, jobs, postgres, progress)
+
+
+@pytest.fixture(scope="session")
+def database(covered: Scope, postgres: PostgresClient, establish: Callable[[], DatabaseSeen]) -> PostgresClient:
+    """Provide the controller's own database, in a state that is no older than the watermark which was read."""
+    del covered  # it must be known before: the job that proves the state is created after its watermark was read
+    establish()
+    return postgres
+
+
 # These functions name fixtures as their parameters, so that they are fixtures themselves.
 both_inspections = pytest.fixture(scope="session")(compare_inspections)
 examined_files = pytest.fixture(scope="session")(examine_files)
@@ -121,13 +140,14 @@ def heal(
     proof: DirectProof,
     day_counts: list[CountRow],
     progress: ProgressReporter,
+    establish: Callable[[], DatabaseSeen],
 ) -> Callable[[], Finding]:
     """Return a function that backfills and compares again, and returns what has healed."""
-    return partial(proving.heal_check, run, jobs, watch, proof, day_counts, progress)
+    return partial(proving.heal_check, run, jobs, watch, proof, day_counts, progress, establish)
 
 
 @pytest.fixture(scope="session")
 def landmarks(request: pytest.FixtureRequest, run: ValidationRun, covered: Scope) -> Landmarks:
     """Find the edges that windows are drawn at."""
     absent = Capability.POSTGRES in run.absent
-    return find_landmarks(covered, None if absent else request.getfixturevalue("postgres"))
+    return find_landmarks(covered, None if absent else request.getfixturevalue("database"))

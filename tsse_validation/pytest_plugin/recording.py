@@ -28,7 +28,7 @@ from tsse_validation.report.terminal import print_summary
 from tsse_validation.report.writer import Written, append_step_summary, write_reports
 from tsse_validation.runlog.records import CheckFinished, CheckStarted, CheckStatus, PostsSpent, RunFinished
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.steps.run import Check, ValidationRun
+from tsse_validation.steps.run import Check, ValidationRun, sessions_used
 from tsse_validation.verdict import EXIT_LEAK
 
 WRITTEN = pytest.StashKey[Written]()
@@ -206,6 +206,8 @@ def _finish_log(run: ValidationRun, exitstatus: int | pytest.ExitCode) -> None:
             by_purpose=budget.by_purpose,
         )
     )
+    if run.sessions.transactions:
+        run.record(sessions_used(run.sessions))
     if exitstatus == pytest.ExitCode.INTERNAL_ERROR:
         run.record(RunFinished(at=utc_now(), reason="internal_error", message="pytest met an internal error"))
     elif exitstatus in _INTERRUPTED:

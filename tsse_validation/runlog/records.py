@@ -16,6 +16,7 @@ from tsse_validation.domain.instants import Instant
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.check_records import CheckFinished, CheckPlanned, CheckStarted, CheckStatus
+from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.record_base import Record
 
 SCHEMA_VERSION = 1
@@ -295,6 +296,17 @@ class PostsSpent(Record):
     by_purpose: Mapping[str, int] = Field(default_factory=dict)
 
 
+class SessionsUsed(Record):
+    """The run's use of Postgres; `locks_most` counts the tables and indexes that one transaction had locked."""
+
+    record: Literal["sessions"] = "sessions"
+    transactions: int
+    longest_seconds: float
+    idle_longest_seconds: float
+    locks_most: int
+    tries_again: int
+
+
 class Note(Record):
     """A sentence for the report that belongs to no check."""
 
@@ -339,6 +351,7 @@ AnyRecord = Annotated[
     RunStarted
     | StackDescribed
     | FarmSeen
+    | DatabaseSeen
     | CheckPlanned
     | CheckStarted
     | CheckFinished
@@ -353,6 +366,7 @@ AnyRecord = Annotated[
     | ReplicationSeen
     | Finding
     | PostsSpent
+    | SessionsUsed
     | Note
     | ServiceEnded
     | EarlierRun

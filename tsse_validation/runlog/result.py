@@ -6,6 +6,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
+from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.log import read_log
 from tsse_validation.runlog.records import (
     SCHEMA_VERSION,
@@ -29,6 +30,7 @@ from tsse_validation.runlog.records import (
     RunFinished,
     RunStarted,
     ServiceEnded,
+    SessionsUsed,
     StackDescribed,
     WindowChecked,
 )
@@ -51,6 +53,7 @@ class RunResult(BaseModel):
     started: RunStarted
     stack: StackDescribed | None = None
     farm: FarmSeen | None = None
+    database: DatabaseSeen | None = None
     planned: tuple[CheckPlanned, ...] = ()
     interrupted: tuple[CheckStarted, ...] = ()
     checks: tuple[CheckFinished, ...] = ()
@@ -65,6 +68,7 @@ class RunResult(BaseModel):
     replication: tuple[ReplicationSeen, ...] = ()
     findings: tuple[Finding, ...] = ()
     posts: PostsSpent | None = None
+    sessions: SessionsUsed | None = None
     notes: tuple[Note, ...] = ()
     services_ended: tuple[ServiceEnded, ...] = ()
     earlier_run: EarlierRun | None = None

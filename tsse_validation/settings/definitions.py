@@ -117,6 +117,9 @@ class Settings(BaseSettings):
         0, ge=0, le=16, description="parallel workers that a statement may take in Postgres: the default is gentle"
     )
     lock_timeout: Seconds = Field(2, description="seconds a statement may wait for a lock in Postgres")
+    transaction_timeout: Seconds = Field(
+        180, description="seconds a transaction may take in Postgres: others may wait for it to end"
+    )
     settle_timeout: Seconds = Field(
         600, description="seconds to wait for replication to pass a point, before a late row is called a fault"
     )

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Literal
 
@@ -10,7 +11,9 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, given
 from hypothesis.errors import Flaky
 
+from tsse_validation.clients.bounded import BoundedReader
 from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.diagnosis.count_triage import job_mismatch
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
 from tsse_validation.domain.coverage import Scope
@@ -27,6 +30,8 @@ from tsse_validation.steps.run import Check, ValidationRun
 from tsse_validation.steps.spot_checking import POSTS_KEPT_FOR_OTHERS
 
 MOST_LANDMARKS = 64
+SENSORS_ASKED = 3
+"""Sensors that are looked for at each place, until one has a row there."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,28 @@ def find_landmarks(covered: Scope, postgres: PostgresClient | None) -> Landmarks
     """Find the edges that windows are drawn at; without Postgres, no row's instant is known."""
     if postgres is None:
         return Landmarks(covered.window, ())
-    with postgres.snapshot() as snapshot:
-        return Landmarks(covered.window, snapshot.some_timestamps(covered.window, MOST_LANDMARKS))
+    return Landmarks(covered.window, _some_timestamps(BoundedReader(postgres), covered))
+
+
+def _some_timestamps(reader: BoundedReader, covered: Scope) -> list[datetime]:
+    """Return up to `MOST_LANDMARKS` instants at which a row lies, spread over the window and the sensors."""
+    sensors = reader.ask(lambda snapshot: snapshot.sensor_ids())
+    window = covered.window
+    step = (window.end - window.start) / MOST_LANDMARKS
+    places = [(number, window.start + number * step) for number in range(MOST_LANDMARKS if sensors else 0)]
+
+    def ask(snapshot: Snapshot, part: Scope) -> list[datetime]:
+        looked = (
+            snapshot.first_timestamp(
+                [sensors[(number + more) % len(sensors)] for more in range(SENSORS_ASKED)],
+                Window(place, min(place + step, part.window.end)),
+            )
+            for number, place in places
+            if place in part.window
+        )
+        return [instant for instant in looked if instant is not None]
+
+    return sorted({instant for _, found in reader.pieces(covered, ask) for instant in found})
 
 
 def draw_directly(run: ValidationRun, proof: DirectProof, covered: Scope) -> Drawing:

@@ -181,6 +181,16 @@ BENIGN = (
     Benign("no row of a sensor knows when it came in", "rows from before the column").by(
         statement("UPDATE metrics SET inserted_at = NULL WHERE sensor_id = %s", _regular)
     ),
+    _meanwhile("untimed rows come in and are stamped", "a feed without the column", beside.untimed_rows),
+    Benign(
+        "untimed rows come in all the time",
+        "a feed without the column",
+        during=beside.untimed_ingest,
+        explained=("late arrival pending",),
+    ),
+    Benign("no row of a sensor has a quality", "rows from before the column").by(
+        statement("UPDATE metrics SET quality = NULL WHERE sensor_id = %s", _regular)
+    ),
     Benign("forecasts for next week", "a weather feed").by(
         series("now() + hour * interval '1 hour'", "generate_series(1, 170) hour", role=Role.FORECAST)
     ),
@@ -238,7 +248,9 @@ BENIGN = (
         "a newer writer",
         beside.rewritten(compression="none", row_group_size=2),
     ),
-    _meanwhile("files of others lie about", "a file browser", beside.foreign_files),
+    _meanwhile("rows of some files stand the other way round", "a newer writer", beside.backwards),
+    _meanwhile("files of others lie about", "a person's notes", beside.foreign_files),
+    _meanwhile("litter lies about, hot and cold", "a Mac", beside.litter, explained=("litter in the lake",)),
     _meanwhile(
         "a copy of a file lies in the cold",
         "a move that began",

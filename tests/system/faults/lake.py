@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from tests.support.controller import Controller, dataset, days_ago
 from tests.support.damage import (
+    APPLE_DOUBLE,
     Change,
     at_row,
     in_the_cold,
@@ -32,8 +33,8 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 A_PART = "part-20260101T000000-0.parquet"
 FORM = "lake_files_are_well_formed[{}]"
 PARTITIONS = "direct_inspection_agrees_with_the_api[partitions]"
-READABLE, SCHEMA, SHARD, DATE, ORDER, TWICE = (
-    FORM.format(aspect) for aspect in ("readable", "schema", "shard", "date", "order", "duplicates")
+READABLE, SCHEMA, SHARD, DATE, TWICE = (
+    FORM.format(aspect) for aspect in ("readable", "schema", "shard", "date", "duplicates")
 )
 
 
@@ -143,8 +144,13 @@ def _doubled(table: pa.Table) -> pa.Table:
     return table.take(pa.array([row for row in range(table.num_rows) for _ in range(2)]))
 
 
-def _backwards(table: pa.Table) -> pa.Table:
-    return table.take(pa.array(range(table.num_rows - 1, -1, -1)))
+def _appended(table: pa.Table) -> pa.Table:
+    return pa.concat_tables([table, table])
+
+
+def _with_a_shadow(path: Path) -> None:
+    tear(path)
+    path.with_name(f"._{path.name}").write_bytes(APPLE_DOUBLE)
 
 
 def _as_type(column: str, kind: pa.DataType) -> Change:
@@ -230,6 +236,9 @@ FAULTS = (
     _changed("every row stands twice in a file", "an export ran twice", rewritten(_doubled), TWICE).told(
         "duplicate rows"
     ),
+    _changed("a file is appended to itself", "a merge that reads a file twice", rewritten(_appended), TWICE).told(
+        "duplicate rows", says="that the file has already"
+    ),
     _fault(
         "a value is one unit in the last place off",
         "decimal and back",
@@ -254,6 +263,9 @@ FAULTS = (
         (READABLE, *CHANGED),
         on_the_file(lambda path: path.with_name(A_PART).write_bytes(path.read_bytes()[:-10])),
     ).told("unreadable file", says="what a torn file holds is not known", by=DIGESTS),
+    _unreadable("a torn file has a shadow beside it", "a crash, and a Mac that looked at it", _with_a_shadow).told(
+        "unreadable file", says="unreadable file", by=ROWS
+    ),
     _unreadable("a file is empty", "a crash before the first write", lambda path: path.write_bytes(b"")),
     _unreadable("a page's first bytes are zeroes", "a block that a crash left unwritten", _zero_a_page),
     _unreadable("a bit of a page is flipped", "a failing disk", _flip_a_bit_of_a_page),
@@ -283,9 +295,6 @@ FAULTS = (
     ),
     _fault("a date's name is spelt otherwise", "another writer", (DATES, *LOST), _misname_the_date).told(
         "partition missing"
-    ),
-    _fault("a file is not sorted", "a merge without a sort", (ORDER,), rewritten(_backwards)).told(
-        "unsorted file"
     ),
     _fault(
         "a temporary file is left",

@@ -10,7 +10,7 @@ import psycopg
 from tests.support.controller import Controller, days_ago, noon
 from tests.system.faults.database import AGO, on_the_row
 from tests.system.faults.elsewhen import MORNING
-from tests.system.faults.lake import DATE, ORDER, SHARD, TWICE, on_the_file
+from tests.system.faults.lake import DATE, SHARD, TWICE, on_the_file
 from tests.system.faults.model import (
     CHANGED,
     DATES,
@@ -120,6 +120,10 @@ def _set_quality(controller: Controller) -> None:
     controller.sql("UPDATE metrics SET quality = 3 WHERE sensor_id = %s", controller.sensor())
 
 
+def _no_quality(controller: Controller) -> None:
+    controller.sql("UPDATE metrics SET quality = NULL WHERE sensor_id = %s", controller.sensor())
+
+
 def more_sensors(controller: Controller, ids: str, source: str, *parameters: object) -> None:
     """Insert sensors like the regular one, one for each row of a source; their ids are told of its row."""
     controller.sql(
@@ -137,6 +141,19 @@ def _padded_id(controller: Controller) -> None:
 
 def _without_inserted_at(controller: Controller) -> None:
     controller.sql(_INSERT.format("NULL"), controller.sensor(), late_instants()[0], 2.5, 0)
+
+
+def _untimed_late_row(controller: Controller) -> None:
+    """Insert a row of the late window that does not know when it came in, and let a pass stamp it."""
+    (instant,) = late_instants(ago=1)
+    controller.sql(_INSERT.format("NULL"), controller.sensor(), instant, 2.5, 0)
+    replicated(controller)
+    ((stamped,),) = controller.sql(
+        "SELECT inserted_at IS NOT NULL FROM metrics WHERE sensor_id = %s AND ts = %s",
+        controller.sensor(),
+        instant,
+    )
+    assert stamped
 
 
 _DELETED, _LOST_TODAY = on_the_row("DELETE FROM metrics"), on_the_file(os.unlink, 1)
@@ -193,9 +210,10 @@ FAULTS = (
     _part_of_its_day("head"),
     _part_of_its_day("tail"),
     _logic("exported-twice", "a page read twice", (TWICE, *CHANGED)).told("duplicate rows"),
-    _logic("unsorted", "a sort left out", (ORDER,)).told("unsorted file"),
     _logic("another-hash", "a hash of another library", (SHARD, SPOT)).told("counts differ", "wrong shard"),
     _logic("quality-dropped", "a column forgotten", CHANGED, _set_quality).told("quality differs"),
+    _logic("no-quality-is-one", "another default", CHANGED, _no_quality).told("quality differs"),
+    _logic("no-quality-stays-none", "a column as it is", CHANGED, _no_quality).told("quality differs"),
     _logic("nan-to-null", "a CSV reader's idea of NaN", CHANGED, _set_value("NaN")).told("changed in place"),
     _logic("infinity-clipped", "JSON in between", CHANGED, _set_value("Infinity")).told("changed in place"),
     _logic("sign-of-zero-lost", "an addition of nought", CHANGED, _set_value("-0")).told("changed in place"),
@@ -207,6 +225,9 @@ FAULTS = (
         "counts differ", "rows missing", "timestamps shifted"
     ),
     _logic("sensor-id-trimmed", "a clean-up of texts", LOST, _padded_id).told("sensor id altered"),
+    _passing("stamped-after-the-pass", "two steps the wrong way round", LOST, _untimed_late_row).told(
+        "rows missing"
+    ),
     _passing("upserts-skipped", "ON CONFLICT DO NOTHING", CHANGED, _upsert).told("stale value"),
     _passing("compaction-keeps-the-oldest", "a comparison the wrong way round", CHANGED, _upsert).told(
         "stale value"

@@ -129,11 +129,22 @@ def _half_of_each_day(bound: str) -> Mutation:
         part = part_of(self, day)
         return replace(part, **{bound: part.start + (part.end - part.start) / 2})
 
-    def mutate() -> None:
-        _put(backfill._Plan, "part_of", half)
-        _put(backfill, "_rows_to_keep", lambda *_: iter(()))
+    return lambda: _put(backfill._Plan, "part_of", half)
 
-    return mutate
+
+def _stamped_after_the_pass() -> None:
+    """Read the rows of a pass first, and then give the untimed ones its target: no later pass takes them."""
+    stamp, export_increment = export.stamp_untimed_rows, replication.export_increment
+    put_off: list[tuple[Any, ...]] = []
+
+    def read_first(*arguments: Any, **named: Any) -> Any:
+        exported = export_increment(*arguments, **named)
+        while put_off:
+            stamp(*put_off.pop())
+        return exported
+
+    _put(replication, "stamp_untimed_rows", lambda *arguments: put_off.append(arguments))
+    _put(replication, "export_increment", read_first)
 
 
 def _upserts_skipped() -> None:
@@ -310,9 +321,10 @@ MUTANTS: Mapping[str, Mutation] = {
     "exported-twice": _split_otherwise(
         lambda part: part.take(pa.array([row for row in range(part.num_rows) for _ in range(2)]))
     ),
-    "unsorted": _split_otherwise(lambda part: part.take(pa.array(range(part.num_rows - 1, -1, -1)))),
     "another-hash": _with(segments, "shard_of", lambda sensor, shards: sum(sensor.encode()) % shards),
     "quality-dropped": _of_column("quality", lambda column: pa.array(np.zeros(len(column), np.int32))),
+    "no-quality-is-one": _in_sql("_COPY_DAY", "coalesce(quality, 0)", "coalesce(quality, 1)"),
+    "no-quality-stays-none": _in_sql("_COPY_DAY", "coalesce(quality, 0)", "quality"),
     "nan-to-null": _of_column(
         "value", lambda column: pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)
     ),
@@ -325,6 +337,7 @@ MUTANTS: Mapping[str, Mutation] = {
     "milliseconds": _of_column("ts", lambda column: pc.floor_temporal(column, unit="millisecond")),
     "hours-shifted": _of_column("ts", lambda ts: _later(ts, timedelta(hours=1))),
     "sensor-id-trimmed": _of_column("sensor_id", pc.utf8_trim_whitespace),
+    "stamped-after-the-pass": _stamped_after_the_pass,
     "upserts-skipped": _upserts_skipped,
     "compaction-keeps-the-oldest": _compacted_otherwise(_oldest_rows),
     "compaction-forgets-a-file": _compacted_otherwise(lambda tables: segments.newest_rows(tables[:-1])),

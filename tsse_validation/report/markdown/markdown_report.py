@@ -49,6 +49,7 @@ def render_markdown(document: ReportDocument) -> str:
         section("Row by row", parity_tables.row_by_row(view)),
         section("Backfill", _backfills(view)),
         section("POST budget", _posts(view)),
+        section("Sessions on Postgres", _sessions(view)),
         section("Services that ended in the middle of the run", _services_ended(view)),
         section("Notes", _notes(view)),
         section("Settings", _settings_in_effect(view)),
@@ -192,6 +193,11 @@ def _posts(view: ReportView) -> Lines:
         f"waited {words.duration(posts.waited_seconds)}; {words.BUDGET}"
     )
     yield from (bullet(f"{escaped(name)}: {number(count)}") for name, count in posts.by_purpose.items())
+
+
+def _sessions(view: ReportView) -> Lines:
+    sessions = view.document.result.sessions
+    yield words.sessions(sessions) if sessions else "Postgres was not read."
 
 
 def _services_ended(view: ReportView) -> Lines:

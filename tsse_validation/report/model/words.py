@@ -9,7 +9,14 @@ from tsse_validation.domain.catalogue import step_name
 from tsse_validation.domain.contract import POST_BURST, POST_REFILL_SECONDS
 from tsse_validation.domain.instants import format_rfc3339, require_utc
 from tsse_validation.domain.phrasing import HIGHEST, count_of, number
-from tsse_validation.runlog.records import CheckStatus, RowDifference, RowVersion, RunFinished, StackDescribed
+from tsse_validation.runlog.records import (
+    CheckStatus,
+    RowDifference,
+    RowVersion,
+    RunFinished,
+    SessionsUsed,
+    StackDescribed,
+)
 from tsse_validation.verdict import Outcome, Verdict
 
 _MINUTE = 60
@@ -78,6 +85,16 @@ def seconds(value: float | None) -> str:
 def measured(value: int | None) -> str:
     """Write a number; `None` is not measured."""
     return NOT_MEASURED if value is None else number(value)
+
+
+def sessions(used: SessionsUsed) -> str:
+    """Write what a run has taken of Postgres."""
+    longest, idle = duration(used.longest_seconds), duration(used.idle_longest_seconds)
+    return (
+        f"{count_of(used.transactions, 'transaction')}, the longest {longest}, of which the server waited for us "
+        f"{idle} at the most. One locked {number(used.locks_most)} tables and indexes at the most. "
+        f"{count_of(used.tries_again, 'piece')} had to be tried again."
+    )
 
 
 def late_windows(count: int) -> str:
