@@ -18,9 +18,10 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.check_records import CheckFinished, CheckPlanned, CheckStarted, CheckStatus
 from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.record_base import Record
+from tsse_validation.runlog.session_record import SessionsUsed
 
 SCHEMA_VERSION = 1
-__all__ = ["CheckFinished", "CheckPlanned", "CheckStarted", "CheckStatus", "Record"]
+__all__ = ["CheckFinished", "CheckPlanned", "CheckStarted", "CheckStatus", "DatabaseSeen", "Record"]
 """What stands in a module of its own, and is imported from here like all other records."""
 
 
@@ -101,7 +102,8 @@ class CountsTaken(Record):
     `covered` is the whole range that the lake promises, where the table is of it by our own counts.
     `requested` is the window in the request to the job, if its result has it; the job cuts a window that ends too
     late. `level` is the depth of our own counts (count, digest or rows); a job's counts and the logs of earlier
-    versions have none. `late` are sensors whose counts differ by rows that arrived late, which is no fault.
+    versions have none. `late` are sensors whose counts differ by rows that arrived late, or by copies that the job
+    counts, which is no fault.
     """
 
     record: Literal["counts"] = "counts"
@@ -294,17 +296,6 @@ class PostsSpent(Record):
     refused: int
     waited_seconds: float
     by_purpose: Mapping[str, int] = Field(default_factory=dict)
-
-
-class SessionsUsed(Record):
-    """The run's use of Postgres; `locks_most` counts the tables and indexes that one transaction had locked."""
-
-    record: Literal["sessions"] = "sessions"
-    transactions: int
-    longest_seconds: float
-    idle_longest_seconds: float
-    locks_most: int
-    tries_again: int
 
 
 class Note(Record):

@@ -19,6 +19,7 @@ from tsse_validation.settings.fields import (
     ImageName,
     Level,
     LocalPath,
+    OwnersFile,
     ReadableFile,
     Seconds,
     StackKind,
@@ -60,8 +61,11 @@ class Settings(BaseSettings):
     database_url: Conninfo | None = Field(
         None, description="Postgres as a DSN, URL or service=NAME; passwords by PGPASSFILE or PGSERVICEFILE"
     )
-    setup_config: ReadableFile | None = Field(
+    setup_config: OwnersFile | None = Field(
         None, description="the controller's setup config JSON, for its database_url"
+    )
+    no_discovery: bool = Field(
+        False, description="take no lake and no setup config from the default places of the controller's own host"
     )
     hot_path: LocalPath | None = Field(None, description="the lake's hot directory, where it is readable here")
     cold_path: LocalPath | None = Field(None, description="the lake's cold directory, where it is readable here")
@@ -84,8 +88,13 @@ class Settings(BaseSettings):
         False, description="cancel our own backfill when the run is interrupted (else it goes on, and is named)"
     )
     skip_backfill: bool = Field(False, description="do not backfill (the verdict is then INCOMPLETE)")
-    sensor_ids: CommaList = Field((), description="sensors of the parity job, comma-separated; default: a sample")
-    sample: int = Field(5, ge=1, le=10_000, description="how many sensors the parity job samples")
+    sensor_ids: CommaList = Field((), description="sensors of the parity job, comma-separated; default: all")
+    sample: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="count so many sensors over the last day, as the runbook does; default: all, over all days",
+    )
     window_start: Instant | None = Field(None, description="start of the parity window, RFC 3339")
     window_end: Instant | None = Field(None, description="end of the parity window, RFC 3339")
     level: Level = Field(

@@ -17,14 +17,16 @@ from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.jobs import FinishedJob
 from tsse_validation.clients.session_use import SessionUse
 from tsse_validation.domain.catalogue import step_label
-from tsse_validation.domain.contract import BackfillResult, Inspection, Job, ParityResult
+from tsse_validation.domain.contract import BackfillResult, Inspection, Job
 from tsse_validation.domain.holding import hold, need
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.stack import Capability
+from tsse_validation.parity.whole_range import RangeCount
 from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.log import RunLog
-from tsse_validation.runlog.records import CheckStatus, Note, Record, RunStarted, SessionsUsed, StackDescribed
+from tsse_validation.runlog.records import CheckStatus, Note, Record, RunStarted, StackDescribed
 from tsse_validation.runlog.redaction import Redactor, is_distinctive
+from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
 from tsse_validation.steps.validated_stack import Stack
@@ -43,7 +45,7 @@ class Facts:
     inspection_before: Inspection | None = None
     inspection_after: Inspection | None = None
     backfill: FinishedJob[BackfillResult] | None = None
-    job_parity: ParityResult | None = None
+    job_parity: RangeCount | None = None
 
 
 class StepStates:
