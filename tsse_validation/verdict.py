@@ -140,8 +140,7 @@ def decide(result: RunResult) -> Verdict:
     return Verdict(
         outcome=outcome,
         # what speaks against the release is no matter of grades
-        reasons=failures + gaps + ((ungraded,) if ungraded and not failures else ())
-        or ("every check of the runbook that this stack allows is proven",),
+        reasons=failures + gaps + ((ungraded,) if ungraded and not failures else ()) or (_all_is_well(reached),),
         basis=_basis(result),
         gates=tuple(_gate_line(gate, result, not_checked, ungraded) for gate in Gate),
         not_checked=not_checked,
@@ -154,6 +153,12 @@ def decide(result: RunResult) -> Verdict:
         proven=share,
         warnings=tuple(coverage_warnings(result, reached, share)),
     )
+
+
+def _all_is_well(reached: Reached | None) -> str:
+    if reached is None or reached.assurance is Assurance.PROOF:
+        return "every check of the runbook that this stack allows is proven"
+    return f"every check of the runbook that a GO by {reached.assurance} needs is proven"
 
 
 def _require_option(result: RunResult) -> str:
