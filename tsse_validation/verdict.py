@@ -56,7 +56,7 @@ EXIT_CODES: Mapping[Outcome, int] = {Outcome.GO: 0, Outcome.NO_GO: 1, Outcome.IN
 EXIT_LEAK = 7
 
 EXCUSABLE = frozenset({Capability.POSTGRES, Capability.LAKE, Capability.VIEW_TOKEN, Capability.TOKEN_FILE})
-"""What the operator of a live controller may be unable to give. Reports name what is absent; GO stays possible."""
+"""What the operator of a live controller may be unable to give: a GO by an accepted lower grade stays possible."""
 
 
 class _Model(BaseModel):
