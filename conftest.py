@@ -6,6 +6,7 @@ The options come first: where pytest was started elsewhere, nothing has loaded t
 pytest_plugins = [
     "tsse_validation.pytest_plugin.command_line",
     "tsse_validation.pytest_plugin.options",
+    "tsse_validation.pytest_plugin.dry_run",
     "tsse_validation.pytest_plugin.ordering",
     "tsse_validation.pytest_plugin.recording",
     "tsse_validation.pytest_plugin.resources",

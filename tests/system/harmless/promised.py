@@ -28,7 +28,15 @@ _NO_RELATIONS = {"tables", "lateral", "clock_timestamp"}
 """What stands after FROM or JOIN in our statements and is none: a name of their own, a keyword, a function."""
 _FUNCTIONS = {
     *("count", "sum", "min", "max", "mod", "coalesce", "nullif", "greatest", "now", "clock_timestamp", "extract"),
-    *("current_setting", "hashfloat8extended", "float8send", "date_part", "bool_or"),
+    *(
+        "current_setting",
+        "hashfloat8extended",
+        "has_column_privilege",
+        "concat_ws",
+        "float8send",
+        "date_part",
+        "bool_or",
+    ),
 }
 _KEYWORDS_BEFORE_A_BRACKET = {
     *("any", "filter", "from", "in", "or", "and", "as", "lateral", "using", "copy", "stdout")
