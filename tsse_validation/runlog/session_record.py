@@ -8,8 +8,8 @@ from tsse_validation.runlog.record_base import Record
 class SessionsUsed(Record):
     """The run's use of Postgres: how long its longest transaction took, and waited for us, in seconds.
 
-    `locks_most` counts the tables and indexes that one transaction had locked, `tries_again` the pieces that a lock
-    or the time had held up.
+    `locks_most` counts the tables and indexes that one transaction had locked, `tries_again` the pieces that a
+    lock or the time had held up.
     """
 
     record: Literal["sessions"] = "sessions"
