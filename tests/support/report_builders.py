@@ -44,8 +44,8 @@ from tsse_validation.runlog.records import (
     StackDescribed,
     WindowChecked,
 )
-from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.runlog.result import RunResult
+from tsse_validation.runlog.session_record import SessionsUsed
 
 SENSORS = ("006298880cd2dbb66247fdc3", "00ca2cd37fd567ab0016992d", "forecast_soil|0", "0137f2f857d4dd34c390573c")
 PER_DAY = (2_808, 283, 96, 0)
