@@ -87,14 +87,14 @@ class Snapshot:
         """Return the same state, read from `metrics` itself and some child tables, named as SQL names them."""
         return Snapshot(self._connection, self._tables, self._where, names)
 
-    def layout(self) -> TableLayout:
-        """Return what `metrics` consists of, and about how many rows it has."""
-        return read_layout(self._connection)
-
     @property
     def tables(self) -> Tables:
         """The tables that the unqualified names of every query mean: nothing else is in the search path."""
         return self._tables
+
+    def layout(self) -> TableLayout:
+        """Return what `metrics` consists of, and about how many rows it has."""
+        return read_layout(self._connection)
 
     def database(self) -> DatabaseSeen:
         """Return what the database says of itself."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import to_micros
+from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeFile
 
 MEMORY_LIMIT = "320MB"
@@ -85,6 +86,12 @@ COPIES_OF_WANTED = f"SELECT DISTINCT {_KEY} FROM ({_REPEATED_OF_WANTED})"  # noq
 PENDING = f"SELECT DISTINCT {_KEY} FROM ({_AS_OF.format(columns=_KEY)}) SEMI JOIN not_due USING (sensor_id, ts)"  # noqa: S608
 """Keys that the lake holds and that are in the table `not_due`."""
 
+ROWS_OF_WANTED = f"""
+    SELECT sensor_id, count(*) FROM {_FILES} SEMI JOIN wanted USING (sensor_id)
+    WHERE ts BETWEEN make_timestamp($first) AND make_timestamp($last) GROUP BY sensor_id
+"""  # noqa: S608
+"""Rows of the sensors in the table `wanted`, every copy of them, due or not; takes no watermark."""
+
 ALL_OF_A_FILE = f"SELECT {_ROW} FROM {_FILES}"  # noqa: S608
 """Every row of some files; takes no parameters but the files."""
 
@@ -105,11 +112,14 @@ def files_only(files: Iterable[LakeFile]) -> dict[str, object]:
     return {"files": [str(file.path) for file in files]}
 
 
+def window_only(files: Iterable[LakeFile], window: Window) -> dict[str, object]:
+    """Return the parameters of the statements that take no watermark; instants as microseconds."""
+    return {**files_only(files), "first": to_micros(window.start), "last": to_micros(window.end)}
+
+
 def parameters(files: Iterable[LakeFile], scope: Scope) -> dict[str, object]:
     """Return the parameters of the other statements; instants as microseconds."""
     return {
-        **files_only(files),
-        "first": to_micros(scope.window.start),
-        "last": to_micros(scope.window.end),
+        **window_only(files, scope.window),
         "watermark": to_micros(scope.coverage.watermark),
     }

@@ -4,7 +4,7 @@ Digests come first, rows only where digests differ: a full proof transfers one l
 still names the exact rows that differ.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import add_digests, digest_days
+from tsse_validation.domain.instants import MICROSECOND
 from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.domain.slicing import Pace
 from tsse_validation.domain.windows import Window
@@ -122,6 +123,16 @@ class DirectProof:
             again = sum_by_sensor(self._look_again(scope, doubtful, hashed=False), doubtful)
             rows = sorted([row for row in rows if row.matches] + again)
         return WindowCount(scope.window, rows)
+
+    def rows_as_the_job_counts(self, windows: Iterable[Window], sensor_ids: Sequence[str]) -> Counter[str]:
+        """Count some sensors' rows in the lake as the parity job does: copies too, and a microsecond further.
+
+        The files are listed anew: the job has seen them a moment ago (contract section 3).
+        """
+        lake, found = LakeRows(self._lake), Counter[str]()
+        for window in windows:
+            found += lake.rows_as_they_stand(Window(window.start, window.end + MICROSECOND), sensor_ids)
+        return found
 
     def _settled(self, rows: list[CountRow], scope: Scope, *, hashed: bool) -> list[CountRow]:
         """Read the sensor-days that differ again, and replace them by the result.

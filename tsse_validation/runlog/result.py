@@ -15,6 +15,7 @@ from tsse_validation.runlog.records import (
     CheckPlanned,
     CheckStarted,
     CountsTaken,
+    EarlierRun,
     ExtentSeen,
     FarmSeen,
     Finding,
@@ -70,6 +71,7 @@ class RunResult(BaseModel):
     sessions: SessionsUsed | None = None
     notes: tuple[Note, ...] = ()
     services_ended: tuple[ServiceEnded, ...] = ()
+    earlier_run: EarlierRun | None = None
     finished: RunFinished | None = None
 
     @classmethod

@@ -96,7 +96,7 @@ def count_sensors(
     listed_ids = BoundedReader(database).ask(lambda snapshot: snapshot.sensor_ids())
     rows = sum_by_sensor(day_counts, listed_ids)
     run.record(*unlisted_sensors(rows, listed_ids))
-    run.record(_counts(run, covered, rows))
+    run.record(_counts(run, covered, rows).model_copy(update={"covered": covered.window}))
     return rows
 
 
@@ -191,6 +191,7 @@ def compare_every_row(
         differing=found.differing,
         not_due=sum(row.not_due for row in day_counts),
         pending=sum(row.pending for row in day_counts),
+        covered=covered.window,
     )
     run.record(*found.findings, *explain_counts(day_counts), *found.shown, compared)
     if (found.differing or found.unreadable) and run.settings.heal_check:

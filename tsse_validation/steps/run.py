@@ -17,10 +17,11 @@ from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.jobs import FinishedJob
 from tsse_validation.clients.session_use import SessionUse
 from tsse_validation.domain.catalogue import step_label
-from tsse_validation.domain.contract import BackfillResult, Inspection, Job, ParityResult
+from tsse_validation.domain.contract import BackfillResult, Inspection, Job
 from tsse_validation.domain.holding import hold, need
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.stack import Capability
+from tsse_validation.parity.whole_range import RangeCount
 from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.log import RunLog
 from tsse_validation.runlog.records import CheckStatus, Note, Record, RunStarted, StackDescribed
@@ -44,7 +45,7 @@ class Facts:
     inspection_before: Inspection | None = None
     inspection_after: Inspection | None = None
     backfill: FinishedJob[BackfillResult] | None = None
-    job_parity: ParityResult | None = None
+    job_parity: RangeCount | None = None
 
 
 class StepStates:
@@ -107,7 +108,7 @@ class ValidationRun:
                 kind=stack.kind,
                 base_url=stack.base_url,
                 owned=stack.owned,
-                strict=stack.owned or self.settings.require_direct,
+                strict=stack.owned,
                 components=stack.components,
                 absent=self.absent,
             )
@@ -161,6 +162,7 @@ def begin_run(
             suite_version=version("tsse-validation"),
             settings=loaded.shown(),
             environment=_environment(),
+            required=loaded.settings.require,
         )
     )
     return run

@@ -79,7 +79,7 @@ def series(ts: str, source: str, value: str = "1", role: Role = Role.REGULAR) ->
 
 
 _NIGHTS = series("ts", "generate_series(now() - interval '88 days', now(), '20 minutes') ts", "1.25")
-_MIDNIGHTS = series(
+MIDNIGHTS = series(
     "day + beside * interval '1 microsecond'",
     "generate_series(date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '80 days', now(),"
     " '24 hours') day, generate_series(-1, 1) beside",
@@ -92,7 +92,7 @@ _AROUND_THE_EDGE = series(
 
 def _a_leap_day(controller: Controller) -> None:
     elsewhen.take(controller, SPRING)
-    for plant in (_NIGHTS, _MIDNIGHTS):
+    for plant in (_NIGHTS, MIDNIGHTS):
         plant(controller)
     ((rows,),) = controller.sql(
         "SELECT count(*) FROM metrics WHERE ts >= %s AND ts < %s", LEAP_DAY, LEAP_DAY + timedelta(days=1)
@@ -212,7 +212,7 @@ BENIGN = (
         series("ts::timestamptz", "unnest(ARRAY['1969-12-31 23:59:59.999999Z', '2000-02-29 12:00Z']) ts")
     ),
     Benign("a leap day and a New Year lie in the range", "the spring of 2024, by all clocks", _a_leap_day),
-    Benign("rows on both sides of each midnight", "a sensor by the clock", _MIDNIGHTS),
+    Benign("rows on both sides of each midnight", "a sensor by the clock", MIDNIGHTS),
     Benign("ten thousand rows in a hundredth of a second", "a burst").by(
         series("now() - interval '2 days' + n * interval '1 microsecond'", "generate_series(1, 10000) n", "n")
     ),

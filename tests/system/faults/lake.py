@@ -24,9 +24,23 @@ from tests.support.damage import (
     with_extra_row,
     without_row,
 )
-from tests.system.faults.model import CHANGED, DATES, DIGESTS, LOST, ROWS, SPOT, Fault, Place, Plant
+from tests.system.faults.model import (
+    CHANGED,
+    DATES,
+    DIGESTS,
+    LOST,
+    OURS,
+    ROWS,
+    SPOT,
+    SPOT_AND_OURS,
+    Fault,
+    Place,
+    Plant,
+)
 from tsse_validation.lake.shards import shard_of
 
+MISLAID = (SPOT, SPOT_AND_OURS)
+"""Red where rows lie in a shard in which the job does not look for them."""
 AGO = 5
 """The day, so long ago, that is damaged: in the middle of the covered range."""
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -140,7 +154,8 @@ def _misname_the_date(controller: Controller) -> None:
     day.rename(day.with_name(f"date={days_ago(AGO):%Y%m%d}"))
 
 
-def _doubled(table: pa.Table) -> pa.Table:
+def doubled(table: pa.Table) -> pa.Table:
+    """Let each row stand twice."""
     return table.take(pa.array([row for row in range(table.num_rows) for _ in range(2)]))
 
 
@@ -189,7 +204,7 @@ def _fault(name: str, models: str, red: tuple[str, ...], plant: Plant) -> Fault:
 
 
 def _unreadable(name: str, models: str, work: Callable[[Path], object]) -> Fault:
-    """Do to the file what leaves none of its rows to be read."""
+    """Do to the file what leaves none of its rows to be read, by us or by the job."""
     return _fault(name, models, (READABLE, *LOST), on_the_file(work)).told("unreadable file")
 
 
@@ -211,12 +226,10 @@ FAULTS = (
     _fault(
         "yesterday's file is lost",
         "the same, where the spot check looks",
-        (*LOST, SPOT),
+        LOST,
         on_the_file(os.unlink, 1),
-    ).told("counts differ", "shard missing"),
-    _fault("a shard is lost on every day", "a sensor's whole history", (*LOST, SPOT), _lose_all).told(
-        "counts differ", "shard missing"
-    ),
+    ).told("shard missing"),
+    _fault("a shard is lost on every day", "a sensor's whole history", LOST, _lose_all).told("shard missing"),
     _fault(
         "a partition is lost",
         "retention ran amok",
@@ -233,7 +246,7 @@ FAULTS = (
     _fault("a row that never was", "a test's left-over", LOST, of_the_sensor(with_extra_row)).told(
         "deleted in Postgres"
     ),
-    _changed("every row stands twice in a file", "an export ran twice", rewritten(_doubled), TWICE).told(
+    _changed("every row stands twice in a file", "an export ran twice", rewritten(doubled), TWICE).told(
         "duplicate rows"
     ),
     _changed("a file is appended to itself", "a merge that reads a file twice", rewritten(_appended), TWICE).told(
@@ -260,7 +273,7 @@ FAULTS = (
     _fault(
         "a torn file beside a whole one",
         "a compaction broke off",
-        (READABLE, *CHANGED),
+        (READABLE, *CHANGED, SPOT),
         on_the_file(lambda path: path.with_name(A_PART).write_bytes(path.read_bytes()[:-10])),
     ).told("unreadable file", says="what a torn file holds is not known", by=DIGESTS),
     _unreadable("a torn file has a shadow beside it", "a crash, and a Mac that looked at it", _with_a_shadow).told(
@@ -283,11 +296,11 @@ FAULTS = (
     _changed(
         "a column is missing", "an old schema", rewritten(lambda table: table.drop_columns(["quality"])), SCHEMA
     ).told(*("quality differs", "wrong schema")),
-    _fault("a file lies in another shard", "another hash", (SHARD,), _move_to_another_shard).told(
+    _fault("a file lies in another shard", "another hash", (SHARD, *MISLAID), _move_to_another_shard).told(
         "wrong shard", says="which belongs to shard"
     ),
-    _fault("two shards are swapped", "a restore by hand", (SHARD,), _swap_two_shards).told("wrong shard"),
-    _fault("a file lies under another date", "another time zone", (DATE, *LOST), _put_under_another_date).told(
+    _fault("two shards are swapped", "a restore by hand", (SHARD, *MISLAID), _swap_two_shards).told("wrong shard"),
+    _fault("a file lies under another date", "another time zone", (DATE, *OURS), _put_under_another_date).told(
         "wrong date", says="whose ts is not on"
     ),
     _fault("a day is a copy of its neighbour", "a restore by hand", (DATE, *LOST), _copy_a_day_over_another).told(

@@ -61,12 +61,15 @@ def render_markdown(document: ReportDocument) -> str:
 def _head(view: ReportView) -> Lines:
     document, verdict = view.document, view.document.verdict
     started, finished = document.result.started, document.result.finished
-    yield f"# TSSE Lake Validation: {verdict.outcome}"
+    yield f"# TSSE Lake Validation: {verdict.label}"
     yield from ("", escaped(view.meaning), "", "## Why", "")
     yield from (bullet(escaped(reason)) for reason in verdict.reasons)
     yield from ("", "## Run", "")
     yield bullet(f"Validated: {escaped(words.services(document.result.stack))}")
     yield bullet(f"Rests on: {escaped(verdict.basis)}")
+    yield bullet(f"Assurance: {escaped(words.assurance(verdict))}")
+    yield bullet(f"{words.share_name(verdict)}: {escaped(words.share(verdict))}")
+    yield from (bullet(f"Note: {escaped(warning)}") for warning in verdict.warnings)
     rows = count_of(verdict.rows_compared, "row")
     yield bullet(f"Compared: {count_of(verdict.sensors_compared, 'sensor')}, {rows}, {count_of(view.days, 'day')}")
     yield bullet(f"Run: {code(document.run_id)}, suite {code(started.suite_version)}")
@@ -106,7 +109,7 @@ def _scope(view: ReportView) -> Lines:
         yield "No stack was reached."
         return
     yield bullet(f"Stack: {escaped(stack.kind)} at {code(stack.base_url, text.LINE_LIMIT)}")
-    yield bullet(f"Started by this run: {words.truth(stack.owned)}; strict: {words.truth(stack.strict)}")
+    yield bullet(f"Started by this run: {words.truth(stack.owned)}")
     for component in stack.components:
         unknown = " (it tells no version)" if component.name == "core-server" else ""
         version = f" {component.version}" if component.version else unknown
