@@ -2,9 +2,10 @@
 
 import pytest
 
-from tsse_validation.clients.core import CoreClient, qdrant_health
+from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.qdrant import qdrant_health
 from tsse_validation.domain.phrasing import milliseconds
 from tsse_validation.runlog.records import FarmSeen
 from tsse_validation.steps.run import Check

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -243,7 +244,7 @@ def test_a_variable_of_the_environment_is_taken_where_it_belongs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "setup.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "setup.json").write_text('{"database_url": "host=h"}', encoding="utf-8")
     given = {key: str(tmp_path / "setup.json") if value == "FILE" else value for key, value in given.items()}
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
@@ -366,12 +367,13 @@ def test_sensor_ids_are_a_list_with_commas_or_a_list_of_toml(tmp_path: Path, tom
     assert shown(load_settings({"sensor_ids": ""}, tmp_path), "sensor_ids") == ("not set", COMMAND_LINE)
 
 
-def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "token"
-    file.write_text("a-token", encoding="utf-8")
-    monkeypatch.setattr("tsse_validation.settings.fields.os.access", lambda *_: False)
-    message = refusal(LIVE | {"ca_file": file}, tmp_path)
-    assert message == f"--ca-file ({COMMAND_LINE}): is not readable by this user"
+def test_a_file_that_may_not_be_read_is_refused(shared_dir: Path, as_another_user: Callable[[], None]) -> None:
+    file = shared_dir / "ca.pem"
+    file.write_text("a certificate", encoding="utf-8")
+    file.chmod(0)
+    as_another_user()
+    message = refusal(LIVE | {"ca_file": file}, shared_dir)
+    assert message.startswith(f"--ca-file ({COMMAND_LINE}): this user may not read {file}, which is ")
 
 
 def test_settings_never_change_once_they_are_loaded(tmp_path: Path) -> None:
@@ -517,7 +519,7 @@ FAILING = [
     ({"database_url": "not a dsn"}, "is not a libpq DSN, URL or service=NAME"),
     ({"database_url": ""}, "is empty"),
     ({"auth_token": "two words"}, "is not a token"),
-    ({"ca_file": "/no/such/file"}, "is not a file that can be found"),
+    ({"ca_file": "/no/such/file"}, "/no/such/file is not a file that can be found"),
     ({"core_image": "--rm"}, "is not the name of an image, as in registry.example/team/name:tag"),
 ]
 

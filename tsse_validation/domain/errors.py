@@ -33,6 +33,10 @@ class AccessError(SuiteError):
     """The token or the database role does not allow what a step needs."""
 
 
+class ElsewhereError(SuiteError):
+    """An address or a path leads to something else than this controller: a mistake of who gave it, no evidence."""
+
+
 class DeadlineError(SuiteError):
     """A state was not reached before its deadline."""
 

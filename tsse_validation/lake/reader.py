@@ -12,9 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from tsse_validation.domain.contract import DATASET, Manifest, Replication
 from tsse_validation.domain.errors import AccessError, PromiseBrokenError
-from tsse_validation.domain.stack import LakePaths
+from tsse_validation.domain.stack import STATE_DIR, LakePaths
 
-STATE_DIR = "_state"
 _PARTITION = re.compile(r"date=(\d{4}-\d{2}-\d{2})", re.ASCII)
 _SHARD = re.compile(r"shard=(\d{2})", re.ASCII)
 _TEMPORARY = ".parquet.tmp"

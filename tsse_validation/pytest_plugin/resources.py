@@ -69,7 +69,7 @@ def stack(
 ) -> Iterator[Stack]:
     """Provide the controller under validation: the live one, or a stack of our own."""
     if settings.live:
-        stack = live_stack(settings)
+        stack = live_stack(run.loaded)
         run.describe_stack(stack)
         yield stack
         return

@@ -19,6 +19,7 @@ from tsse_validation.settings.fields import (
     ImageName,
     Level,
     LocalPath,
+    OwnersFile,
     ReadableFile,
     Seconds,
     StackKind,
@@ -60,8 +61,11 @@ class Settings(BaseSettings):
     database_url: Conninfo | None = Field(
         None, description="Postgres as a DSN, URL or service=NAME; passwords by PGPASSFILE or PGSERVICEFILE"
     )
-    setup_config: ReadableFile | None = Field(
+    setup_config: OwnersFile | None = Field(
         None, description="the controller's setup config JSON, for its database_url"
+    )
+    no_discovery: bool = Field(
+        False, description="take no lake and no setup config from the default places of the controller's own host"
     )
     hot_path: LocalPath | None = Field(None, description="the lake's hot directory, where it is readable here")
     cold_path: LocalPath | None = Field(None, description="the lake's cold directory, where it is readable here")
