@@ -153,6 +153,7 @@ class JobCoverage(Record):
     slices: int
     posts: int
     surplus: int = 0
+    deleted_known: bool = True
 
 
 class ExtentSeen(Record):

@@ -30,7 +30,7 @@ OURS = (COUNTS, DIGESTS, ROWS)
 """Red where rows are missing or too many and the controller's own job does not see it."""
 LOST = (*OURS, SPOT)
 """Red where rows are missing or too many."""
-BY_COUNTS: tuple[str, ...] = ()
+BY_COUNTS = ("--require=counts",)
 """What a run that has the API alone must be told, to be GO."""
 
 Plant = Callable[[Controller], object]
