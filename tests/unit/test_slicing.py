@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,11 +27,11 @@ WHOLE = Window(BEGIN, BEGIN + 90 * DAY)
 PLAIN = TableLayout(TableKind.PLAIN, rows=1_000)
 
 
-def chunked(length: timedelta, rows: int = 0, *, number: int | None = None, **more: Any) -> TableLayout:
-    count = number if number is not None else round(93 * DAY / length)
+def chunked(length: timedelta, rows: int = 0, *, lock_room: int = 6_400) -> TableLayout:
+    count = round(93 * DAY / length)
     starts = [MIDNIGHT - DAY + place * length for place in range(count)]
     chunks = [Chunk(f"chunk_{place}", start, start + length, rows) for place, start in enumerate(starts)]
-    return TableLayout(TableKind.HYPERTABLE, chunks, rows * count, **{"locks_each": 4, **more})
+    return TableLayout(TableKind.HYPERTABLE, chunks, rows * count, locks_each=4, lock_room=lock_room)
 
 
 def pieces(layout: TableLayout, pace: Pace, whole: Window = WHOLE, *, seconds: float = 0.1) -> Iterator[Window]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, stop_after_attempt, wait_exponential
+from tenacity import RetryCallState, Retrying, nap, stop_after_attempt, wait_exponential
 
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.snapshot import Snapshot
@@ -39,7 +39,7 @@ class BoundedReader:
         *,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = nap.sleep,
     ) -> None:
         self._postgres = postgres
         self._pace = pace or Pace()
@@ -101,7 +101,7 @@ class BoundedReader:
         began = self._clock()
         try:
             answer = self._asked(
-                lambda snapshot: question(snapshot.of_tables(names) if layout.by_name else snapshot, part)
+                lambda snapshot: question(snapshot.of_children(names) if layout.by_name else snapshot, part)
             )
         except DeadlineError:
             self._pace.failed(window)

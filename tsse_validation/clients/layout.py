@@ -42,7 +42,7 @@ _CHILDREN = """
     FROM tables t JOIN pg_class c ON c.oid = t.oid
 """
 _IS_HYPERTABLE = """
-    SELECT FROM timescaledb_information.hypertables WHERE hypertable_schema = %s AND hypertable_name = %s
+    SELECT 1 FROM timescaledb_information.hypertables WHERE hypertable_schema = %s AND hypertable_name = %s
 """
 _CHUNKS = """
     SELECT format('%%I.%%I', k.chunk_schema, k.chunk_name), k.range_start, k.range_end, k.is_compressed,

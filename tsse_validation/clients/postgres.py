@@ -21,6 +21,7 @@ from tsse_validation.settings.definitions import Settings
 
 APPLICATION_NAME = "tsse-validation"
 TRANSACTION_SECONDS = 180.0
+"""How long a transaction may take by default: others may wait for its end."""
 
 
 class PostgresClient:
@@ -110,7 +111,7 @@ class PostgresClient:
             self._session.release()
 
     def _begun(self, connection: psycopg.Connection) -> Snapshot:
-        """Begin the transaction, and fix in it all that it depends on."""
+        """Begin the transaction, with all that it depends on."""
         searched = schemas_searched(connection)
         fix(connection, self._settings, self.where)
         tables = find_tables(connection, searched, self.where)

@@ -49,7 +49,7 @@ _STARTING = _Kind(
 )
 _STATEMENTS = (
     _Kind(
-        DeadlineError,
+        BusyError,
         "canceled a query of ours, which was in the way of what this standby replays",
         "Raise max_standby_streaming_delay there, set hot_standby_feedback, or give the primary; then run again.",
         ("40001", "40P01", "57P04"),
@@ -63,12 +63,12 @@ _STATEMENTS = (
     _Kind(
         DeadlineError,
         "waited too long for us within a transaction, and ended it",
-        "This machine was too slow to take what it answered: run again when it has less to do.",
+        "The suite stood still, or its machine has too much to do: run again.",
         ("25P03",),
     ),
     _Kind(
         DeadlineError,
-        "ended a transaction of ours, which took longer than it may",
+        "was asked for too much in one transaction, which was ended so that nobody waits for it",
         "Look at the database's load, or raise --transaction-timeout.",
         ("25P04",),
     ),

@@ -70,12 +70,15 @@ def fixed_settings(
         **_READS,
         **_SPARES,
         "search_path": search_path(),
-        "statement_timeout": f"{max(1, round(statement_timeout * 1000))}",
-        "lock_timeout": f"{max(1, round(lock_timeout * 1000))}",
-        # of PostgreSQL 17 and later: the server's own end of a transaction, should we be lost
-        "transaction_timeout": f"{max(1, round(transaction_timeout * 1000))}",
+        "statement_timeout": _milliseconds(statement_timeout),
+        "lock_timeout": _milliseconds(lock_timeout),
+        "transaction_timeout": _milliseconds(transaction_timeout),
         "max_parallel_workers_per_gather": f"{workers}",
     }
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}"
 
 
 def search_path(*schemas: str) -> str:

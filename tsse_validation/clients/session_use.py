@@ -9,8 +9,6 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from tsse_validation.domain.errors import DeadlineError
-
 _LOCKS = (
     "SELECT count(*) FROM pg_catalog.pg_locks WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation'"
 )
@@ -32,10 +30,10 @@ class SessionUse:
         """Measure a connection's only transaction, which is ended when it takes longer than it may."""
         transaction = _Transaction(self._clock, self)
         connection.cursor_factory = _measuring(transaction)
-        overran = Event()
+        overdue = Event()
 
         def end() -> None:
-            overran.set()
+            overdue.set()
             connection.cancel_safe()
 
         watchdog = Timer(longest_seconds, end)
@@ -47,10 +45,10 @@ class SessionUse:
                 counted = connection.execute(_LOCKS).fetchone()
                 self.locks_most = max(self.locks_most, counted[0] if counted else 0)
         except psycopg.errors.QueryCanceled:
-            if not overran.is_set():
-                raise
-            msg = f"A transaction of ours in Postgres took longer than {longest_seconds:g} s, and was ended."
-            raise DeadlineError(msg, "Look at the database's load, or raise --transaction-timeout.") from None
+            if overdue.is_set():
+                # as servers from version 17 on say it themselves
+                raise psycopg.errors.TransactionTimeout("it took longer than a transaction may") from None
+            raise
         finally:
             watchdog.cancel()
             transaction.end()

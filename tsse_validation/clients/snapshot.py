@@ -76,18 +76,14 @@ class Snapshot:
     """One state of the database. Every query is bounded to a window, so that chunks and indexes prune it."""
 
     def __init__(
-        self,
-        connection: psycopg.Connection,
-        tables: Tables,
-        where: str,
-        children: Sequence[str] | None = None,
+        self, connection: psycopg.Connection, tables: Tables, where: str, children: Sequence[str] | None = None
     ) -> None:
         self._connection = connection
         self._tables = tables
         self._where = where
         self._metrics = _METRICS if children is None else _only(children)
 
-    def of_tables(self, names: Sequence[str]) -> "Snapshot":
+    def of_children(self, names: Sequence[str]) -> "Snapshot":
         """Return the same state, read from `metrics` itself and some child tables, named as SQL names them."""
         return Snapshot(self._connection, self._tables, self._where, names)
 

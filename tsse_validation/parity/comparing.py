@@ -191,6 +191,11 @@ class DayComparison:
         """Rows of Postgres that were compared."""
         return sum(self.due.values())
 
+    @property
+    def extra(self) -> bool:
+        """Whether the lake has rows that Postgres has not."""
+        return bool(pc.any(pc.equal(self.differences["kind"], "extra")).as_py())
+
     def missing_keys(self) -> pa.Table:
         """Return `(sensor_id, ts)` of the rows that are missing in the lake's files of the day."""
         missing = self.differences.filter(pc.equal(self.differences["kind"], "missing"))

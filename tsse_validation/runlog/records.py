@@ -18,6 +18,7 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.check_records import CheckFinished, CheckPlanned, CheckStarted, CheckStatus
 from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.record_base import Record
+from tsse_validation.runlog.session_record import SessionsUsed
 
 SCHEMA_VERSION = 1
 __all__ = ["CheckFinished", "CheckPlanned", "CheckStarted", "CheckStatus", "DatabaseSeen", "Record"]
@@ -297,17 +298,6 @@ class PostsSpent(Record):
     refused: int
     waited_seconds: float
     by_purpose: Mapping[str, int] = Field(default_factory=dict)
-
-
-class SessionsUsed(Record):
-    """The run's use of Postgres; `locks_most` counts the tables and indexes that one transaction had locked."""
-
-    record: Literal["sessions"] = "sessions"
-    transactions: int
-    longest_seconds: float
-    idle_longest_seconds: float
-    locks_most: int
-    tries_again: int
 
 
 class Note(Record):

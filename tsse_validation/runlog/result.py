@@ -30,10 +30,10 @@ from tsse_validation.runlog.records import (
     RunFinished,
     RunStarted,
     ServiceEnded,
-    SessionsUsed,
     StackDescribed,
     WindowChecked,
 )
+from tsse_validation.runlog.session_record import SessionsUsed
 
 
 class RunResult(BaseModel):

@@ -24,8 +24,9 @@ from tsse_validation.domain.stack import Capability
 from tsse_validation.parity.whole_range import RangeCount
 from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.log import RunLog
-from tsse_validation.runlog.records import CheckStatus, Note, Record, RunStarted, SessionsUsed, StackDescribed
+from tsse_validation.runlog.records import CheckStatus, Note, Record, RunStarted, StackDescribed
 from tsse_validation.runlog.redaction import Redactor, is_distinctive
+from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
 from tsse_validation.steps.validated_stack import Stack

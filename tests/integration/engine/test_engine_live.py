@@ -68,6 +68,14 @@ def retire(farm: Farm) -> None:
     farm.replicate()
 
 
+def rewrite(farm: Farm) -> None:
+    """Rewrite the table as a chunk is when it is compressed: an older snapshot finds no row of it any more."""
+    with farm.connection.transaction():
+        farm.connection.execute("CREATE TEMP TABLE kept ON COMMIT DROP AS TABLE metrics")
+        farm.connection.execute("TRUNCATE metrics")
+        farm.connection.execute("INSERT INTO metrics SELECT * FROM kept")
+
+
 def all_of(*changes: Callable[[Farm], None]) -> Callable[[Farm], None]:
     def change(farm: Farm) -> None:
         for one in changes:
@@ -82,6 +90,7 @@ CHANGES = {
     "a compaction": compact,
     "a backfill": all_of(late, backfill),
     "a retirement to the cold lake": retire,
+    "a chunk that is rewritten": rewrite,
     "an upsert that is compacted": all_of(upsert, compact),
     "an upsert that a backfill takes up": all_of(upsert, backfill),
 }

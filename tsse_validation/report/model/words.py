@@ -14,9 +14,9 @@ from tsse_validation.runlog.records import (
     RowDifference,
     RowVersion,
     RunFinished,
-    SessionsUsed,
     StackDescribed,
 )
+from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.verdict import Outcome, Verdict
 
 _MINUTE = 60
