@@ -67,7 +67,7 @@ def explaining_again(jobs: JobRunner, watch: ReplicationWatch, settings: Setting
         lambda: inspect_by_job(jobs, settings).metrics,
         shards=settings.shards,
         settle_timeout=settings.settle_timeout,
-        posts_kept=POSTS_KEPT_FOR_OTHERS,
+        posts_kept=POSTS_KEPT_FOR_OTHERS + settings.max_job_windows,
     )
 
 
