@@ -14,9 +14,19 @@ from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, ROW_HASH_SQL, ROW_SCHEMA
 from tsse_validation.domain.windows import Window
 
-_DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(backfill_to)s ELSE inserted_at <= %(watermark)s END")
+_DUE = sql.SQL(
+    "CASE WHEN ts < %(backfill_to)s THEN coalesce(inserted_at <= %(watermark)s, true)"
+    " ELSE coalesce(inserted_at > %(backfill_to)s AND inserted_at <= %(watermark)s, false) END"
+)
+_DUE_SINCE = sql.SQL("inserted_at > %(since)s AND inserted_at <= %(watermark)s")
+"""`Scope.holds` in SQL: within the covered range, and outside of it."""
 _NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(backfill_to)s))")
-"""The opposite of `_DUE`, in the words that the index on `inserted_at` serves."""
+_AHEAD = sql.SQL(
+    "SELECT sensor_id, ts FROM metrics"
+    " WHERE ts BETWEEN %(ahead_from)s AND %(end)s AND inserted_at <= %(backfill_to)s"
+)
+"""The opposite of `_DUE` in two parts, each in the words that the index on `inserted_at` serves."""
+_NOT_LATER = sql.SQL("(inserted_at IS NULL OR inserted_at <= %(watermark)s)")
 _WITHIN = sql.SQL("ts BETWEEN %(start)s AND %(end)s")
 _OF_SENSORS = sql.SQL("sensor_id = ANY(%(sensor_ids)s)")
 _DIGESTS = sql.SQL(
@@ -31,6 +41,20 @@ _DIGESTS = sql.SQL(
 The empty branch is a fence: without it the planner takes the days of `ts` for as many as there are instants, and
 sorts all rows on the server's disk in place of hashing a few thousand groups in its memory.
 """
+_STARTS = """
+WITH RECURSIVE tables AS (
+    SELECT 'metrics'::regclass::oid AS oid
+    UNION SELECT inhrelid FROM pg_inherits JOIN tables ON inhparent = tables.oid
+), words AS (
+    SELECT pg_get_expr(relpartbound, pg_class.oid) AS said FROM pg_class JOIN tables USING (oid)
+    UNION ALL SELECT pg_get_constraintdef(pg_constraint.oid)
+    FROM pg_constraint JOIN tables ON conrelid = tables.oid
+    WHERE contype = 'c'
+)
+SELECT DISTINCT substring(said FROM $$(?:FROM \\(|ts >= )'([^']+)'$$)::timestamptz AS start
+FROM words WHERE said ~ $$(FROM \\(|ts >= )'\\d{4}-$$ ORDER BY start
+"""
+"""Native partitions say it in their bounds, a hypertable's chunks in a constraint."""
 
 
 @dataclass(frozen=True)
@@ -139,18 +163,53 @@ class Snapshot:
         One statement passes once over the window. Without `hashed` the digests are 0.
         """
         query = _DIGESTS.format(
-            hash=sql.SQL(ROW_HASH_SQL if hashed else "0::bigint"), within=_WITHIN, condition=_due_of(sensor_ids)
+            hash=sql.SQL(ROW_HASH_SQL if hashed else "0::bigint"),
+            within=_WITHIN,
+            condition=_due_of(scope, sensor_ids),
         )
         return self._copy_out(query, _parameters(scope, sensor_ids), DIGEST_SCHEMA)
 
     def not_due_keys(self, scope: Scope) -> pa.Table:
-        """Return `(sensor_id, ts)` of the rows that are not due yet: late arrivals and pending upserts."""
-        return self._copy(sql.SQL("sensor_id, ts"), _NOT_DUE, _parameters(scope), KEY_SCHEMA)
+        """Return `(sensor_id, ts)` of the rows that are not due.
+
+        Those are late arrivals, pending upserts, and rows ahead of the backfill's target that it did not export.
+        """
+        parameters = _parameters(scope)
+        query = sql.SQL("SELECT sensor_id, ts FROM metrics WHERE {within} AND {condition}").format(
+            within=_WITHIN, condition=_NOT_DUE
+        )
+        if scope.since is None and scope.coverage.backfill_to <= scope.window.end:
+            query = sql.SQL("{query} UNION ALL {ahead}").format(query=query, ahead=_AHEAD)
+        return self._copy_out(query, parameters, KEY_SCHEMA)
 
     def due_rows(self, scope: Scope, sensor_ids: Sequence[str] | None = None) -> pa.Table:
         """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time."""
-        columns = sql.SQL("sensor_id, ts, value, quality, nullif(inserted_at, '-infinity')")
-        return self._copy(columns, _due_of(sensor_ids), _parameters(scope, sensor_ids), ROW_SCHEMA)
+        return self._rows(_due_of(scope, sensor_ids), scope, sensor_ids)
+
+    def held_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> pa.Table:
+        """Return the rows that were not inserted after the watermark, due or not; give at most a day at a time."""
+        return self._rows(sql.SQL("{} AND {}").format(_NOT_LATER, _OF_SENSORS), scope, sensor_ids)
+
+    def count(self, window: Window) -> int:
+        """Return how many rows lie in a window."""
+        query = sql.SQL("SELECT count(*) FROM metrics WHERE {}").format(_WITHIN)
+        row = self._connection.execute(query, {"start": window.start, "end": window.end}).fetchone()
+        return int(row[0]) if row is not None else 0
+
+    def first_and_last(self, window: Window) -> tuple[datetime, datetime] | None:
+        """Return the first and the last instant of a window at which a row lies, by the primary key; or `None`."""
+        found = sql.SQL(
+            "(SELECT ts FROM metrics WHERE metrics.sensor_id = sensors.sensor_id AND {} ORDER BY ts {} LIMIT 1)"
+        )
+        query = sql.SQL("SELECT min({}), max({}) FROM sensors").format(
+            found.format(_WITHIN, sql.SQL("ASC")), found.format(_WITHIN, sql.SQL("DESC"))
+        )
+        row = self._connection.execute(query, {"start": window.start, "end": window.end}).fetchone()
+        return None if row is None or row[0] is None else (row[0], row[1])
+
+    def starts_of_parts(self) -> list[datetime]:
+        """Return the instants at which chunks or partitions of `metrics` begin, as their definitions say."""
+        return [row[0] for row in self._connection.execute(_STARTS)]
 
     def some_timestamps(self, window: Window, limit: int) -> list[datetime]:
         """Return up to `limit` instants at which a row lies, spread over the window and the sensors."""
@@ -167,17 +226,12 @@ class Snapshot:
                 found.add(row[0])
         return sorted(found)
 
-    def _copy(
-        self,
-        columns: sql.Composable,
-        condition: sql.Composable,
-        parameters: Mapping[str, object],
-        schema: pa.Schema,
-    ) -> pa.Table:
-        query = sql.SQL("SELECT {columns} FROM metrics WHERE {within} AND {condition}").format(
-            columns=columns, within=_WITHIN, condition=condition
-        )
-        return self._copy_out(query, parameters, schema)
+    def _rows(self, condition: sql.Composable, scope: Scope, sensor_ids: Sequence[str] | None) -> pa.Table:
+        query = sql.SQL(
+            "SELECT sensor_id, ts, value, quality, nullif(inserted_at, '-infinity') FROM metrics"
+            " WHERE {within} AND {condition}"
+        ).format(within=_WITHIN, condition=condition)
+        return self._copy_out(query, _parameters(scope, sensor_ids), ROW_SCHEMA)
 
     def _copy_out(self, query: sql.Composable, parameters: Mapping[str, object], schema: pa.Schema) -> pa.Table:
         statement = sql.SQL("COPY ({query}) TO STDOUT (FORMAT csv)").format(query=query)
@@ -207,8 +261,9 @@ def _parse_csv(buffer: BytesIO, schema: pa.Schema) -> pa.Table:
     return table.cast(schema)
 
 
-def _due_of(sensor_ids: Sequence[str] | None) -> sql.Composable:
-    return _DUE if sensor_ids is None else sql.SQL("{due} AND {sensors}").format(due=_DUE, sensors=_OF_SENSORS)
+def _due_of(scope: Scope, sensor_ids: Sequence[str] | None) -> sql.Composable:
+    due = _DUE if scope.since is None else _DUE_SINCE
+    return due if sensor_ids is None else sql.SQL("{due} AND {sensors}").format(due=due, sensors=_OF_SENSORS)
 
 
 def _parameters(scope: Scope, sensor_ids: Sequence[str] | None = None) -> dict[str, object]:
@@ -217,5 +272,7 @@ def _parameters(scope: Scope, sensor_ids: Sequence[str] | None = None) -> dict[s
         "end": scope.window.end,
         "watermark": scope.coverage.watermark,
         "backfill_to": scope.coverage.backfill_to,
+        "ahead_from": max(scope.window.start, scope.coverage.backfill_to),
+        "since": scope.since,
         "sensor_ids": list(sensor_ids or ()),
     }

@@ -16,13 +16,14 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import SpotChecker
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.parity.strategies import Landmarks
-from tsse_validation.runlog.records import CountRow, Finding
+from tsse_validation.runlog.records import CountRow, Finding, Note
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps import proving
 from tsse_validation.steps.drawing import draw_by_job, draw_directly, find_landmarks
 from tsse_validation.steps.inspecting import compare_inspections, watch_by_file, watch_by_jobs
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
+from tsse_validation.steps.proving_beyond import NOT_COUNTED_BEYOND, extent_by_inspection
 from tsse_validation.steps.run import Check, Facts, ValidationRun
 from tsse_validation.steps.scoping import covered_scope, hold_cold_dates, spot_scope
 from tsse_validation.steps.spot_checking import reads_directly
@@ -77,7 +78,10 @@ def covered(
     """Return the scope in which every due row must be in the lake, as of one watermark from here on."""
     inspection = require(facts.inspection_after, "the lake's inspection after the backfill")
     hold_cold_dates(inspection, run.stack, run.absent)
-    return covered_scope(settings, watch.read(), cold=inspection.cold_path is not None, now=clock.now())
+    scope = covered_scope(settings, watch.read(), cold=inspection.cold_path is not None, now=clock.now())
+    if not reads_directly(run):
+        run.record(extent_by_inspection(inspection, scope), Note(text=NOT_COUNTED_BEYOND))
+    return scope
 
 
 # These functions name fixtures as their parameters, so that they are fixtures themselves.

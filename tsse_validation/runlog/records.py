@@ -9,12 +9,14 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.instants import Instant
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.beyond_record import BeyondCompared
+from tsse_validation.runlog.record_base import Record as Record  # noqa: PLC0414 - whoever writes records takes them from here
 
 SCHEMA_VERSION = 1
 
@@ -33,12 +35,6 @@ class CheckStatus(StrEnum):
     def proven(self) -> bool:
         """Whether the check has proven what it states."""
         return self in {CheckStatus.PASSED, CheckStatus.WARNED}
-
-
-class Record(BaseModel):
-    """Base of the log's records."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SettingValue(Record):
@@ -372,6 +368,7 @@ AnyRecord = Annotated[
     | CheckFinished
     | CountsTaken
     | RowsCompared
+    | BeyondCompared
     | JobCoverage
     | ExtentSeen
     | RowDifference

@@ -138,9 +138,9 @@ class Promise:
         return self.start <= key[1] <= self.end
 
     def due(self, key: Key, version: Version) -> bool:
-        if version.inserted is None:
-            return key[1] < self.backfill_to
-        return version.inserted <= self.watermark
+        if key[1] < self.backfill_to:
+            return version.inserted is None or version.inserted <= self.watermark
+        return version.inserted is not None and self.backfill_to < version.inserted <= self.watermark
 
     def counts(self, copy: Copy) -> bool:
         inserted = copy.version.inserted
