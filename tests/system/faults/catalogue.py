@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 
-from tests.system.faults import api, benign, database, lake, logic, state
+from tests.system.faults import api, benign, beyond, database, lake, logic, state
 from tests.system.faults.model import Benign, Fault
 
 FAULTS: Mapping[str, Fault] = {
-    fault.name: fault for fault in (*lake.FAULTS, *state.FAULTS, *logic.FAULTS, *api.FAULTS, *database.FAULTS)
+    fault.name: fault
+    for fault in (*lake.FAULTS, *beyond.FAULTS, *state.FAULTS, *logic.FAULTS, *api.FAULTS, *database.FAULTS)
 }
 """Every fault by its name, place by place."""
 
-BENIGN: Mapping[str, Benign] = {entry.name: entry for entry in benign.BENIGN}
+BENIGN: Mapping[str, Benign] = {entry.name: entry for entry in (*benign.BENIGN, *beyond.BENIGN)}
 """Every odd thing that is no fault, by its name."""
 
 SENTINELS = frozenset(
@@ -21,6 +22,7 @@ SENTINELS = frozenset(
         *("hours shifted", "upserts skipped", "completed without work", "counts without dedup"),
         *("strangers are let in", "an answer drips", "replication is an hour behind"),
         *("a row is deleted", "a value is changed in place"),
+        *("a forecast's file is lost", "an import's file in the cold is lost", "old rows are imported meanwhile"),
         *("late rows and upserts come in", "varied: nanoseconds", "a row stands in two files"),
         "a leap day and a New Year lie in the range",
     }
