@@ -2,9 +2,10 @@
 
 import pytest
 
-from tsse_validation.clients.core import CoreClient, qdrant_health
+from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.qdrant import qdrant_health
 from tsse_validation.domain.phrasing import milliseconds
 from tsse_validation.runlog.records import FarmSeen
 from tsse_validation.steps.run import Check
@@ -30,7 +31,9 @@ def test_postgres_answers_a_query(postgres: PostgresClient, check: Check) -> Non
     with postgres.snapshot() as snapshot:
         server = snapshot.server()
         sensors = snapshot.sensor_ids()
+        layout = snapshot.layout()
     check.fact("server", server)
+    check.fact("metrics", f"{layout}, about {layout.rows:,} rows")
     check.fact("latency", milliseconds(server.seconds))
     check.fact("sensors", f"{len(sensors):,}")
     check.record(FarmSeen(sensors=len(sensors)))

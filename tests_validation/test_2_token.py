@@ -8,7 +8,7 @@ from tsse_validation.domain.contract import INSPECT_JOB, InspectResult
 from tsse_validation.domain.holding import require
 from tsse_validation.settings.credentials import others_can_read
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.run import Check
+from tsse_validation.steps.run import Check, Facts
 from tsse_validation.steps.services import BAD_AUTHORIZATIONS, hold_refused, hold_token_accepted, hold_view_only
 from tsse_validation.steps.validated_stack import Stack
 
@@ -19,8 +19,9 @@ def test_valid_token_is_accepted(core: CoreClient) -> None:
     hold_token_accepted(core)
 
 
-def test_valid_token_runs_a_job(jobs: JobRunner, settings: Settings, check: Check) -> None:
+def test_valid_token_runs_a_job(jobs: JobRunner, settings: Settings, facts: Facts, check: Check) -> None:
     job = jobs.run(INSPECT_JOB, {}, InspectResult, purpose="token", timeout=settings.job_timeout)
+    facts.job_before = job.job
     check.fact("job", f"{job.job.id}, {job.seconds:.1f} s")
 
 

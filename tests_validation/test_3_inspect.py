@@ -5,9 +5,11 @@ from collections.abc import Mapping
 import pytest
 
 from tsse_validation.clients.jobs import JobRunner
+from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.holding import require
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.definitions import Settings
+from tsse_validation.steps import identifying
 from tsse_validation.steps.inspecting import (
     INSPECTION_ASPECTS,
     AspectComparison,
@@ -16,8 +18,9 @@ from tsse_validation.steps.inspecting import (
     state_inspection,
 )
 from tsse_validation.steps.lake_recorder import LakeRecorder
+from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.promises import REPLICATION_PROMISES
-from tsse_validation.steps.run import Check, Facts
+from tsse_validation.steps.run import Check, Facts, ValidationRun
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(3, needs=[2])]
 
@@ -29,6 +32,13 @@ def test_api_inspection_describes_the_lake(
     lake_recorder.inspection(inspection, "before the backfill")
     facts.inspection_before = inspection
     state_inspection(inspection, check)
+
+
+def test_database_is_the_controllers(
+    run: ValidationRun, postgres: PostgresClient, facts: Facts, progress: ProgressReporter, check: Check
+) -> None:
+    created = require(facts.job_before, "a job of ours")
+    identifying.state_database(identifying.identify(run, created, postgres, progress), check)
 
 
 @pytest.mark.parametrize("promise", REPLICATION_PROMISES)

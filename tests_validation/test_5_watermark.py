@@ -14,7 +14,7 @@ from tsse_validation.domain.instants import utc_day
 from tsse_validation.lake.file_checks import FILE_ASPECTS, FileFindings
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps import watermark
+from tsse_validation.steps import identifying, watermark
 from tsse_validation.steps.backfilling import completed_backfill
 from tsse_validation.steps.inspecting import inspect_when_compacted
 from tsse_validation.steps.lake_recorder import LakeRecorder
@@ -50,10 +50,16 @@ def test_backfilled_dates_have_partitions(run: ValidationRun, facts: Facts, chec
     watermark.check_backfilled_dates(touched, after, check)
 
 
-def test_dates_with_rows_have_partitions_and_no_others(
-    postgres: PostgresClient, lake: LakeReader, covered: Scope, check: Check
+def test_database_is_as_new_as_the_watermark(
+    database: PostgresClient, run: ValidationRun, covered: Scope, check: Check
 ) -> None:
-    watermark.check_dates_with_rows(postgres, lake, covered, check)
+    identifying.check_as_new(run, database, covered, check)
+
+
+def test_dates_with_rows_have_partitions_and_no_others(
+    database: PostgresClient, lake: LakeReader, covered: Scope, check: Check
+) -> None:
+    watermark.check_dates_with_rows(database, lake, covered, check)
 
 
 def test_file_counts_stay_bounded(

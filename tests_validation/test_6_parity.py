@@ -11,31 +11,44 @@ from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.windows import Window
-from tsse_validation.parity.by_job import SpotChecker
 from tsse_validation.parity.direct import DirectProof
+from tsse_validation.parity.job_counts import ParityJobs
+from tsse_validation.parity.settling import Explaining
+from tsse_validation.parity.whole_range import Census
 from tsse_validation.runlog.records import CountRow, Finding
 from tsse_validation.steps import proving, proving_beyond
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check, Facts, ValidationRun
-from tsse_validation.steps.spot_checking import check_job_against_ours, record_spot_check
+from tsse_validation.steps.spot_checking import (
+    OurReading,
+    check_job_against_ours,
+    count_by_the_job,
+    record_job_counts,
+)
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(6, needs=[4])]
 
 
 def test_parity_job_finds_no_mismatch(
     run: ValidationRun,
-    spot_checker: SpotChecker,
-    spot_window: Window,
+    parity_jobs: ParityJobs,
+    explaining_range: Explaining,
+    job_window: Window,
+    census: Census,
+    covered: Scope,
     facts: Facts,
     lake_recorder: LakeRecorder,
+    progress: ProgressReporter,
     check: Check,
 ) -> None:
-    facts.job_parity = record_spot_check(run, spot_checker, spot_window, lake_recorder, check).result
+    counted = count_by_the_job(run, parity_jobs, explaining_range, job_window, census, progress)
+    facts.job_parity = counted
+    record_job_counts(run, counted, parity_jobs, covered.window, lake_recorder, check)
 
 
-def test_parity_job_counts_as_we_do(proof: DirectProof, covered: Scope, facts: Facts, check: Check) -> None:
-    check_job_against_ours(require(facts.job_parity, "the parity job's result"), proof, covered, check)
+def test_parity_job_counts_as_we_do(our_range: OurReading, facts: Facts, check: Check) -> None:
+    check_job_against_ours(require(facts.job_parity, "the parity job's result"), our_range, check)
 
 
 def test_counts_agree_for_every_sensor(
@@ -66,11 +79,11 @@ def test_every_due_row_is_in_the_lake_unchanged(
 def test_due_rows_beyond_the_window_are_in_the_lake(
     run: ValidationRun,
     proof: DirectProof,
-    postgres: PostgresClient,
+    database: PostgresClient,
     covered: Scope,
     day_counts: list[CountRow],
     progress: ProgressReporter,
     check: Check,
 ) -> None:
-    seen = proving_beyond.compare_beyond(run, proof, postgres, covered, day_counts, progress)
+    seen = proving_beyond.compare_beyond(run, proof, database, covered, day_counts, progress)
     proving_beyond.check_beyond(seen, check)

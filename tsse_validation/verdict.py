@@ -5,9 +5,11 @@ The rules, the strongest first:
 1. A failed check is evidence against the release: NO-GO.
 2. A check of the catalogue that the run did not prove (skipped, blocked, deselected, interrupted, crashed,
    timed out, without rows) makes the run INCOMPLETE.
-3. A check that needs what the operator could not give (no DSN, no readable lake) does not forbid GO on a live
-   controller. The verdict then says what it rests on, and what was not checked.
-4. GO needs at least one proven check on every gate line, sensors that were compared, and rows that were.
+3. GO needs the grade of assurance that is required: proof, unless a lower one was accepted. Which grade a run has
+   reached, `grading` says.
+4. A check that needs what the operator could not give (no DSN, no readable lake) does not forbid GO on a live
+   controller, where the accepted grade can do without it. The verdict then says what was not checked.
+5. GO needs at least one proven check on every gate line, sensors that were compared, and rows that were.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,9 +17,27 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, CheckSpec, Gate, step_label
+from tsse_validation.domain.assurance import Assurance
+from tsse_validation.domain.catalogue import (
+    BOTH_SIDES,
+    CHECKS,
+    CONFORMANCE_CHECKS,
+    GATE_TITLES,
+    CheckSpec,
+    Gate,
+    spec_of,
+    step_label,
+)
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
 from tsse_validation.domain.stack import Capability
+from tsse_validation.grading import (
+    ProvenShare,
+    Reached,
+    coverage_warnings,
+    grade_reached,
+    rows_compared,
+    share_proven,
+)
 from tsse_validation.runlog.records import CheckFinished, CheckPlanned, CheckStatus
 from tsse_validation.runlog.result import RunResult
 
@@ -64,7 +84,12 @@ class GateLine(_Model):
 
 
 class Verdict(_Model):
-    """The decision, why, and what it rests on."""
+    """The decision, why, and what it rests on.
+
+    `assurance` is the grade that was reached (`None`: none), `grade` the same in words; `required` is what GO
+    needs, and `accepted_by` the option that asked for less than a proof. `proven` is how much was compared, and
+    `None` in a result of an earlier version. `warnings` say what was smaller than it may seem.
+    """
 
     outcome: Outcome
     reasons: tuple[str, ...]
@@ -73,6 +98,19 @@ class Verdict(_Model):
     not_checked: tuple[NotChecked, ...]
     sensors_compared: int
     rows_compared: int
+    required: Assurance = Assurance.PROOF
+    assurance: Assurance | None = None
+    grade: str = ""
+    accepted_by: str = ""
+    proven: ProvenShare | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The outcome as every report shows it: a GO below proof never without its grade."""
+        if self.outcome is not Outcome.GO or self.assurance is Assurance.PROOF:
+            return self.outcome.value
+        return f"{self.outcome} by {self.assurance or 'no known grade'}"
 
     @property
     def exit_code(self) -> int:
@@ -91,25 +129,72 @@ def decide(result: RunResult) -> Verdict:
     ('GO', ('every check of the runbook that this stack allows is proven',))
 
     """
-    not_checked = tuple(_not_checked(result))
+    required, reached = result.started.required, grade_reached(result)
+    not_checked = tuple(_not_checked(result, reached))
     failures = tuple(_failures(result))
-    gaps = tuple(_gaps(result, not_checked))
-    outcome = Outcome.NO_GO if failures else Outcome.INCOMPLETE if gaps else Outcome.GO
+    ungraded = "" if reached and reached.assurance.reaches(required) else _wanting(result, reached)
+    gaps = tuple(_gaps(result, not_checked, ungraded))
+    outcome = Outcome.NO_GO if failures else Outcome.INCOMPLETE if gaps or ungraded else Outcome.GO
+    share = share_proven(result, reached)
     return Verdict(
         outcome=outcome,
-        reasons=failures + gaps or ("every check of the runbook that this stack allows is proven",),
+        # what speaks against the release is no matter of grades
+        reasons=failures + gaps + ((ungraded,) if ungraded and not failures else ())
+        or ("every check of the runbook that this stack allows is proven",),
         basis=_basis(result),
-        gates=tuple(_gate_line(gate, result, not_checked) for gate in Gate),
+        gates=tuple(_gate_line(gate, result, not_checked, ungraded) for gate in Gate),
         not_checked=not_checked,
         sensors_compared=sensors_compared(result),
         rows_compared=rows_compared(result),
+        required=required,
+        assurance=reached.assurance if reached else None,
+        grade=reached.words if reached else "no grade was reached",
+        accepted_by="" if required is Assurance.PROOF else _require_option(result),
+        proven=share,
+        warnings=tuple(coverage_warnings(result, reached, share)),
     )
 
 
-def rows_compared(result: RunResult) -> int:
-    """Return how many rows were compared one by one, or else by the largest count."""
-    counted = max((sum(row.postgres for row in counts.rows) for counts in result.counts), default=0)
-    return max((compared.rows for compared in result.rows_compared), default=counted)
+def _require_option(result: RunResult) -> str:
+    sources = [setting.source for setting in result.started.settings if setting.name == "require"]
+    return f"--require {result.started.required}" + "".join(f" ({source})" for source in sources)
+
+
+_GIVE: Mapping[Capability, str] = {
+    Capability.POSTGRES: "--database-url (or --setup-config)",
+    Capability.LAKE: "--hot-path",
+}
+_WAS: Mapping[Assurance | None, str] = {
+    Assurance.PROOF: "proof was",
+    Assurance.COUNTS: "counts were",
+    Assurance.SAMPLE: "a sample was",
+    None: "no grade was",
+}
+_NARROWING = ("sample", "sensor_ids", "window_start", "window_end")
+"""Settings that keep the controller's job to a part of what it can count."""
+
+
+def _wanting(result: RunResult, reached: Reached | None) -> str:
+    """Say in one sentence which grade was reached, and what to give for the one required, or what to accept."""
+    required, got = result.started.required, reached.assurance if reached else None
+    accept = f", or accept it by --require {got}" if got else ""
+    return f"{_WAS[required]} required and {_WAS[got]} reached: {_what_to_give(result, required)}{accept}"
+
+
+def _what_to_give(result: RunResult, required: Assurance) -> str:
+    given = {setting.name: setting.value for setting in result.started.settings if setting.source != "default"}
+    absent = {
+        side: why for side, why in (result.stack.absent if result.stack else {}).items() if side in BOTH_SIDES
+    }
+    narrowing = [f"--{name.replace('_', '-')}" for name in _NARROWING if name in given]
+    if absent and narrowing and required is Assurance.COUNTS:
+        return f"leave {' and '.join(narrowing)} out"
+    if absent:
+        options = " and ".join(option for side, option in _GIVE.items() if side in absent)
+        return f"give {options} (absent: {'; '.join(dict.fromkeys(absent.values()))})"
+    if given.get("level") == "count":
+        return "compare the rows too, by --level digest"
+    return "see to the checks of it that were not proven"
 
 
 def sensors_compared(result: RunResult) -> int:
@@ -126,7 +211,7 @@ def _failures(result: RunResult) -> Iterator[str]:
             yield f"triage: {finding.diagnosis}: {finding.summary}"
 
 
-def _gaps(result: RunResult, not_checked: tuple[NotChecked, ...]) -> Iterator[str]:
+def _gaps(result: RunResult, not_checked: tuple[NotChecked, ...], ungraded: str) -> Iterator[str]:
     if result.finished is None:
         yield "the run did not end: its log stops in the middle"
     elif result.finished.reason != "completed":
@@ -134,7 +219,10 @@ def _gaps(result: RunResult, not_checked: tuple[NotChecked, ...]) -> Iterator[st
         yield f"the run did not come to its end ({reason}): {result.finished.message}"
     for ended in result.services_ended:
         yield f"{ended.name} ended in the middle of the run, with {ended.how}"
-    yield from _open_steps(not_checked)
+    # what Postgres or lake would have had to be given for is one gap: that of the grade
+    left_out = [check for check in result.checks if ungraded and check.status is CheckStatus.NOT_CHECKED]
+    told = {check.check_id for check in left_out if _needs_absent(check, result, BOTH_SIDES)}
+    yield from _open_steps(missing for missing in not_checked if missing.check_id not in told)
     if not sensors_compared(result):
         yield "no sensor was compared"
     if not rows_compared(result):
@@ -143,7 +231,7 @@ def _gaps(result: RunResult, not_checked: tuple[NotChecked, ...]) -> Iterator[st
         yield from (f"gate “{GATE_TITLES[gate]}”: {gap}" for gap in _gate_gaps(gate, result))
 
 
-def _open_steps(not_checked: tuple[NotChecked, ...]) -> Iterator[str]:
+def _open_steps(not_checked: Iterable[NotChecked]) -> Iterator[str]:
     """Yield what is missing, one line for each step and reason: a blocked step is one gap, not ten."""
     titles: dict[tuple[int, str], list[str]] = {}
     for missing in not_checked:
@@ -163,7 +251,7 @@ def _gate_gaps(gate: Gate, result: RunResult) -> Iterator[str]:
             yield f"{days} of {BACKFILL_GATE_DAYS} days were backfilled"
 
 
-def _not_checked(result: RunResult) -> Iterator[NotChecked]:
+def _not_checked(result: RunResult, reached: Reached | None) -> Iterator[NotChecked]:
     for spec in CHECKS.values():
         planned = [plan for plan in result.planned if plan.key == spec.key]
         if not planned:
@@ -175,8 +263,7 @@ def _not_checked(result: RunResult) -> Iterator[NotChecked]:
         yield from _never_ended(spec, asked_for, result)
     for check in result.checks:
         if not check.status.proven and check.status is not CheckStatus.FAILED:
-            tolerated = check.status is CheckStatus.NOT_CHECKED and _excused(check.key, result)
-            yield _missing(check, check.check_id, check.message, tolerated=tolerated)
+            yield _missing(check, check.check_id, check.message, tolerated=_excused(check, result, reached))
 
 
 def _never_ended(spec: CheckSpec, planned: Iterable[CheckPlanned], result: RunResult) -> Iterator[NotChecked]:
@@ -194,25 +281,44 @@ def _missing(of: CheckSpec | CheckFinished, check_id: str, reason: str, *, toler
     )
 
 
-def _excused(key: str, result: RunResult) -> bool:
-    """Whether a check needs what the operator of a live controller could not give."""
-    if key not in CHECKS or result.stack is None or result.stack.strict:
+def _excused(check: CheckFinished, result: RunResult, reached: Reached | None) -> bool:
+    """Whether GO can do without a check that was left out.
+
+    It can where the check would prove more than the grade that was accepted, where it needs what the operator of a
+    live controller could not give for that grade, and where it wanted POSTs for what a proof has shown already.
+    """
+    spec = CHECKS.get(check.key)
+    if spec is None or check.status is not CheckStatus.NOT_CHECKED:
         return False
-    return bool(CHECKS[key].requires & EXCUSABLE & set(result.stack.absent))
+    required = result.started.required
+    if spec.proves and spec.by_our_reading and not required.reaches(spec.proves):
+        return True
+    if spec.spare and check.for_want_of_posts and reached and reached.assurance is Assurance.PROOF:
+        return True
+    return _needs_absent(check, result, EXCUSABLE - BOTH_SIDES if required is Assurance.PROOF else EXCUSABLE)
+
+
+def _needs_absent(check: CheckFinished, result: RunResult, sides: frozenset[Capability]) -> bool:
+    """Whether a check needs one of these, and the operator of a live controller could not give it."""
+    spec = spec_of(check.key)
+    if spec is None or result.stack is None or result.stack.strict:
+        return False
+    return bool(spec.requires & sides & set(result.stack.absent))
 
 
 def _checks_of(gate: Gate, result: RunResult) -> list[CheckFinished]:
     return [check for check in result.checks if check.key in CHECKS and CHECKS[check.key].gate is gate]
 
 
-def _gate_line(gate: Gate, result: RunResult, not_checked: tuple[NotChecked, ...]) -> GateLine:
+def _gate_line(gate: Gate, result: RunResult, not_checked: tuple[NotChecked, ...], ungraded: str) -> GateLine:
     checks = _checks_of(gate, result)
     missing = [
         f"not checked: {item.title} ({item.reason})"
         for item in not_checked
         if item.key in CHECKS and CHECKS[item.key].gate is gate and not item.tolerated
     ]
-    gaps = [*_gate_gaps(gate, result), *missing]
+    grade = [ungraded] if ungraded and gate is Gate.PARITY else []
+    gaps = [*_gate_gaps(gate, result), *grade, *missing]
     failed = any(check.status is CheckStatus.FAILED for check in checks)
     if gate is Gate.PARITY:
         failed = failed or any(finding.flagged for finding in result.findings)

@@ -116,6 +116,7 @@ class Controller:
             f"--base-url={self.url}",
             f"--auth-token-file={self.running.stack.token_file}",
             f"--qdrant-url={self.qdrant_url}",
+            "--no-discovery",  # of what this machine may have installed
         ]
 
     def directly(self) -> list[str]:

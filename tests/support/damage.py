@@ -17,6 +17,8 @@ from tsse_validation.domain.instants import DAY, day_start, format_rfc3339
 from tsse_validation.lake.shards import shard_of
 
 Change = Callable[[pa.Table], pa.Table]
+APPLE_DOUBLE = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        " + bytes(4_072)
+"""What a Mac leaves as `._NAME` beside a file on a share."""
 
 
 def lake_file(controller: Controller, sensor_id: str, day: date) -> Path:

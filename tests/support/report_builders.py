@@ -12,11 +12,13 @@ from tests.support.builders import (
     count_row,
     counts_taken,
     finished,
+    job_coverage,
     planned,
     rows_compared,
     run_started,
     stack_described,
 )
+from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS, Replication
 from tsse_validation.domain.stack import Capability
@@ -279,8 +281,11 @@ def crashed() -> RunResult:
     return result(run_started(), stack_described(), *map(planned, CHECKS), *done, under_way)
 
 
-def live_api_only() -> RunResult:
-    """Return a run on a live controller of which only the API can be read: GO, on the controller's own counts."""
+ACCEPTED = SettingValue(name="require", value="counts", source="command line")
+
+
+def live_api_only(required: Assurance = Assurance.COUNTS) -> RunResult:
+    """Return a run on a live controller of which only the API can be read: GO where counts are accepted."""
     absent = set(LIVE.absent)
     checks = [
         finished(spec.key, CheckStatus.NOT_CHECKED, message="Postgres and the lake are not readable to us")
@@ -289,11 +294,12 @@ def live_api_only() -> RunResult:
         for spec in CHECKS.values()
     ]
     return result(
-        run_started(),
+        run_started(required=required, settings=(*run_started().settings, ACCEPTED)),
         LIVE,
         *map(planned, CHECKS),
         *checks,
         job_counts(),
+        job_coverage(EXPECTED_ROWS),
         backfill(),
         *replication(61.5),
         posts(),
@@ -392,6 +398,7 @@ SCENARIOS: Sequence[tuple[str, RunResult]] = (
     ("no-go", no_go()),
     ("crashed", crashed()),
     ("live api only", live_api_only()),
+    ("live proof wanted", live_api_only(Assurance.PROOF)),
     ("empty", empty()),
 )
 ALL = pytest.mark.parametrize("of", [of for _, of in SCENARIOS], ids=[name for name, _ in SCENARIOS])

@@ -13,8 +13,14 @@ from tsse_validation.domain.windows import Window
 BEGIN = datetime(2026, 3, 10, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 LAG = timedelta(minutes=5)
+
+
+def coverage_of(begin: datetime, target: datetime, watermark: datetime) -> Coverage:
+    return Coverage(begin, target, watermark)
+
+
 HOURS = st.integers(-400, 400).map(lambda hours: BEGIN + hours * HOUR)
-COVERAGES = st.tuples(HOURS, HOURS, HOURS).map(lambda edges: Coverage(*sorted(edges)))
+COVERAGES = st.lists(HOURS, min_size=3, max_size=3).map(lambda edges: coverage_of(*sorted(edges)))
 INSTANTS = st.one_of(HOURS, HOURS.map(lambda at: at + MICROSECOND), HOURS.map(lambda at: at - MICROSECOND))
 
 

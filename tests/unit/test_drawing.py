@@ -4,17 +4,20 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from tsse_validation.domain.errors import PromiseBrokenError, UnreachableError
+from tsse_validation.domain.contract import POST_BURST
+from tsse_validation.domain.coverage import Coverage, Scope
+from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError, UnaffordableError, UnreachableError
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.strategies import Landmarks
 from tsse_validation.runlog.records import WindowChecked
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.loading import load_settings
-from tsse_validation.steps.drawing import Drawing, draw_and_check, narrowed
+from tsse_validation.steps.drawing import Drawing, draw_and_check, draw_by_job, narrowed
 from tsse_validation.steps.run import Check, ValidationRun, begin_run
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -127,3 +130,35 @@ def test_where_neither_half_differs_any_more_the_last_window_that_did_stands() -
     drawn = sides("random", COVERED)
     sides.lost = ()
     assert narrowed(drawn, sides) == drawn
+
+
+def job_drawing(run: ValidationRun, spent: int) -> Drawing:
+    for _ in range(spent):
+        run.budget.spend("parity" if spent % 2 else "inspect")
+    covered = Scope(COVERED, Coverage(COVERED.start, COVERED.end, COVERED.end))
+    not_called: Any = None
+    return draw_by_job(run, not_called, covered, not_called)
+
+
+def test_without_posts_no_window_is_drawn_and_it_is_said_what_they_were_spent_on(run: ValidationRun) -> None:
+    with pytest.raises(UnaffordableError) as caught:
+        draw_and_check("random", Landmarks(COVERED, ()), job_drawing(run, POST_BURST - 15), Check(run))
+    assert caught.value.message == (
+        "No window could be drawn: 45 POSTs were spent (parity 45), and 15 are left to others."
+    )
+
+
+def test_one_post_more_draws_one_window(run: ValidationRun) -> None:
+    assert (job_drawing(run, POST_BURST - 16).most, job_drawing(run, 0).spent) == (1, "")
+
+
+def test_no_window_that_was_asked_for_is_not_for_want_of_posts(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    directory = tmp_path_factory.mktemp("run")
+    loaded = load_settings({"report_dir": directory, "max_job_windows": 0}, directory, for_run=False)
+    run = begin_run(loaded, {})
+    with pytest.raises(NotCheckedError, match="--max-job-windows") as caught:
+        draw_and_check("random", Landmarks(COVERED, ()), job_drawing(run, POST_BURST), Check(run))
+    assert not isinstance(caught.value, UnaffordableError)
+    run.log.close()

@@ -7,6 +7,7 @@ import pytest
 
 from tsse_validation.diagnosis.file_triage import (
     leftover_files,
+    litter_left,
     malformed_files,
     manifest_findings,
     unreadable_files,
@@ -113,8 +114,8 @@ def test_a_malformed_file_is_told_in_these_words() -> None:
         FileProblem(file(), "out of order", 1, frozenset({"a"})),
         FileProblem(file(NEXT), "without a footer"),
     ]
-    assert malformed_files("order", problems) == Finding(
-        diagnosis="unsorted file",
+    assert malformed_files("date", problems) == Finding(
+        diagnosis="wrong date",
         flagged=True,
         summary="2 files on 2 days from 2026-01-24 to 2026-01-25",
         evidence="date=2026-01-24/shard=07/part-1-0.parquet: 1 row out of order; "
@@ -135,6 +136,17 @@ def test_a_leftover_file_is_told_in_these_words() -> None:
         evidence="no file in the making is that old: /lake/a.tmp, /lake/b.tmp",
         next_step="Look at the controller's log for the write that was torn off, then remove them.",
         heals_by_backfill=False,
+    )
+
+
+def test_litter_is_told_in_these_words_and_not_flagged() -> None:
+    assert litter_left([]) is None
+    assert litter_left([Path("/lake/._a.parquet"), Path("/lake/.DS_Store")]) == Finding(
+        diagnosis="litter in the lake",
+        flagged=False,
+        summary="2 names that a desktop or a network share leaves behind",
+        evidence="no file of the lake, and not read: /lake/._a.parquet, /lake/.DS_Store",
+        next_step="Nothing for parity. Remove them, and keep Finder and its like away: another reader may trip.",
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from tests.support.builders import SECOND, WATERMARK, FakeClock, inspect_job, inspection, replication
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
 from tsse_validation.domain.contract import DATASET, INSPECT_JOB, Inspection, InspectResult, Replication
+from tsse_validation.domain.errors import ElsewhereError, PromiseBrokenError
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.definitions import Settings
@@ -18,6 +19,7 @@ from tsse_validation.steps import inspecting
 from tsse_validation.steps.inspecting import (
     INSPECTION_ASPECTS,
     AspectComparison,
+    check_aspect,
     compare_inspections,
     inspect_by_job,
     inspect_when_compacted,
@@ -25,6 +27,7 @@ from tsse_validation.steps.inspecting import (
     settled_inspection,
     temporary_files_left,
 )
+from tsse_validation.steps.run import Check, ValidationRun
 
 SETTINGS = Settings()
 DATES = ("2026-01-23", "2026-01-24")
@@ -137,6 +140,26 @@ def test_an_api_that_describes_other_partitions_is_told(lie: str, lake: FakeLake
     found = differing(compare(lake, runner(with_partitions(lake, lie))))
     assert found.keys() == {"partitions"}
     assert len(found["partitions"]) == 1
+
+
+LITTERED: dict[str, Callable[[dict[str, Any]], object]] = {
+    "without it": lambda _: None,
+    "with it": lambda shards: shards["00"].update(parquet_files=2, total_bytes=5 + 4096),
+}
+
+
+@pytest.mark.parametrize("counted", LITTERED)
+def test_an_api_may_count_litter_that_is_named_like_a_file_or_not(counted: str, lake: FakeLake) -> None:
+    lake.file(DATES[0], "00", b"x" * 4096, "._part-1-0.parquet")
+    document = as_it_is(lake).model_dump(mode="json")
+    LITTERED[counted](document["datasets"][DATASET]["partitions"][DATES[0]]["shards"])
+    assert differing(compare(lake, runner(Inspection.model_validate(document)))) == {}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_beside_litter_an_api_that_describes_other_partitions_is_told(lie: str, lake: FakeLake) -> None:
+    lake.file(DATES[0], "07", b"x" * 4096, "._part-1-0.parquet")
+    assert differing(compare(lake, runner(with_partitions(lake, lie)))).keys() == {"partitions"}
 
 
 def test_an_api_that_says_another_replication_state_is_told_key_by_key(lake: FakeLake) -> None:
@@ -275,3 +298,51 @@ def test_a_temporary_file_that_stays_is_left_over_and_one_that_comes_meanwhile_i
     monkeypatch.setattr(inspecting, "time", SimpleNamespace(monotonic=time, sleep=another))
     assert temporary_files_left(lake.reader) == [path]
     assert sum(time.sleeps) >= 30
+
+
+# ---- another lake ----------------------------------------------------------------------------------------------
+
+
+def judged(comparison: AspectComparison) -> None:
+    check_aspect(comparison, Check(cast("ValidationRun", None)))
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_differs_from_a_lake_elsewhere_is_no_evidence_against_the_controller(
+    lie: str, lake: FakeLake
+) -> None:
+    said = with_partitions(lake, lie).model_copy(update={"hot_path": "/Volumes/lake/hot"})
+    comparisons = compare(lake, runner(said))
+    with pytest.raises(ElsewhereError) as caught:
+        judged(comparisons["partitions"])
+    assert "This may be another lake: the API's hot path is /Volumes/lake/hot, ours is " in caught.value.message
+    assert "The API and the files differ: date=" in caught.value.message
+    assert "--hot-path" in caught.value.advice
+    judged(comparisons["paths"])
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_differs_from_the_very_lake_is_evidence(lie: str, lake: FakeLake) -> None:
+    with pytest.raises(PromiseBrokenError, match="The API and the files differ"):
+        judged(compare(lake, runner(with_partitions(lake, lie)))["partitions"])
+
+
+def test_a_cold_directory_that_the_controller_does_not_have_is_told(lake: FakeLake) -> None:
+    lake.reader = LakeReader(LakePaths(lake.hot, lake.hot.parent / "cold"))
+    (warning,) = compare(lake, runner(as_it_is(lake)))["paths"].warnings
+    assert "the API's cold path is not set, ours is " in warning
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lake_that_was_found_is_evidence_neither(lie: str, lake: FakeLake) -> None:
+    lake.reader = LakeReader(LakePaths(lake.hot, found=True))
+    with pytest.raises(ElsewhereError, match="was found here, not given"):
+        judged(compare(lake, runner(with_partitions(lake, lie)))["partitions"])
+
+
+def test_a_lake_that_was_found_must_be_where_the_controller_says(lake: FakeLake) -> None:
+    lake.reader = LakeReader(LakePaths(lake.hot, found=True))
+    comparisons = compare(lake, runner(as_it_is(lake, hot_path="/Volumes/lake/hot")))
+    with pytest.raises(ElsewhereError, match="This may be another lake"):
+        judged(comparisons["paths"])
+    judged(compare(lake, runner(as_it_is(lake)))["paths"])

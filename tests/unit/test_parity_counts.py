@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.builders import DAY, count_row, parity_result, run_started
+from tests.support.builders import DAY, count_row, run_started
 from tsse_validation.clients.snapshot import DueCount
 from tsse_validation.domain.instants import MICROSECOND, day_start
 from tsse_validation.domain.windows import Window
-from tsse_validation.parity.comparing import compare_counts, disagreements_with_job, proven_days, sum_by_sensor
+from tsse_validation.parity.comparing import compare_counts, proven_days, sum_by_sensor
 from tsse_validation.runlog.records import CountRow, CountsTaken, SettingValue
 from tsse_validation.runlog.result import RunResult
 
@@ -85,34 +85,6 @@ def test_the_sum_of_days_keeps_every_row_and_every_mismatch(days: list[CountRow]
         assert total.lake == sum(row.lake for row in of_sensor)
         assert total.not_due == sum(row.not_due for row in of_sensor)
         assert total.matches == all(row.matches for row in of_sensor)
-
-
-# ---- against the controller's job ------------------------------------------------------------------------------
-
-
-def test_the_same_counts_are_no_disagreement() -> None:
-    assert disagreements_with_job(parity_result({"a": (10, 10)}), [count_row("a", 10, 10)]) == []
-
-
-def test_each_count_of_the_job_that_cannot_be_right_is_told() -> None:
-    told = disagreements_with_job(parity_result({"a": (11, 9)}), [count_row("a", 10, 10)])
-    assert told == ["a in Postgres: the job says 11, we find 10", "a in lake: the job says 9, we find 10"]
-
-
-def test_a_sensor_that_we_have_no_row_of_is_held_to_zero() -> None:
-    assert disagreements_with_job(parity_result({"a": (0, 0)}), []) == []
-    assert len(disagreements_with_job(parity_result({"a": (1, 0)}), [])) == 1
-
-
-@given(NUMBERS, NUMBERS, NUMBERS, NUMBERS)
-def test_the_job_may_count_what_is_not_due_yet_and_nothing_else(due: int, late: int, pg: int, lake: int) -> None:
-    told = disagreements_with_job(parity_result({"a": (pg, lake)}), [count_row("a", due, due, not_due=late)])
-    possible = range(due, due + late + 1)
-    assert len(told) == (pg not in possible) + (lake not in possible)
-
-
-def test_sensors_that_the_job_did_not_count_are_not_held_against_it() -> None:
-    assert disagreements_with_job(parity_result({"a": (1, 1)}), [count_row("a", 1, 1), count_row("b", 9, 9)]) == []
 
 
 # ---- what a run to be resumed has proven -----------------------------------------------------------------------

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -5,6 +6,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
+from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.settings.credentials import conninfo_of, token_of
 from tsse_validation.settings.definitions import Settings, option_of
@@ -17,6 +19,7 @@ from tsse_validation.settings.loading import (
     load_settings,
 )
 from tsse_validation.settings.places import cache_directory, places_in_the_lake
+from tsse_validation.settings.removed import REMOVED
 
 PASSWORD = "s3cr3t-pa55word"
 LIVE = {"base_url": "http://127.0.0.1:8000", "auth_token": "a-token"}
@@ -50,7 +53,7 @@ def test_without_any_source_every_setting_is_a_default(tmp_path: Path) -> None:
 def test_the_defaults_are_what_the_runbook_and_the_gate_ask_for() -> None:
     settings = Settings()
     assert settings.backfill_days == 90
-    assert settings.sample == 5
+    assert settings.sample is None, "all sensors"
     assert settings.shards == 16
     assert settings.watermark_max_age == 420
 
@@ -99,6 +102,9 @@ def test_every_setting_is_shown_once_and_in_order(tmp_path: Path) -> None:
         ({"qdrant_url": "host"}, "http:// or https:// URL"),
         ({"auth_token_file": "/no/such/file"}, "not a file that can be found"),
         ({"stack": "vm"}, "'embedded' or 'containers'"),
+        ({"require": "all"}, "'sample', 'counts' or 'proof'"),
+        ({"require": "PROOF"}, "'sample', 'counts' or 'proof'"),
+        ({"require": ""}, "'sample', 'counts' or 'proof'"),
         ({"postgres_image": "pg:1 --privileged"}, "is not the name of an image"),
         ({"ca_file": "/"}, "not a file that can be found"),
         ({"database_url": "   "}, "is empty"),
@@ -126,6 +132,42 @@ def test_all_bad_values_are_refused_together(tmp_path: Path, toml: Path, monkeyp
 def test_an_unknown_setting_in_the_file_is_refused_by_name(tmp_path: Path, toml: Path) -> None:
     toml.write_text("backfil_days = 90\n", encoding="utf-8")
     assert refusal({}, tmp_path).startswith(f"--backfil-days ({TOML_NAME}): ")
+
+
+HINT = "is no setting any more: use --require proof (which is the default)"
+
+
+@pytest.mark.parametrize("value", ["true", "false", '"yes"'])
+def test_a_removed_setting_in_the_file_is_refused_with_what_to_use(value: str, tmp_path: Path, toml: Path) -> None:
+    toml.write_text(f"require_direct = {value}\n", encoding="utf-8")
+    assert refusal({}, tmp_path) == f"--require-direct ({TOML_NAME}) {HINT}"
+
+
+@pytest.mark.parametrize("variable", ["TSSE_REQUIRE_DIRECT", "tsse_require_direct"])
+def test_a_removed_setting_in_the_environment_is_refused(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "0")
+    assert refusal({}, tmp_path) == f"{variable} (environment) {HINT}"
+    monkeypatch.setenv(variable, "")
+    assert load_settings({}, tmp_path).settings.require is Assurance.PROOF
+
+
+def test_a_removed_setting_on_the_command_line_is_refused_for_a_helper_too(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"require_direct": True}, tmp_path, for_run=False)
+    assert str(caught.value) == f"--require-direct (command line) {HINT}"
+
+
+@pytest.mark.parametrize("grade", ["proof", "counts", "sample"])
+def test_the_grade_that_go_needs_is_set_like_any_other(
+    grade: str, tmp_path: Path, toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml.write_text(f'require = "{grade}"\n', encoding="utf-8")
+    assert load_settings({}, tmp_path).settings.require == grade
+    monkeypatch.setenv("TSSE_REQUIRE", "proof")
+    assert load_settings({}, tmp_path).settings.require is Assurance.PROOF
+    assert load_settings({"require": grade}, tmp_path).settings.require == grade
 
 
 @pytest.mark.parametrize("content", [b"sample = ", b"\xff\xfe", b"[a\n"])
@@ -202,7 +244,7 @@ def test_a_variable_of_the_environment_is_taken_where_it_belongs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "setup.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "setup.json").write_text('{"database_url": "host=h"}', encoding="utf-8")
     given = {key: str(tmp_path / "setup.json") if value == "FILE" else value for key, value in given.items()}
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
@@ -325,12 +367,13 @@ def test_sensor_ids_are_a_list_with_commas_or_a_list_of_toml(tmp_path: Path, tom
     assert shown(load_settings({"sensor_ids": ""}, tmp_path), "sensor_ids") == ("not set", COMMAND_LINE)
 
 
-def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "token"
-    file.write_text("a-token", encoding="utf-8")
-    monkeypatch.setattr("tsse_validation.settings.fields.os.access", lambda *_: False)
-    message = refusal(LIVE | {"ca_file": file}, tmp_path)
-    assert message == f"--ca-file ({COMMAND_LINE}): is not readable by this user"
+def test_a_file_that_may_not_be_read_is_refused(shared_dir: Path, as_another_user: Callable[[], None]) -> None:
+    file = shared_dir / "ca.pem"
+    file.write_text("a certificate", encoding="utf-8")
+    file.chmod(0)
+    as_another_user()
+    message = refusal(LIVE | {"ca_file": file}, shared_dir)
+    assert message.startswith(f"--ca-file ({COMMAND_LINE}): this user may not read {file}, which is ")
 
 
 def test_settings_never_change_once_they_are_loaded(tmp_path: Path) -> None:
@@ -476,7 +519,7 @@ FAILING = [
     ({"database_url": "not a dsn"}, "is not a libpq DSN, URL or service=NAME"),
     ({"database_url": ""}, "is empty"),
     ({"auth_token": "two words"}, "is not a token"),
-    ({"ca_file": "/no/such/file"}, "is not a file that can be found"),
+    ({"ca_file": "/no/such/file"}, "/no/such/file is not a file that can be found"),
     ({"core_image": "--rm"}, "is not the name of an image, as in registry.example/team/name:tag"),
 ]
 
@@ -550,3 +593,7 @@ def test_a_secret_on_the_command_line_is_warned_of_in_these_words(tmp_path: Path
         "the token was given on the command line, where every local user can read it: use --auth-token-file",
         "a password was given on the command line, where every local user can read it: use PGPASSFILE",
     )
+
+
+def test_a_removed_setting_is_none_of_those_that_are() -> None:
+    assert not REMOVED.keys() & Settings.model_fields.keys()

@@ -1,8 +1,9 @@
 """The parity job's counts, with a job runner and a replication that answer as a test says."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,27 +12,31 @@ from tests.support.builders import SECOND, WATERMARK, FakeClock, a_job, parity_r
 from tests.support.clocks import frozen
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
 from tsse_validation.clients.watch import ReplicationWatch
-from tsse_validation.diagnosis.count_triage import job_mismatch
-from tsse_validation.domain.contract import PARITY_JOB, ParityResult
+from tsse_validation.diagnosis.count_triage import copies_counted, job_mismatch
+from tsse_validation.domain.contract import PARITY_JOB, InspectedDataset, ParityResult
 from tsse_validation.domain.errors import DeadlineError, JobFailedError, NotCheckedError, PromiseBrokenError
-from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
+from tsse_validation.domain.instants import MICROSECOND, format_rfc3339, parse_rfc3339
 from tsse_validation.domain.windows import Window
+from tsse_validation.lake.shards import shard_of
 from tsse_validation.parity.by_job import MismatchError, SpotCheck, SpotChecker
-from tsse_validation.runlog.records import CountRow
+from tsse_validation.parity.count_rules import OwnCount
+from tsse_validation.parity.job_counts import ParityJobs
+from tsse_validation.parity.settling import ByCountingAgain, ByOurReading
 
 NOW = WATERMARK + 60 * SECOND
 WINDOW = Window(WATERMARK - timedelta(hours=1), WATERMARK)
 Answer = ParityResult | Exception
-MISMATCH = JobFailedError("The job failed with parity_mismatch.", code="parity_mismatch")
+DAY = WATERMARK.date()
 
 
 class FakeJobs:
     """Answers each parity job with the next of some results; `at` is when the controller says that it ended."""
 
-    def __init__(self, answers: Iterable[Answer], at: datetime) -> None:
+    def __init__(self, answers: Iterable[Answer], at: datetime, posts: int = 60) -> None:
         self.answers = list(answers)
         self.asked: list[dict[str, Any]] = []
         self.at = at
+        self.core = SimpleNamespace(budget=SimpleNamespace(available=lambda: posts - len(self.asked)))
 
     def run(
         self, job_type: str, params: dict[str, Any], model: object, **how: object
@@ -41,15 +46,23 @@ class FakeJobs:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
+        span = Window(parse_rfc3339(params["start"]), parse_rfc3339(params["end"]))
+        if answer.window_checked == WINDOW:
+            answer = answer.model_copy(update={"window_checked": span})
         return FinishedJob(a_job(job_type, at=self.at, completed_at=self.at), answer, (), (), 0.1)
 
 
 class Bench:
-    """A checker among fakes; the watermark follows the controller's clock one minute behind."""
+    """A checker among fakes; the watermark follows the controller's clock one minute behind.
 
-    def __init__(self, *answers: Answer, controller: datetime = NOW) -> None:
+    `files` are what an inspection finds on the window's date, by shard.
+    """
+
+    def __init__(
+        self, *answers: Answer, controller: datetime = NOW, files: Mapping[str, int] | None = None, posts: int = 60
+    ) -> None:
         self.clock = FakeClock(0.0)
-        self.jobs = FakeJobs(answers, controller)
+        self.jobs = FakeJobs(answers, controller, posts)
         self.looks: list[datetime] = []
 
         def read() -> Any:
@@ -58,19 +71,43 @@ class Bench:
             return replication(computed_through_ts=mark)
 
         self.watch = ReplicationWatch(read, pause=1.0, clock=self.clock, sleep=self.clock.sleep)
-        self.checker = SpotChecker(
-            cast("JobRunner", self.jobs), self.watch, job_timeout=300.0, settle_timeout=600.0
-        )
+        self.lake = partitions({DAY: files or {}})
+        self.checker = self.against(self.watch)
+
+    def against(self, watch: ReplicationWatch) -> SpotChecker:
+        counter = ParityJobs(cast("JobRunner", self.jobs), 300.0)
+        again = ByCountingAgain(counter, watch, lambda: self.lake, shards=16, settle_timeout=600.0, posts_kept=15)
+        return SpotChecker(counter, again)
 
     def check(self, *sensor_ids: str, sample: int = 5) -> SpotCheck:
         with frozen(NOW):
             return self.checker.check(WINDOW, sensor_ids, sample, purpose="parity")
 
 
+def partitions(dates: Mapping[date, Mapping[str, int]]) -> InspectedDataset:
+    """Return an inspection's dataset from the number of files by date and shard."""
+    return InspectedDataset.model_validate(
+        {
+            "partitions": {
+                day: {
+                    "location": "hot",
+                    "shards": {shard: {"parquet_files": n, "total_bytes": 1} for shard, n in shards.items()},
+                }
+                for day, shards in dates.items()
+            }
+        }
+    )
+
+
+def twice(first: dict[str, tuple[int, int]]) -> list[Answer]:
+    """Return the answers to one exact count: the lake's side first, and then Postgres's."""
+    return [parity_result(first), parity_result(first)]
+
+
 def test_counts_that_agree_need_one_job_and_no_wait() -> None:
     bench = Bench(parity_result({"a": (10, 10), "b": (0, 0)}))
     spot = bench.check("a", "b")
-    assert (spot.rows, spot.late) == (10, ())
+    assert (spot.rows, spot.explained.late) == (10, frozenset())
     assert bench.looks == []
     assert bench.jobs.asked == [
         {
@@ -78,7 +115,7 @@ def test_counts_that_agree_need_one_job_and_no_wait() -> None:
             "end": format_rfc3339(WINDOW.end),
             "sensor_ids": ["a", "b"],
             "sample": 5,
-            "fail_on_mismatch": True,
+            "fail_on_mismatch": False,
         }
     ]
 
@@ -90,79 +127,152 @@ def test_the_counts_become_a_record_of_the_jobs_own() -> None:
 
 
 def test_late_rows_are_told_from_lost_ones_by_a_second_count_after_the_watermark_has_passed() -> None:
-    bench = Bench(MISMATCH, parity_result({"a": (10, 8), "b": (5, 5)}), parity_result({"a": (11, 11)}))
+    bench = Bench(parity_result({"a": (10, 8), "b": (5, 5)}), *twice({"a": (11, 11)}))
     spot = bench.check("a", "b")
-    assert [count.sensor_id for count in spot.late] == ["a"]
+    assert spot.explained.late == {"a"}
     assert bench.looks[-1] >= NOW
-    assert [ask["fail_on_mismatch"] for ask in bench.jobs.asked] == [True, False, False]
     assert (bench.jobs.asked[-1]["sensor_ids"], bench.jobs.asked[-1]["sample"]) == (["a"], 1)
+    assert spot.counts().late == ("a",)
 
 
-@pytest.mark.parametrize(("due", "lake", "not_due", "asked"), [(8, 8, 2, 2), (8, 8, 1, 3), (9, 8, 2, 3)])
-def test_our_count_tells_late_rows_at_once_and_no_others(due: int, lake: int, not_due: int, asked: int) -> None:
-    bench = Bench(MISMATCH, parity_result({"a": (10, 8)}), parity_result({"a": (10, 10)}))
-    ours = [CountRow("a", None, due, lake, not_due, 0, matches=due == lake)]
-    checker = SpotChecker(
-        cast("JobRunner", bench.jobs),
-        bench.watch,
-        job_timeout=300.0,
-        settle_timeout=600.0,
-        own_count=lambda _window: ours,
-    )
-    with frozen(NOW):
-        spot = checker.check(WINDOW, ["a"], 5, purpose="parity")
-    assert [count.sensor_id for count in spot.late] == ["a"]
-    assert len(bench.jobs.asked) == asked
-    # named as late where its counts still differ: a reader of the record must not take it for a mismatch
-    counts = spot.counts()
-    assert counts.late == tuple(row.sensor_id for row in counts.rows if not row.matches)
-    assert bool(counts.late) == (asked == 2)
+def test_the_lakes_side_is_counted_to_the_same_microsecond_by_a_window_that_ends_before() -> None:
+    # the job reaches a microsecond further in the lake: a row there is none of this window
+    bench = Bench(parity_result({"a": (10, 11)}), parity_result({"a": (9, 10)}), parity_result({"a": (10, 11)}))
+    assert bench.check("a").explained.copies == ()
+    ends = [ask["end"] for ask in bench.jobs.asked]
+    assert ends == [format_rfc3339(end) for end in (WINDOW.end, WINDOW.end - MICROSECOND, WINDOW.end)]
+    assert bench.looks == [], "nothing is late: there is nothing to wait for"
 
 
 def test_rows_that_are_still_missing_then_are_lost() -> None:
-    bench = Bench(MISMATCH, *[parity_result({"a": (10, 8)})] * 4)
+    bench = Bench(*[parity_result({"a": (10, 8)})] * 7)
     with pytest.raises(MismatchError) as caught:
         bench.check("a")
-    finding = job_mismatch(caught.value.window, caught.value.lost)
+    finding = job_mismatch(caught.value.lost)
     assert finding.flagged
     assert finding.rows == 2
-    assert [row.matches for row in caught.value.counts.rows] == [False]
-    assert caught.value.counts.late == ()
+    counts = caught.value.spot.counts()
+    assert ([row.matches for row in counts.rows], counts.late) == ([False], ())
 
 
 def test_lost_rows_do_not_hide_behind_new_late_ones() -> None:
     # two were lost, and as many as come after each count make the lake's number grow past the one before
-    answers = [parity_result({"a": (10 + more, 8 + more)}) for more in (0, 3, 6, 9)]
+    answers = [parity_result({"a": (10 + more, 8 + more)}) for more in (0, 3, 3, 6, 6, 9, 9)]
     with pytest.raises(NotCheckedError, match="keep differing"):
-        Bench(MISMATCH, *answers).check("a")
+        Bench(*answers).check("a")
 
 
 def test_rows_that_keep_arriving_late_are_settled_by_one_equal_count() -> None:
-    bench = Bench(
-        MISMATCH, parity_result({"a": (10, 8)}), parity_result({"a": (12, 11)}), parity_result({"a": (12, 12)})
-    )
-    assert [count.sensor_id for count in bench.check("a").late] == ["a"]
+    bench = Bench(parity_result({"a": (10, 8)}), *twice({"a": (12, 11)}), *twice({"a": (12, 12)}))
+    assert bench.check("a").explained.late == {"a"}
 
 
-def test_a_mismatch_that_is_gone_when_it_is_counted_again_is_no_mismatch() -> None:
-    bench = Bench(MISMATCH, parity_result({"a": (10, 10)}))
-    assert bench.check("a").late == ()
+# ---- copies that wait for compaction ---------------------------------------------------------------------------
+
+A, ANOTHER = shard_of("a", 16), shard_of("c", 16)
+UPSERTED = {"a": (147, 157)}
+
+
+def test_a_surplus_where_rows_stand_in_several_files_can_be_copies_and_is_told_as_such() -> None:
+    spot = Bench(parity_result(UPSERTED), *twice(UPSERTED), files={A: 2}).check("a")
+    assert (spot.explained.surplus, spot.explained.late) == (10, frozenset())
+    finding = copies_counted(spot.explained, read=False)
+    assert not finding.flagged
+    assert (finding.rows, finding.sensors) == (10, ("a",))
+    assert "cannot exclude a lost row beside a doubled one" in finding.evidence
+    assert spot.counts().late == ("a",), "a reader of the record must not take it for a mismatch"
+
+
+@pytest.mark.parametrize(
+    "files", [{A: 1}, {ANOTHER: 9}, {}], ids=["one file", "of another shard", "no file at all"]
+)
+def test_a_surplus_in_one_file_is_a_mismatch(files: Mapping[str, int]) -> None:
+    assert A != ANOTHER
+    bench = Bench(parity_result(UPSERTED), *twice(UPSERTED) * 3, files=files)
+    with pytest.raises(MismatchError):
+        bench.check("a")
+
+
+def test_a_loss_is_seen_beside_copies_as_long_as_it_is_larger() -> None:
+    lost = {"a": (147, 146)}
+    with pytest.raises(MismatchError):
+        Bench(parity_result(lost), *twice(lost) * 3, files={A: 5}).check("a")
+
+
+def test_a_surplus_that_a_compaction_has_taken_away_meanwhile_is_none() -> None:
+    bench = Bench(parity_result(UPSERTED), *twice(UPSERTED), *twice({"a": (147, 147)}), files={A: 1})
+    assert bench.check("a").explained.copies == ()
+
+
+def test_a_lake_of_more_shards_than_the_setting_says_is_judged_by_each_dates_fullest() -> None:
+    spot = Bench(parity_result(UPSERTED), *twice(UPSERTED), files={A: 1, "31": 2}).check("a")
+    assert spot.explained.surplus == 10
+
+
+def test_an_id_that_the_job_trims_is_not_counted_again_and_never_taken_for_late() -> None:
+    bench = Bench(parity_result({" a ": (10, 8), "b": (3, 3)}))
+    with pytest.raises(NotCheckedError, match="' a ' cannot be counted again"):
+        bench.check()
+    assert len(bench.jobs.asked) == 1
+
+
+# ---- by our own reading of both sides --------------------------------------------------------------------------
+
+
+def by_ours(bench: Bench, *ours: OwnCount) -> SpotCheck:
+    readings = list(ours)
+    counter = ParityJobs(cast("JobRunner", bench.jobs), 300.0)
+    explaining = ByOurReading(counter, lambda _windows, _sensors: {"a": readings.pop(0)})
+    return SpotChecker(counter, explaining).check(WINDOW, ["a"], 5, purpose="parity")
+
+
+@pytest.mark.parametrize(("due", "not_due"), [(8, 2), (8, 3), (9, 1)])
+def test_our_count_tells_late_rows_at_once(due: int, not_due: int) -> None:
+    bench = Bench(parity_result({"a": (10, due)}))
+    spot = by_ours(bench, OwnCount(due, not_due, due, rows=due))
+    assert spot.explained.late == {"a"}
+    assert (len(bench.jobs.asked), bench.looks) == (1, [])
+    assert spot.counts().late == ("a",)
+
+
+def test_our_count_explains_copies_exactly() -> None:
+    spot = by_ours(Bench(parity_result(UPSERTED)), OwnCount(147, 0, 147, rows=157))
+    assert (spot.explained.surplus, spot.explained.lost) == (10, ())
+
+
+def test_a_copy_more_than_there_are_is_not_explained() -> None:
+    ours = [OwnCount(147, 0, 147, rows=156)] * 3
+    with pytest.raises(MismatchError) as caught:
+        by_ours(Bench(*[parity_result(UPSERTED)] * 4), *ours)
+    assert caught.value.spot.explained.reasons == ("a in lake: the job says 157, we find 147 to 156",)
+
+
+def test_copies_that_were_compacted_before_we_read_them_are_counted_once_more() -> None:
+    ours = [OwnCount(147, 0, 147, rows=147)] * 2
+    bench = Bench(parity_result(UPSERTED), parity_result({"a": (147, 147)}))
+    assert by_ours(bench, *ours).explained.lost == ()
     assert len(bench.jobs.asked) == 2
 
 
+def test_what_our_own_reading_finds_lost_is_a_mismatch_at_once() -> None:
+    bench = Bench(parity_result({"a": (10, 9)}))
+    with pytest.raises(MismatchError) as caught:
+        by_ours(bench, OwnCount(10, 0, 9, matches=False, rows=9))
+    assert (caught.value.spot.explained.reasons, len(bench.jobs.asked)) == ((), 1)
+
+
 def test_replication_that_stands_still_leaves_the_mismatch_open() -> None:
-    bench = Bench(MISMATCH, parity_result({"a": (10, 8)}))
+    bench = Bench(parity_result({"a": (10, 8)}))
     stuck = ReplicationWatch(replication, pause=1.0, clock=bench.clock, sleep=bench.clock.sleep)
-    checker = SpotChecker(cast("JobRunner", bench.jobs), stuck, job_timeout=300.0, settle_timeout=600.0)
     with frozen(NOW), pytest.raises(DeadlineError, match="which tells late rows from lost ones"):
-        checker.check(WINDOW, ["a"], 5, purpose="parity")
+        bench.against(stuck).check(WINDOW, ["a"], 5, purpose="parity")
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_the_moment_of_a_count_is_told_by_the_controllers_clock_and_not_by_ours(hours: int) -> None:
     controller = NOW + timedelta(hours=hours)
-    bench = Bench(MISMATCH, parity_result({"a": (10, 8)}), parity_result({"a": (10, 10)}), controller=controller)
-    assert bench.check("a").late
+    bench = Bench(parity_result({"a": (10, 8)}), *twice({"a": (10, 10)}), controller=controller)
+    assert bench.check("a").explained.late
     assert bench.looks[-1] >= controller
     assert bench.clock.now <= 120
 
@@ -226,6 +336,6 @@ def test_a_job_that_counted_what_it_could_is_believed(result: ParityResult, aske
 
 
 def test_a_second_count_that_leaves_out_the_mismatch_does_not_explain_it() -> None:
-    bench = Bench(MISMATCH, parity_result({"a": (10, 8), "b": (1, 1)}), parity_result({"b": (1, 1)}))
+    bench = Bench(parity_result({"a": (10, 8), "b": (1, 1)}), parity_result({"b": (1, 1)}))
     with pytest.raises(PromiseBrokenError, match="counted others, or not all"):
         bench.check("a", "b")

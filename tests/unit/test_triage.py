@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders import DAY, SECOND, WATERMARK, Row, keys_table, rows_table
@@ -22,8 +22,9 @@ from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.shards import shard_of
-from tsse_validation.parity.by_job import JobCount, unexplained_by_lateness
 from tsse_validation.parity.comparing import DayComparison, DayFiles, diff_rows
+from tsse_validation.parity.count_rules import JobCount
+from tsse_validation.parity.settling import Part
 from tsse_validation.runlog.records import CountRow, Finding, RowDifference, RowVersion
 
 pytestmark = pytest.mark.usefixtures("_one_duckdb")
@@ -187,45 +188,9 @@ def test_a_window_past_the_watermark_is_told_and_not_flagged() -> None:
 COUNTS = st.integers(0, 20)
 
 
-def one(postgres: int, lake: int) -> list[JobCount]:
-    return [JobCount("a", postgres, lake)]
-
-
-@given(held=COUNTS, late=COUNTS, later=COUNTS, taken=COUNTS)
-def test_a_mismatch_of_late_rows_alone_is_always_explained(held: int, late: int, later: int, taken: int) -> None:
-    # at the second count the lake has all of the first, and any part of what came in between
-    seen = held + late
-    assume(taken <= later)
-    assert unexplained_by_lateness(one(seen, held), one(seen + later, seen + taken)) == []
-
-
-@given(total=COUNTS, lost=st.integers(1, 20), later=COUNTS)
-def test_a_lost_row_is_never_explained_while_nothing_new_arrives(total: int, lost: int, later: int) -> None:
-    seen = total + lost
-    second = one(seen + later, total)
-    assert unexplained_by_lateness(one(seen, total), second) == second
-
-
-@given(postgres=COUNTS, extra=st.integers(1, 20))
-def test_a_lake_with_more_rows_than_postgres_is_never_explained(postgres: int, extra: int) -> None:
-    second = one(postgres, postgres + extra)
-    assert unexplained_by_lateness(one(postgres, postgres), second) == second
-
-
-def test_only_the_sensors_that_stay_different_are_returned() -> None:
-    first = [JobCount("late", 10, 8), JobCount("lost", 10, 8)]
-    second = [JobCount("late", 11, 10), JobCount("lost", 10, 8)]
-    assert unexplained_by_lateness(first, second) == [second[1]]
-
-
-def test_a_sensor_that_the_first_count_did_not_see_must_have_the_same_rows_on_both_sides() -> None:
-    second = [JobCount("whole", 3, 3), JobCount("short", 3, 2), JobCount("over", 3, 4)]
-    assert unexplained_by_lateness([], second) == second[1:]
-
-
 def test_a_mismatch_that_only_the_job_tells_of_names_its_sensors_and_counts() -> None:
     window = Window(WATERMARK - timedelta(days=1), WATERMARK)
-    finding = job_mismatch(window, [JobCount("a", 10, 8), JobCount("b", 1, 4)])
+    finding = job_mismatch([Part(window, (JobCount("a", 10, 8), JobCount("b", 1, 4)))])
     assert finding.flagged
     assert finding.rows == 5
     assert finding.sensors == ("a", "b")
@@ -311,7 +276,7 @@ def test_a_finding_names_fifty_sensors_and_counts_them_all() -> None:
     assert (late.sensors, late.rows) == (finding.sensors, 60)
     window = Window(AT, WATERMARK)
     counts = [JobCount(f"s{n:02d}", 2, 1) for n in range(60)]
-    job = job_mismatch(window, counts)
+    job = job_mismatch([Part(window, tuple(counts))])
     assert (job.sensors, job.rows) == (finding.sensors, 60)
     assert "s49 (" in job.evidence
     assert "s50 (" not in job.evidence
@@ -366,7 +331,7 @@ def test_a_window_past_the_watermark_is_told_in_these_words() -> None:
 def test_a_mismatch_of_the_job_is_told_in_these_words() -> None:
     window = Window(AT, AT + SECOND)
     span = "2026-01-24T12:00:00.000000+00:00 → 2026-01-24T12:00:01.000000+00:00"
-    assert job_mismatch(window, [JobCount("a", 10, 8), JobCount("b", 1, 4)]) == Finding(
+    assert job_mismatch([Part(window, (JobCount("a", 10, 8), JobCount("b", 1, 4)))]) == Finding(
         diagnosis="counts differ",
         flagged=True,
         summary=f"2 sensors differing within {span}",

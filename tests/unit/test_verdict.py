@@ -13,12 +13,14 @@ from tests.support.builders import (
     evidence_records,
     finished,
     good_run,
+    job_coverage,
     planned,
     rows_compared,
     run_started,
     stack_described,
 )
-from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, Gate
+from tsse_validation.domain.assurance import Assurance
+from tsse_validation.domain.catalogue import BOTH_SIDES, CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, Gate
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
 from tsse_validation.domain.stack import Capability
 from tsse_validation.runlog.records import (
@@ -32,7 +34,9 @@ from tsse_validation.runlog.records import (
     Record,
     RowsCompared,
     RunFinished,
+    RunStarted,
     ServiceEnded,
+    SettingValue,
     StackDescribed,
 )
 from tsse_validation.runlog.result import RunResult
@@ -116,6 +120,20 @@ def test_a_check_that_was_deselected_or_never_selected_is_incomplete(key: str, p
     assert found.outcome is Outcome.INCOMPLETE
     reason = "deselected" if planned_so else "not part of this run's selection"
     assert [missing.reason for missing in found.not_checked] == [reason]
+
+
+def sampled(required: Assurance) -> list[Record]:
+    """Return a run by the API alone, of which the job has counted one window."""
+    counts = counts_taken(count_row("a", 7, 7), source="job")
+    direct = {key: CheckStatus.NOT_CHECKED for key, spec in CHECKS.items() if spec.requires & BOTH_SIDES}
+    records = without(good_run(direct, required), CountsTaken, RowsCompared, StackDescribed)
+    return [*records, stack_described(*BOTH_SIDES, strict=False), counts]
+
+
+def by_our_counts(required: Assurance) -> list[Record]:
+    """Return a run that counted both sides itself and compared no row."""
+    level = {key: CheckStatus.NOT_CHECKED for key, spec in CHECKS.items() if spec.proves is Assurance.PROOF}
+    return without(good_run(level, required), RowsCompared)
 
 
 CONFORMANCE_KEY = next(iter(CONFORMANCE_CHECKS))
@@ -248,11 +266,15 @@ def test_a_blocked_step_is_one_reason_and_not_ten() -> None:
 
 
 def live_run(
-    *absent: Capability, strict: bool = False, status: CheckStatus = CheckStatus.NOT_CHECKED
+    *absent: Capability,
+    strict: bool = False,
+    status: CheckStatus = CheckStatus.NOT_CHECKED,
+    required: Assurance = Assurance.COUNTS,
 ) -> list[Record]:
+    """Return a run on an installed controller, whose job has counted all that could not be read."""
     missing = {key: status for key, spec in CHECKS.items() if spec.requires & set(absent)}
-    records = without(good_run(missing), StackDescribed)
-    return [*records, stack_described(*absent, strict=strict)]
+    records = without(good_run(missing, required), StackDescribed)
+    return [*records, stack_described(*absent, strict=strict), job_coverage()]
 
 
 @pytest.mark.parametrize("capability", sorted(EXCUSABLE))
@@ -261,6 +283,150 @@ def test_what_the_operator_of_a_live_controller_could_not_give_is_excused_and_sa
     assert found.outcome is Outcome.GO
     assert found.not_checked
     assert all(missing.tolerated for missing in found.not_checked)
+
+
+@pytest.mark.parametrize("side", sorted(BOTH_SIDES))
+def test_a_side_that_could_not_be_read_is_not_excused_where_a_proof_is_required(side: Capability) -> None:
+    found = verdict(live_run(side, required=Assurance.PROOF))
+    assert (found.outcome, found.assurance) == (Outcome.INCOMPLETE, Assurance.COUNTS)
+    assert not any(missing.tolerated for missing in found.not_checked)
+    assert len(found.reasons) == 1
+
+
+@pytest.mark.parametrize("capability", sorted(EXCUSABLE - BOTH_SIDES))
+def test_what_no_proof_rests_on_is_excused_where_a_proof_is_required(capability: Capability) -> None:
+    found = verdict(live_run(capability, required=Assurance.PROOF))
+    assert (found.outcome, found.assurance, found.label) == (Outcome.GO, Assurance.PROOF, "GO")
+
+
+# ---- the grade that GO needs -----------------------------------------------------------------------------------
+
+UNREAD = (Capability.POSTGRES, Capability.LAKE)
+JOBS_WINDOWS = "test_random_windows_agree_by_the_parity_job"
+
+
+def set_to(name: str, value: str) -> SettingValue:
+    return SettingValue(name=name, value=value, source="command line")
+
+
+def with_settings(records: Sequence[Record], *settings: SettingValue) -> list[Record]:
+    return [r.model_copy(update={"settings": settings}) if isinstance(r, RunStarted) else r for r in records]
+
+
+GRADES: dict[str, tuple[Sequence[Record], Outcome, str | None, str]] = {
+    "by the job, proof required": (
+        live_run(*UNREAD, required=Assurance.PROOF),
+        Outcome.INCOMPLETE,
+        "counts",
+        (
+            "proof was required and counts were reached: give --database-url (or --setup-config) and --hot-path "
+            "(absent: it was not given), or accept it by --require counts"
+        ),
+    ),
+    "by the job, counts required": (live_run(*UNREAD), Outcome.GO, "counts", "every check of the runbook"),
+    "by the job, a sample required": (
+        live_run(*UNREAD, required=Assurance.SAMPLE),
+        Outcome.GO,
+        "counts",
+        "every check of the runbook",
+    ),
+    "a lake alone is missing": (
+        live_run(Capability.LAKE, required=Assurance.PROOF),
+        Outcome.INCOMPLETE,
+        "counts",
+        (
+            "proof was required and counts were reached: give --hot-path (absent: it was not given), or accept it "
+            "by --require counts"
+        ),
+    ),
+    "a sample, counts required": (
+        with_settings(sampled(Assurance.COUNTS), set_to("sample", "5"), set_to("sensor_ids", "a")),
+        Outcome.INCOMPLETE,
+        "sample",
+        (
+            "counts were required and a sample was reached: leave --sample and --sensor-ids out, or accept it by "
+            "--require sample"
+        ),
+    ),
+    "a sample, and accepted": (sampled(Assurance.SAMPLE), Outcome.GO, "sample", "every check of the runbook"),
+    "our own counts, proof required": (
+        with_settings(by_our_counts(Assurance.PROOF), set_to("level", "count")),
+        Outcome.INCOMPLETE,
+        "counts",
+        (
+            "proof was required and counts were reached: compare the rows too, by --level digest, or accept it by "
+            "--require counts"
+        ),
+    ),
+    "our own counts, and accepted": (
+        by_our_counts(Assurance.COUNTS),
+        Outcome.GO,
+        "counts",
+        "every check of the runbook",
+    ),
+    "nothing was counted": (
+        [r for r in sampled(Assurance.SAMPLE) if not isinstance(r, CountsTaken)],
+        Outcome.INCOMPLETE,
+        None,
+        (
+            "a sample was required and no grade was reached: give --database-url (or --setup-config) and "
+            "--hot-path (absent: it was not given)"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("records", "outcome", "grade", "reason"), GRADES.values(), ids=GRADES)
+def test_go_needs_the_grade_that_is_required(
+    records: Sequence[Record], outcome: Outcome, grade: str | None, reason: str
+) -> None:
+    found = verdict(records)
+    assert (found.outcome, found.assurance) == (outcome, grade)
+    assert any(line.startswith(reason) for line in found.reasons), found.reasons
+    assert found.label == ("GO by " + str(grade) if outcome is Outcome.GO else outcome.value)
+
+
+def test_the_gate_s_line_of_parity_is_open_for_want_of_a_grade() -> None:
+    outcome, gaps = line_of(Gate.PARITY, verdict(live_run(*UNREAD, required=Assurance.PROOF)))
+    assert outcome is Outcome.INCOMPLETE
+    assert gaps[0].startswith("proof was required and counts were reached")
+
+
+def test_what_may_not_be_read_is_named_with_what_to_give() -> None:
+    why = "/lake/hot is there, and this user may not read it"
+    stack = stack_described(Capability.LAKE, strict=False).model_copy(update={"absent": {Capability.LAKE: why}})
+    records = [*without(live_run(Capability.LAKE, required=Assurance.PROOF), StackDescribed), stack]
+    assert f"give --hot-path (absent: {why})" in verdict(records).reasons[0]
+
+
+def test_a_lower_grade_that_was_accepted_takes_nothing_from_a_proof() -> None:
+    found = verdict(good_run(required=Assurance.COUNTS))
+    assert (found.label, found.assurance, found.required) == ("GO", Assurance.PROOF, Assurance.COUNTS)
+
+
+def test_the_option_that_accepted_less_is_named_with_its_source() -> None:
+    records = with_settings(live_run(*UNREAD), set_to("require", "counts"))
+    assert verdict(records).accepted_by == "--require counts (command line)"
+    assert verdict(good_run()).accepted_by == ""
+
+
+def unaffordable(key: str, records: Sequence[Record]) -> list[Record]:
+    left_out = finished(key, CheckStatus.NOT_CHECKED, "The budget is spent.", for_want_of_posts=True)
+    return [*(r for r in records if not (isinstance(r, CheckFinished) and r.key == key)), left_out]
+
+
+def test_windows_of_the_job_for_which_no_post_was_left_are_excused_beside_a_proof_and_said() -> None:
+    found = verdict(unaffordable(JOBS_WINDOWS, good_run()))
+    assert found.outcome is Outcome.GO
+    assert [(missing.reason, missing.tolerated) for missing in found.not_checked] == [
+        ("The budget is spent.", True)
+    ]
+
+
+def test_no_other_check_and_no_lower_grade_is_excused_for_want_of_posts() -> None:
+    assert verdict(unaffordable("test_parity_job_finds_no_mismatch", good_run())).outcome is Outcome.INCOMPLETE
+    assert verdict(unaffordable(JOBS_WINDOWS, live_run(*UNREAD))).outcome is Outcome.INCOMPLETE
+    assert verdict(good_run({JOBS_WINDOWS: CheckStatus.NOT_CHECKED})).outcome is Outcome.INCOMPLETE
 
 
 @pytest.mark.parametrize(
@@ -299,7 +465,7 @@ def any_run(draw: st.DrawFn) -> list[Record]:
     changed = draw(st.dictionaries(KEYS, STATUSES | st.none(), max_size=4))
     deselected = draw(st.sets(KEYS, max_size=2))
     absent = draw(st.sets(st.sampled_from(Capability), max_size=3))
-    records: list[Record] = [run_started()]
+    records: list[Record] = [run_started(required=draw(st.sampled_from(Assurance)))]
     if draw(st.integers(0, 9)):
         records.append(stack_described(*absent, strict=draw(st.booleans())))
     unplanned = draw(st.just(frozenset[str]()) | st.frozensets(KEYS, max_size=2))
@@ -311,6 +477,10 @@ def any_run(draw: st.DrawFn) -> list[Record]:
     records += evidence_records(
         days=draw(st.sampled_from([89, 90, 90, 90])), rows=draw(st.sampled_from([0, 1, 9]))
     )
+    if draw(st.booleans()):
+        records.append(counts_taken(count_row("a", draw(st.integers(0, 2)), 2), source="job"))
+    if draw(st.booleans()):
+        records.append(job_coverage(draw(st.integers(0, 2)), known=draw(st.none() | st.integers(3, 5))))
     if draw(st.integers(0, 9)) == 0:
         records.append(Finding(diagnosis="x", flagged=draw(st.booleans()), summary="y"))
     reason = draw(FINISHES)
@@ -320,8 +490,11 @@ def any_run(draw: st.DrawFn) -> list[Record]:
 
 
 def excused(key: str, result: RunResult) -> bool:
-    stack = result.stack
-    return stack is not None and not stack.strict and bool(CHECKS[key].requires & EXCUSABLE & set(stack.absent))
+    stack, spec, required = result.stack, CHECKS[key], result.started.required
+    if spec.proves and spec.by_our_reading and spec.proves.strength > required.strength:
+        return True
+    could_be_absent = EXCUSABLE - (BOTH_SIDES if required is Assurance.PROOF else frozenset())
+    return stack is not None and not stack.strict and bool(spec.requires & could_be_absent & set(stack.absent))
 
 
 def everything_is_proven_or_excused(result: RunResult) -> bool:
@@ -346,6 +519,19 @@ def test_a_run_is_go_only_when_every_check_is_proven_or_excused(records: list[Re
         assert not any(finding.flagged for finding in result.findings)
         assert any(backfill.days >= BACKFILL_GATE_DAYS for backfill in result.backfills)
         assert sum(row.postgres for counts in result.counts for row in counts.rows) > 0
+
+
+@given(any_run())
+def test_no_run_is_go_with_a_grade_below_the_required_one(records: list[Record]) -> None:
+    found = verdict(records)
+    if found.outcome is Outcome.GO:
+        assert found.assurance is not None
+        assert found.assurance.reaches(found.required)
+        assert "by " + found.assurance in found.label or found.assurance is Assurance.PROOF
+    elif found.outcome is Outcome.INCOMPLETE and (
+        found.assurance is None or not found.assurance.reaches(found.required)
+    ):
+        assert any("required and" in reason for reason in found.reasons)
 
 
 @given(any_run())
@@ -496,6 +682,7 @@ def test_nothing_is_excused_where_no_stack_was_reached() -> None:
 def test_a_check_that_the_catalogue_does_not_know_is_not_excused_on_a_live_controller() -> None:
     key = "test_something_new"
     found = verdict(with_check(key, CheckStatus.NOT_CHECKED, live_run(Capability.POSTGRES)))
+    assert found.assurance is Assurance.COUNTS
     assert found.outcome is Outcome.INCOMPLETE
     assert [missing.key for missing in found.not_checked if not missing.tolerated] == [key]
 

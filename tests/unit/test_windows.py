@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, utc_day
 from tsse_validation.domain.windows import (
@@ -123,8 +124,8 @@ def test_a_row_is_due_when_a_backfill_or_a_pass_since_has_brought_it(
 ) -> None:
     due = coverage.due(ts, inserted_at)
     within = coverage.backfill_from <= ts <= coverage.watermark
-    in_time = inserted_at is None or inserted_at <= coverage.watermark
-    exported = ts < coverage.backfill_to and in_time
+    in_time = inserted_at is not None and inserted_at <= coverage.watermark
+    exported = ts < coverage.untimed_until if inserted_at is None else ts < coverage.backfill_to and in_time
     passed = inserted_at is not None and inserted_at > coverage.backfill_to and in_time
     assert due == (within and (exported or passed))
 
@@ -136,11 +137,50 @@ def test_the_edges_of_what_is_due_are_to_the_microsecond() -> None:
     assert not coverage.due(begin - MICROSECOND, begin)
     assert coverage.due(coverage.watermark, coverage.watermark)
     assert not coverage.due(begin, coverage.watermark + MICROSECOND)
-    assert coverage.due(coverage.backfill_to - MICROSECOND, None)
-    assert not coverage.due(coverage.backfill_to, None)
     assert coverage.due(coverage.backfill_to - MICROSECOND, coverage.backfill_to)
     assert not coverage.due(coverage.backfill_to, coverage.backfill_to)
     assert coverage.due(coverage.backfill_to, coverage.backfill_to + MICROSECOND)
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("watermark_after", "untimed_until"),
+    [
+        (0 * HOUR, 100 * HOUR),
+        # a pass has been since: what it found in its late window it has stamped
+        (MICROSECOND, 100 * HOUR - 48 * HOUR + MICROSECOND),
+        (30 * HOUR, 82 * HOUR),
+        (48 * HOUR, 100 * HOUR),
+        (500 * HOUR, 100 * HOUR),
+    ],
+)
+def test_a_row_without_insertion_time_is_due_where_no_pass_would_have_stamped_it(
+    watermark_after: timedelta, untimed_until: timedelta
+) -> None:
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    coverage = Coverage(begin, begin + 100 * HOUR, begin + 100 * HOUR + watermark_after)
+    assert coverage.untimed_until == begin + untimed_until
+    assert coverage.due(begin + untimed_until - MICROSECOND, None)
+    assert not coverage.due(begin + untimed_until, None)
+
+
+@pytest.mark.parametrize(("hours", "taken"), [(None, 48), (0, 48), (-5, 48), (1, 1), (72, 72), (10**12, 48)])
+def test_the_late_window_is_the_states_where_it_can_be_believed(hours: int | None, taken: int) -> None:
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    state = Replication(
+        backfill_from_ts=begin,
+        backfill_to_ts=begin + DAY,
+        computed_through_ts=begin + DAY,
+        last_late_window_hours=hours,
+    )
+    assert Coverage.promised_by(state).late_window == taken * HOUR
+
+
+def test_a_late_window_that_reaches_before_all_time_is_no_error() -> None:
+    begin = datetime.min.replace(tzinfo=UTC)
+    assert Coverage(begin, begin, begin + HOUR).untimed_until == begin
 
 
 def test_a_watermark_before_the_backfill_covers_nothing() -> None:

@@ -16,7 +16,7 @@ from fixtures.controller.backfill import backfill
 from fixtures.controller.database import Database
 from fixtures.controller.lake_store import Lake, remove_segments
 from fixtures.controller.replication import LakeService, with_touched
-from fixtures.controller.segments import SegmentWriter, newest_rows, read_segment, rows_outside
+from fixtures.controller.segments import SegmentWriter, micros, newest_rows, read_segment
 from fixtures.controller.state import StateFiles
 from fixtures.farm.load import copy_blocks
 from tools.benchmarks.readings import DAYS, TARGET, Sensor, days, farm_of_day, plan
@@ -157,8 +157,8 @@ def _part(service: LakeService, day: date) -> None:
 
 def _passes(rows: pa.Table, day: date) -> list[pa.Table]:
     first, step = to_micros(day_start(day)), 86_400_000_000 // _PASSES_A_DAY
-    tables = []
+    ts, tables = micros(rows["ts"]), []
     for number in range(_PASSES_A_DAY):
-        from_start = rows_outside(rows, 0, first + number * step)
-        tables.append(rows_outside(from_start, first + (number + 1) * step, first + 2 * 86_400_000_000))
+        begin = first + number * step
+        tables.append(rows.filter(pa.array((ts >= begin) & (ts < begin + step))))
     return tables

@@ -45,7 +45,7 @@ def main() -> int:
         return 2
     if sys.argv[1:] == ["--render"]:
         for path in SAMPLES.glob(f"*/{RESULT_JSON}"):
-            _write(path.parent, read_result_json(path))
+            _write(path.parent, ReportDocument.of(read_result_json(path).result))
     else:
         _run_all()
     _pictures()

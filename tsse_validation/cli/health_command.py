@@ -6,8 +6,8 @@ import typer
 
 from tsse_validation.cli.printing import print_json
 from tsse_validation.cli.setting_options import AsJson, takes
-from tsse_validation.clients.core import qdrant_health
 from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.qdrant import qdrant_health
 from tsse_validation.domain.errors import PromiseBrokenError, SuiteError
 from tsse_validation.domain.phrasing import milliseconds
 from tsse_validation.settings.definitions import Settings

@@ -111,6 +111,10 @@ def _markdown(proof: WindowProof) -> str:
 
 
 def _differences(proof: WindowProof) -> Iterator[str]:
+    if proof.told:
+        yield from ("", "## What is no fault", "")
+        for finding in proof.told:
+            yield bullet(escaped(f"{finding.diagnosis}: {finding.summary}; {finding.evidence}"))
     if not proof.found.findings:
         return
     yield from ("", "## What differs", "")
@@ -151,7 +155,9 @@ def _document(proof: WindowProof) -> dict[str, object]:
             }
             for row in proof.rows
         ],
-        "findings": [finding.model_dump(mode="json", exclude={"record"}) for finding in proof.found.findings],
+        "findings": [
+            finding.model_dump(mode="json", exclude={"record"}) for finding in (*proof.told, *proof.found.findings)
+        ],
         "differing_rows": proof.found.differing,
         "differences": [row.model_dump(mode="json", exclude={"record"}) for row in proof.found.shown],
     }

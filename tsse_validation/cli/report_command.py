@@ -7,7 +7,13 @@ import typer
 from pydantic import ValidationError
 
 from tsse_validation.domain.errors import SettingsError, SuiteError
-from tsse_validation.report.model.document import REPORT_HTML, TESTS_HTML, ReportDocument, read_result_json
+from tsse_validation.report.model.document import (
+    REPORT_HTML,
+    TESTS_HTML,
+    ReportDocument,
+    as_decided_today,
+    read_result_json,
+)
 from tsse_validation.report.writer import write_html, write_index
 
 
@@ -37,7 +43,7 @@ def report(
 def _read(path: Path) -> ReportDocument:
     """Read a result and hold its verdict against its records; raises SettingsError when it is none."""
     try:
-        document = read_result_json(path)
+        written = read_result_json(path)
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror}."
         raise SettingsError(msg) from None
@@ -46,6 +52,14 @@ def _read(path: Path) -> ReportDocument:
         raise SettingsError(
             msg, "Use the suite that has written it; it names its version under suite_version."
         ) from None
+    document = as_decided_today(written)
+    if document.verdict.outcome is not written.verdict.outcome:
+        version = document.result.started.suite_version
+        typer.echo(
+            f"{path}: {document.verdict.outcome} today. Version {version}, which knew no grades of assurance, "
+            f"said {written.verdict.outcome}.",
+            err=True,
+        )
     decided = ReportDocument.of(document.result)
     if decided != document:
         msg = (

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, Union, get_args, get_
 import typer
 from pydantic import SecretStr
 
+from tsse_validation.domain.contract import RUNBOOK_SAMPLE
 from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.loading import load_settings
 from tsse_validation.steps.opening import DEFAULT_BASE_URL, DEFAULT_QDRANT_URL
@@ -31,6 +32,8 @@ _ALIASES: Mapping[str, str] = {
 _UNLIKE_A_RUN: Mapping[str, str] = {
     "base_url": f"core-server's address (default: {DEFAULT_BASE_URL})",
     "qdrant_url": f"Qdrant's address (default: {DEFAULT_QDRANT_URL})",
+    "sample": f"how many sensors the controller's job counts, where none are named (default: {RUNBOOK_SAMPLE})",
+    "sensor_ids": "sensors to compare, comma-separated; default: all, or by the controller's job a sample",
 }
 """Help where a command has a default, and a run starts a stack of its own instead."""
 _AS_TEXT = (SecretStr, datetime, tuple)

@@ -1,15 +1,17 @@
-"""Clients of the core-server's API (contract sections 1 to 3) and of Qdrant's health."""
+"""The client of the core-server's API (contract sections 1 to 3)."""
 
 import json
 import time
+import uuid
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from tsse_validation.clients.acquaintance import Acquaintance
 from tsse_validation.clients.allowed import JOBS_PATH
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.http import Answer, HttpClient
@@ -21,12 +23,15 @@ from tsse_validation.domain.contract import (
     Job,
     JobEvent,
     JobEvents,
+    is_healthy,
 )
 from tsse_validation.domain.errors import (
     AccessError,
     BudgetError,
+    ElsewhereError,
     NotAllowedError,
     PromiseBrokenError,
+    SuiteError,
     UnreachableError,
 )
 
@@ -35,6 +40,9 @@ MOST_EVENTS = 100_000
 
 _UNAVAILABLE = 503
 """What a server answers while something that it needs is away: it breaks no promise by saying so."""
+
+_NO_SUCH_PLACE = (404, 405)
+_WHICH_ADDRESS = "Are host, port and path of --base-url the core-server's?"
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Taken = TypeVar("_Taken")
@@ -65,15 +73,28 @@ class CoreClient:
     _: KW_ONLY
     sleep: Callable[[float], None] = time.sleep
     longest_wait: float = 180.0
+    acquaintance: Acquaintance = field(default_factory=Acquaintance, repr=False)
 
     def with_token(self, token: SecretStr) -> "CoreClient":
         """Return a client of the same server and budget that speaks as another token."""
         return replace(self, token=token)
 
     def health(self) -> Health:
-        """GET `/healthz`, without a token (section 1)."""
-        answer = self._get("/healthz", authorization=None)
-        return Health(answer.status, answer.json(), answer.seconds, answer.headers.get("date"))
+        """GET `/healthz`, without a token (section 1); raises ElsewhereError where no core-server answers."""
+        try:
+            answer = self._get("/healthz", authorization=None)
+            body = answer.json()
+        except PromiseBrokenError as error:
+            self._hold_known(error.message)
+            raise
+        if answer.status != 200 or not is_healthy(body):
+            self._hold_known(f"{answer.url} answered {answer.status} “{answer.excerpt()}”.")
+        return Health(answer.status, body, answer.seconds, answer.headers.get("date"))
+
+    def identify(self) -> None:
+        """Hold that a core-server answers, before a token is sent there; errors as in `health`."""
+        with suppress(PromiseBrokenError):
+            self.health()
 
     def probe(self, job_id: str, authorization: str | None) -> Answer:
         """GET a job under any `Authorization` header, or none, and return the raw answer (section 2)."""
@@ -153,7 +174,25 @@ class CoreClient:
     def _get(self, path: str, *, authorization: str | None = "own") -> Answer:
         self.http.guard.hold("GET", path)
         value = self.authorization() if authorization == "own" else authorization
-        return self.http.get(path, headers={"Authorization": value} if value is not None else None)
+        return self._seen(self.http.get(path, headers={"Authorization": value} if value is not None else None))
+
+    def _seen(self, answer: Answer) -> Answer:
+        """Take note of an answer; raises ElsewhereError where the API itself is not there."""
+        self.acquaintance.look_at(answer)
+        if JOBS_PATH in answer.url and answer.status in _NO_SUCH_PLACE and not self.acquaintance.with_jobs:
+            said = f"{answer.url} answered {answer.status} “{answer.excerpt()}”"
+            msg = f"There is no core-server's API at {self.http.base_url}: {said}."
+            raise ElsewhereError(msg, _WHICH_ADDRESS)
+        return answer
+
+    def _hold_known(self, strange: str) -> None:
+        """Raise ElsewhereError unless the other side is, or now proves to be, a core-server with a flaw."""
+        if not self.acquaintance.made:
+            with suppress(SuiteError):
+                self.probe(str(uuid.uuid4()), None)
+        if not self.acquaintance.made:
+            msg = f"What answers there is no core-server: {strange}"
+            raise ElsewhereError(msg, _WHICH_ADDRESS)
 
     def _post(
         self,
@@ -180,7 +219,8 @@ class CoreClient:
                 waited += delay
             with undisturbed():
                 self.budget.spend(purpose)
-                answer = self.http.send("POST", path, headers={"Authorization": self.authorization()}, json=body)
+                headers = {"Authorization": self.authorization()}
+                answer = self._seen(self.http.send("POST", path, headers=headers, json=body))
                 if answer.status != 429:
                     return take(answer)
             self.budget.was_refused(_retry_after(answer))
@@ -236,33 +276,3 @@ def _refuse_errors(answer: Answer, expect: int) -> None:
         raise UnreachableError(msg, "Look at the controller's log and at its connection to Postgres.")
     msg = f"{answer.url} answered {answer.status} “{answer.excerpt()}” where {expect} is promised."
     raise PromiseBrokenError(msg, "Look at the controller's log.")
-
-
-HEALTHY_TEXTS = frozenset(
-    {"healthz check passed", "livez check passed", "readyz check passed", "all shards are ready"}
-)
-"""What Qdrant's versions document for a node that is well: which text /healthz gives differs between them."""
-
-
-@dataclass(frozen=True)
-class QdrantHealth:
-    """What Qdrant said: `version` as it names itself, `seconds` the health check took."""
-
-    status: int
-    text: str
-    version: str
-    seconds: float
-
-    @property
-    def healthy(self) -> bool:
-        """Whether the answer is one that Qdrant documents for a healthy node."""
-        return self.status == 200 and self.text in HEALTHY_TEXTS
-
-
-def qdrant_health(http: HttpClient) -> QdrantHealth:
-    """Ask Qdrant for its health and its version."""
-    health = http.get("/healthz")
-    title = http.get("/")
-    document = title.json() if title.status == 200 else {}
-    version = document.get("version") if isinstance(document, dict) else None
-    return QdrantHealth(health.status, health.text.strip(), str(version or "not said"), health.seconds)

@@ -22,6 +22,7 @@ from tsse_validation.domain.errors import (
 )
 from tsse_validation.runlog.redaction import Redactor
 from tsse_validation.settings.definitions import Settings
+from tsse_validation.settings.trying import hold_ca_file
 
 Exchange: TypeAlias = tuple[httpx.Response, bytes]
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -241,7 +242,7 @@ def _tls(ca_file: Path | None) -> ssl.SSLContext | bool:
     if ca_file is None:
         return True
     try:
-        return ssl.create_default_context(cafile=ca_file)
-    except ssl.SSLError:
-        msg = f"--ca-file {ca_file} holds no PEM certificate"
+        return hold_ca_file(ca_file)
+    except ValueError as error:
+        msg = f"--ca-file {ca_file} {error}"
         raise SettingsError(msg) from None

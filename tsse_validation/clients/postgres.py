@@ -1,6 +1,7 @@
 """Reads Postgres without a chance of harm: read-only, timed out, by day, in one snapshot (contract section 5)."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 
@@ -9,22 +10,26 @@ from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
+from tsse_validation.clients.identity import Anchor, hold_to
+from tsse_validation.clients.postgres_errors import explained, reached, refused
+from tsse_validation.clients.session import fix, fixed_settings, schemas_searched, search_path
+from tsse_validation.clients.session_use import SessionUse
 from tsse_validation.clients.snapshot import Snapshot
-from tsse_validation.domain.errors import AccessError, DeadlineError, NotAllowedError, SuiteError, UnreachableError
+from tsse_validation.clients.tables import find_tables
+from tsse_validation.domain.errors import NotAllowedError
 from tsse_validation.settings.definitions import Settings
 
 APPLICATION_NAME = "tsse-validation"
-IDLE_SECONDS = 1_800
-"""How long a transaction may wait for us while we read the lake; then the server ends it, should we be lost."""
-WORK_MEMORY_KB = 16 * 1024
-"""The memory that one sort or hash of ours may use in the server."""
+TRANSACTION_SECONDS = 180.0
+"""How long a transaction may take by default: others may wait for its end."""
 
 
 class PostgresClient:
     """Opens read-only sessions, one at a time; timeouts are in seconds, `workers` are those of one statement.
 
-    `default_transaction_read_only` is set before the first statement, so that not even a mistake in this module
-    could write, or make a temporary table. A session without its limits (a pooler may drop them) is not used.
+    Each session is one transaction, begun read-only, so that not even a mistake in this module could write, or
+    make a temporary table. What it depends on is set in it and read back (`session`): a session that has not kept
+    it is not used. `anchor` holds each session to a state of the database no older than what was seen before.
     """
 
     def __init__(
@@ -34,40 +39,47 @@ class PostgresClient:
         connect_timeout: float,
         statement_timeout: float,
         lock_timeout: float,
+        transaction_timeout: float = TRANSACTION_SECONDS,
         workers: int = 0,
+        use: SessionUse | None = None,
     ) -> None:
-        # in milliseconds and kilobytes, as the server itself reports them
-        self._limits = {
-            "default_transaction_read_only": "on",
-            "statement_timeout": f"{max(1, round(statement_timeout * 1000))}",
-            "lock_timeout": f"{max(1, round(lock_timeout * 1000))}",
-            "idle_in_transaction_session_timeout": f"{IDLE_SECONDS * 1000}",
-            "work_mem": f"{WORK_MEMORY_KB}",
-            "max_parallel_workers_per_gather": f"{workers}",
-        }
-        options = self._limits | {"timezone": "UTC", "datestyle": "ISO", "extra_float_digits": "1"}
+        self.use = use or SessionUse()
+        self._transaction_seconds = transaction_timeout
+        self._settings = fixed_settings(
+            statement_timeout=statement_timeout,
+            lock_timeout=lock_timeout,
+            transaction_timeout=transaction_timeout,
+            workers=workers,
+        )
         given = conninfo_to_dict(conninfo.get_secret_value())
-        ours = " ".join(f"-c {name}={value}" for name, value in options.items())
+        # options of a DSN or a service file stay as they are; poolers refuse any, so we add none
         self._conninfo = SecretStr(
             make_conninfo(
                 conninfo.get_secret_value(),
                 application_name=APPLICATION_NAME,
+                client_encoding="UTF8",
                 connect_timeout=max(2, round(connect_timeout)),
-                options=f"{given.get('options', '')} {ours}".strip(),
             )
         )
         self._session = Lock()
-        self.where = f"{given.get('host', 'local socket')}:{given.get('port', '5432')}/{given.get('dbname', '')}"
+        self._database = str(given.get("dbname") or os.environ.get("PGDATABASE", ""))
+        self.anchor: Anchor | None = None
+        self.where = _named(given)
+        """The server and database: as the DSN names them, and once one was reached, as they are."""
 
     @classmethod
-    def from_settings(cls, conninfo: SecretStr, settings: Settings) -> "PostgresClient":
-        """Read a database with the settings' timeouts."""
+    def from_settings(
+        cls, conninfo: SecretStr, settings: Settings, use: SessionUse | None = None
+    ) -> "PostgresClient":
+        """Read a database with the settings' timeouts; `use` measures what its sessions take."""
         return cls(
             conninfo,
             connect_timeout=settings.connect_timeout,
             statement_timeout=settings.statement_timeout,
             lock_timeout=settings.lock_timeout,
+            transaction_timeout=settings.transaction_timeout,
             workers=settings.postgres_workers,
+            use=use,
         )
 
     @contextmanager
@@ -76,62 +88,66 @@ class PostgresClient:
 
         Raises:
             UnreachableError: Postgres does not answer, or the connection broke.
-            AccessError: it does not let us in, or not at what a check reads.
+            AccessError: it does not let us in, not at what a check reads, or has not the controller's tables.
+            SettingsError: the DSN names a service that is not in the service file.
             DeadlineError: a statement or a lock took too long.
+            NotCheckedError: the server is another than the one that the client is anchored to.
             NotAllowedError: one is open already: the suite takes one session of the server.
         """
         if not self._session.acquire(blocking=False):
             msg = f"The suite keeps one session on Postgres at {self.where}, and a second was asked for."
             raise NotAllowedError(msg, "This is a fault of the suite: please report it.")
         try:
-            with self._explained(), psycopg.connect(self._conninfo.get_secret_value()) as connection:
+            with self._opened() as connection, self._told():
                 # the transaction begins with the first query, and sees one state of the database to its end
                 connection.isolation_level = IsolationLevel.REPEATABLE_READ
                 connection.read_only = True
-                self._hold_to_limits(connection)
-                yield Snapshot(connection)
+                connection.deferrable = False
+                # a pooler lends its server connections in turn: what one session prepares there, another finds
+                connection.prepare_threshold = None
+                with self.use.measured(connection, longest_seconds=self._transaction_seconds):
+                    yield self._begun(connection)
         finally:
             self._session.release()
 
-    def _hold_to_limits(self, connection: psycopg.Connection) -> None:
-        rows = connection.execute(
-            "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (list(self._limits),)
-        )
-        found = {name: setting for name, setting in rows}  # noqa: C416 - dict() of rows has no type
-        lost = sorted(name for name, value in self._limits.items() if found.get(name) != value)
-        if lost:
-            msg = f"The session on Postgres at {self.where} has lost its limits: {', '.join(lost)}."
-            raise AccessError(msg, "A pooler drops them: name the server itself in the DSN.")
+    def _begun(self, connection: psycopg.Connection) -> Snapshot:
+        """Begin the transaction, with all that it depends on."""
+        searched = schemas_searched(connection)
+        fix(connection, self._settings, self.where)
+        tables = find_tables(connection, searched, self.where)
+        fix(connection, {"search_path": search_path(tables.schema)}, self.where)
+        if self.anchor is not None:
+            hold_to(self.anchor, connection, tables, self.where)
+        return Snapshot(connection, tables, self.where)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _opened(self) -> Iterator[psycopg.Connection]:
+        try:
+            connection = psycopg.connect(self._conninfo.get_secret_value())
+        except psycopg.OperationalError as error:
+            server = reached(error)
+            raise refused(error, f"{server}/{self._database}" if server else self.where) from None
+        info = connection.info
+        host = info.host if info.host and not info.host.startswith(("/", "@")) else "local socket"
+        self.where = f"{host}:{info.port}/{info.dbname}"
+        with self._told(), connection:
+            yield connection
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
         try:
             yield
-        except psycopg.errors.QueryCanceled:
-            msg = f"A query in Postgres at {self.where} took longer than its statement timeout."
-            raise DeadlineError(msg, "Look at the database's load, or raise --statement-timeout.") from None
-        except psycopg.errors.LockNotAvailable:
-            msg = f"A query in Postgres at {self.where} waited too long for a lock."
-            raise DeadlineError(
-                msg, "Somebody holds an exclusive lock on metrics or sensors: run again."
-            ) from None
-        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable) as error:
-            msg = f"Postgres at {self.where} does not let us read: {_first_line(error)}."
-            raise AccessError(msg, "Give a role that may SELECT from metrics and sensors.") from None
-        except psycopg.OperationalError as error:
-            raise self._connection_error(error) from None
-
-    def _connection_error(self, error: psycopg.OperationalError) -> SuiteError:
-        reason = _first_line(error)
-        speaks_postgres = "expected authentication request" not in reason
-        if speaks_postgres and any(part in reason for part in ("authentication", "password", "no pg_hba.conf")):
-            return AccessError(
-                f"Postgres at {self.where} does not let us in: {reason}.", "Check user and PGPASSFILE."
-            )
-        return UnreachableError(
-            f"Postgres at {self.where} cannot be reached: {reason}.", "Is it running, is the DSN right?"
-        )
+        except psycopg.Error as error:
+            if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):
+                raise  # not the server's: a mistake of ours
+            raise explained(error, self.where) from None
 
 
-def _first_line(error: psycopg.Error) -> str:
-    return str(error).strip().split("\n", 1)[0].rstrip(".")
+def _named(given: Mapping[str, object]) -> str:
+    """Return how the DSN, or the environment where that says nothing, names the server and the database."""
+    service = given.get("service") or os.environ.get("PGSERVICE")
+    host = given.get("host") or given.get("hostaddr") or (None if service else os.environ.get("PGHOST"))
+    if service and not host:
+        return f"service {service}"
+    port = given.get("port") or os.environ.get("PGPORT", "5432")
+    return f"{host or 'local socket'}:{port}/{given.get('dbname') or os.environ.get('PGDATABASE', '')}"

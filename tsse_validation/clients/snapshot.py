@@ -10,29 +10,35 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from psycopg import sql
 
+from tsse_validation.clients.encodings import storable
+from tsse_validation.clients.identity import Anchor, describe, server_process, shows_job
+from tsse_validation.clients.layout import read_layout
+from tsse_validation.clients.tables import Tables
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, ROW_HASH_SQL, ROW_SCHEMA
+from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, QUALITY_SQL, ROW_HASH_SQL, ROW_SCHEMA
+from tsse_validation.domain.slicing import TableLayout
 from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.database_record import DatabaseSeen
 
 _DUE = sql.SQL(
-    "CASE WHEN ts < %(backfill_to)s THEN coalesce(inserted_at <= %(watermark)s, true)"
-    " ELSE coalesce(inserted_at > %(backfill_to)s AND inserted_at <= %(watermark)s, false) END"
+    "CASE WHEN inserted_at IS NULL THEN ts < %(untimed_until)s ELSE inserted_at <= %(watermark)s"
+    " AND (ts < %(backfill_to)s OR inserted_at > %(backfill_to)s) END"
 )
 _DUE_SINCE = sql.SQL("inserted_at > %(since)s AND inserted_at <= %(watermark)s")
 """`Scope.holds` in SQL: within the covered range, and outside of it."""
-_NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(backfill_to)s))")
-_AHEAD = sql.SQL(
-    "SELECT sensor_id, ts FROM metrics"
-    " WHERE ts BETWEEN %(ahead_from)s AND %(end)s AND inserted_at <= %(backfill_to)s"
-)
+_NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(untimed_until)s))")
+_AHEAD = sql.SQL("(ts >= %(backfill_to)s AND inserted_at <= %(backfill_to)s)")
 """The opposite of `_DUE` in two parts, each in the words that the index on `inserted_at` serves."""
 _NOT_LATER = sql.SQL("(inserted_at IS NULL OR inserted_at <= %(watermark)s)")
+_AS_KEPT = sql.SQL(f"sensor_id, ts, value, {QUALITY_SQL}, nullif(inserted_at, '-infinity')")
 _WITHIN = sql.SQL("ts BETWEEN %(start)s AND %(end)s")
 _OF_SENSORS = sql.SQL("sensor_id = ANY(%(sensor_ids)s)")
+_METRICS = sql.SQL("metrics")
+_KEY = sql.SQL("sensor_id, ts")
 _DIGESTS = sql.SQL(
     "SELECT sensor_id, day, count(*), min(ts), max(ts),"
     " mod(mod(sum(hash), 18446744073709551616) + 18446744073709551616, 18446744073709551616) FROM ("
-    "SELECT sensor_id, ts::date AS day, ts, {hash} AS hash FROM metrics WHERE {within} AND {condition}"
+    "SELECT sensor_id, ts::date AS day, ts, {hash} AS hash FROM {metrics} WHERE {within} AND {condition}"
     " UNION ALL SELECT '', now()::date, now(), 0::bigint WHERE false"
     ") AS rows GROUP BY sensor_id, day"
 )
@@ -41,20 +47,6 @@ _DIGESTS = sql.SQL(
 The empty branch is a fence: without it the planner takes the days of `ts` for as many as there are instants, and
 sorts all rows on the server's disk in place of hashing a few thousand groups in its memory.
 """
-_STARTS = """
-WITH RECURSIVE tables AS (
-    SELECT 'metrics'::regclass::oid AS oid
-    UNION SELECT inhrelid FROM pg_inherits JOIN tables ON inhparent = tables.oid
-), words AS (
-    SELECT pg_get_expr(relpartbound, pg_class.oid) AS said FROM pg_class JOIN tables USING (oid)
-    UNION ALL SELECT pg_get_constraintdef(pg_constraint.oid)
-    FROM pg_constraint JOIN tables ON conrelid = tables.oid
-    WHERE contype = 'c'
-)
-SELECT DISTINCT substring(said FROM $$(?:FROM \\(|ts >= )'([^']+)'$$)::timestamptz AS start
-FROM words WHERE said ~ $$(FROM \\(|ts >= )'\\d{4}-$$ ORDER BY start
-"""
-"""Native partitions say it in their bounds, a hypertable's chunks in a constraint."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +83,36 @@ class ActiveJob:
 class Snapshot:
     """One state of the database. Every query is bounded to a window, so that chunks and indexes prune it."""
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(
+        self, connection: psycopg.Connection, tables: Tables, where: str, children: Sequence[str] | None = None
+    ) -> None:
         self._connection = connection
+        self._tables = tables
+        self._where = where
+        self._metrics = _METRICS if children is None else _only(children)
+
+    def of_children(self, names: Sequence[str]) -> "Snapshot":
+        """Return the same state, read from `metrics` itself and some child tables, named as SQL names them."""
+        return Snapshot(self._connection, self._tables, self._where, names)
+
+    @property
+    def tables(self) -> Tables:
+        """The tables that the unqualified names of every query mean: nothing else is in the search path."""
+        return self._tables
+
+    def layout(self) -> TableLayout:
+        """Return what `metrics` consists of, and about how many rows it has."""
+        return read_layout(self._connection)
+
+    def database(self) -> DatabaseSeen:
+        """Return what the database says of itself."""
+        return describe(self._connection, self._tables, self._where)
+
+    def anchor(self, job_id: str) -> Anchor | None:
+        """Return what to hold later sessions to when this state shows a job; errors as in `identity.shows_job`."""
+        if not shows_job(self._connection, self._tables, job_id, self._where):
+            return None
+        return Anchor(job_id, server_process(self._connection))
 
     def server(self) -> ServerInfo:
         """Return the server's versions, and how long it took to answer."""
@@ -128,32 +148,54 @@ class Snapshot:
         return [ActiveJob(*row) for row in rows]
 
     def estimated_rows(self) -> int:
-        """Return how many rows `metrics` has, its chunks or partitions too, by the planner's statistics."""
-        row = self._connection.execute(
-            "WITH RECURSIVE tables AS (SELECT 'metrics'::regclass::oid AS oid UNION"
-            " SELECT inhrelid FROM pg_inherits JOIN tables ON inhparent = tables.oid)"
-            " SELECT coalesce(sum(greatest(reltuples, 0)), 0)::bigint FROM pg_class JOIN tables USING (oid)"
-        ).fetchone()
-        return int(row[0]) if row is not None else 0
+        """Return about how many rows `metrics` has, its chunks or partitions too."""
+        return self.layout().rows
 
     def counts(self, scope: Scope) -> dict[str, DueCount]:
         """Count each sensor's rows in a window: due in the lake, and not due yet.
 
-        By the primary key, sensor by sensor: cheap for a narrow window on a table of any size.
+        By the primary key, sensor by sensor: cheap for a narrow window on a table of any size. Where no foreign
+        key says that `sensors` has them all, by the window alone.
         """
-        query = sql.SQL(
+        by_window = sql.SQL(
+            "SELECT sensor_id, count(*) FILTER (WHERE {due}), count(*) FILTER (WHERE NOT {due})"
+            " FROM {metrics} WHERE {within} GROUP BY sensor_id"
+        )
+        by_sensor = sql.SQL(
             "SELECT sensors.sensor_id, counted.due, counted.not_due FROM sensors CROSS JOIN LATERAL ("
             " SELECT count(*) FILTER (WHERE {due}) AS due, count(*) FILTER (WHERE NOT {due}) AS not_due"
-            " FROM metrics WHERE metrics.sensor_id = sensors.sensor_id AND {within}"
+            " FROM {metrics} WHERE metrics.sensor_id = sensors.sensor_id AND {within}"
             ") AS counted WHERE counted.due > 0 OR counted.not_due > 0"
-        ).format(due=_DUE, within=_WITHIN)
+        )
+        query = (by_sensor if self._tables.metrics.bound else by_window).format(
+            due=_DUE, metrics=self._metrics, within=_WITHIN
+        )
         rows = self._connection.execute(query, _parameters(scope))
         return {sensor_id: DueCount(due, not_due) for sensor_id, due, not_due in rows}
 
     def days_with_rows(self, scope: Scope) -> dict[date, bool]:
-        """Return the UTC days of a window on which Postgres has a row, and of each whether a row is due."""
-        query = sql.SQL("SELECT ts::date, bool_or({due}) FROM metrics WHERE {within} GROUP BY 1").format(
-            within=_WITHIN, due=_DUE
+        """Return the UTC days of a window on which Postgres has a row, and of each whether a row is due.
+
+        A day of which a known sensor has a due row is told by its first, without reading on.
+        """
+        found = {}
+        for part in scope.split_by_day():
+            if self._has_due_row(part):
+                found[part.window.start.date()] = True
+            else:
+                found.update(self._day_with_rows(part))
+        return found
+
+    def _has_due_row(self, scope: Scope) -> bool:
+        query = sql.SQL(
+            "SELECT FROM sensors CROSS JOIN LATERAL (SELECT FROM {metrics}"
+            " WHERE metrics.sensor_id = sensors.sensor_id AND {within} AND {due} LIMIT 1) AS found LIMIT 1"
+        ).format(metrics=self._metrics, within=_WITHIN, due=_DUE)
+        return self._connection.execute(query, _parameters(scope)).fetchone() is not None
+
+    def _day_with_rows(self, scope: Scope) -> dict[date, bool]:
+        query = sql.SQL("SELECT ts::date, bool_or({due}) FROM {metrics} WHERE {within} GROUP BY 1").format(
+            metrics=self._metrics, within=_WITHIN, due=_DUE
         )
         return dict(self._connection.execute(query, _parameters(scope)).fetchall())
 
@@ -164,77 +206,91 @@ class Snapshot:
         """
         query = _DIGESTS.format(
             hash=sql.SQL(ROW_HASH_SQL if hashed else "0::bigint"),
+            metrics=self._metrics,
             within=_WITHIN,
             condition=_due_of(scope, sensor_ids),
         )
-        return self._copy_out(query, _parameters(scope, sensor_ids), DIGEST_SCHEMA)
+        return self._copy_out(query, _parameters(scope, self._known(sensor_ids)), DIGEST_SCHEMA)
 
     def not_due_keys(self, scope: Scope) -> pa.Table:
         """Return `(sensor_id, ts)` of the rows that are not due.
 
         Those are late arrivals, pending upserts, and rows ahead of the backfill's target that it did not export.
         """
-        parameters = _parameters(scope)
-        query = sql.SQL("SELECT sensor_id, ts FROM metrics WHERE {within} AND {condition}").format(
-            within=_WITHIN, condition=_NOT_DUE
-        )
-        if scope.since is None and scope.coverage.backfill_to <= scope.window.end:
-            query = sql.SQL("{query} UNION ALL {ahead}").format(query=query, ahead=_AHEAD)
-        return self._copy_out(query, parameters, KEY_SCHEMA)
+        keys = self._copy(_KEY, _NOT_DUE, _parameters(scope), KEY_SCHEMA)
+        if scope.since is not None or scope.window.end < scope.coverage.backfill_to:
+            return keys
+        return pa.concat_tables([keys, self._copy(_KEY, _AHEAD, _parameters(scope), KEY_SCHEMA)])
 
     def due_rows(self, scope: Scope, sensor_ids: Sequence[str] | None = None) -> pa.Table:
-        """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time."""
-        return self._rows(_due_of(scope, sensor_ids), scope, sensor_ids)
+        """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time.
+
+        No quality is 0, as the lake has it. What has no `inserted_at` has none here: nothing says when it came in.
+        """
+        return self._copy(
+            _AS_KEPT, _due_of(scope, sensor_ids), _parameters(scope, self._known(sensor_ids)), ROW_SCHEMA
+        )
 
     def held_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> pa.Table:
         """Return the rows that were not inserted after the watermark, due or not; give at most a day at a time."""
-        return self._rows(sql.SQL("{} AND {}").format(_NOT_LATER, _OF_SENSORS), scope, sensor_ids)
+        held = sql.SQL("{} AND {}").format(_NOT_LATER, _OF_SENSORS)
+        return self._copy(_AS_KEPT, held, _parameters(scope, self._known(sensor_ids)), ROW_SCHEMA)
+
+    def days_since(self, scope: Scope) -> set[date]:
+        """Return the UTC days with rows that were inserted since the scope's `since`, up to its watermark."""
+        query = sql.SQL("SELECT DISTINCT ts::date FROM {metrics} WHERE {within} AND {since}").format(
+            metrics=self._metrics, within=_WITHIN, since=_DUE_SINCE
+        )
+        return {row[0] for row in self._connection.execute(query, _parameters(scope))}
 
     def count(self, window: Window) -> int:
         """Return how many rows lie in a window."""
-        query = sql.SQL("SELECT count(*) FROM metrics WHERE {}").format(_WITHIN)
+        query = sql.SQL("SELECT count(*) FROM {metrics} WHERE {within}").format(
+            metrics=self._metrics, within=_WITHIN
+        )
         row = self._connection.execute(query, {"start": window.start, "end": window.end}).fetchone()
         return int(row[0]) if row is not None else 0
 
     def first_and_last(self, window: Window) -> tuple[datetime, datetime] | None:
-        """Return the first and the last instant of a window at which a row lies, by the primary key; or `None`."""
-        found = sql.SQL(
-            "(SELECT ts FROM metrics WHERE metrics.sensor_id = sensors.sensor_id AND {} ORDER BY ts {} LIMIT 1)"
-        )
-        query = sql.SQL("SELECT min({}), max({}) FROM sensors").format(
-            found.format(_WITHIN, sql.SQL("ASC")), found.format(_WITHIN, sql.SQL("DESC"))
+        """Return the first and the last instant of a window at which a known sensor has a row; or `None`."""
+        found = "(SELECT ts FROM {metrics} WHERE metrics.sensor_id = sensors.sensor_id AND {within} ORDER BY ts"
+        query = sql.SQL(f"SELECT min({found} LIMIT 1)), max({found} DESC LIMIT 1)) FROM sensors").format(
+            metrics=self._metrics, within=_WITHIN
         )
         row = self._connection.execute(query, {"start": window.start, "end": window.end}).fetchone()
         return None if row is None or row[0] is None else (row[0], row[1])
 
-    def starts_of_parts(self) -> list[datetime]:
-        """Return the instants at which chunks or partitions of `metrics` begin, as their definitions say."""
-        return [row[0] for row in self._connection.execute(_STARTS)]
-
-    def some_timestamps(self, window: Window, limit: int) -> list[datetime]:
-        """Return up to `limit` instants at which a row lies, spread over the window and the sensors."""
-        sensors = self.sensor_ids()
-        found = set()
-        for number in range(limit if sensors else 0):
-            start = window.start + number * (window.end - window.start) / limit
-            row = self._connection.execute(
-                "SELECT ts FROM metrics WHERE sensor_id = %(sensor)s AND ts BETWEEN %(start)s AND %(end)s"
-                " ORDER BY ts LIMIT 1",
-                {"sensor": sensors[number % len(sensors)], "start": start, "end": window.end},
-            ).fetchone()
-            if row is not None:
-                found.add(row[0])
-        return sorted(found)
-
-    def _rows(self, condition: sql.Composable, scope: Scope, sensor_ids: Sequence[str] | None) -> pa.Table:
+    def first_timestamp(self, sensor_ids: Sequence[str], window: Window) -> datetime | None:
+        """Return the first instant of a window at which the first of some sensors that has a row there has one."""
         query = sql.SQL(
-            "SELECT sensor_id, ts, value, quality, nullif(inserted_at, '-infinity') FROM metrics"
-            " WHERE {within} AND {condition}"
-        ).format(within=_WITHIN, condition=condition)
-        return self._copy_out(query, _parameters(scope, sensor_ids), ROW_SCHEMA)
+            "SELECT ts FROM {metrics} WHERE sensor_id = %(sensor)s AND {within} ORDER BY ts LIMIT 1"
+        ).format(metrics=self._metrics, within=_WITHIN)
+        for sensor_id in sensor_ids:
+            given = {"sensor": sensor_id, "start": window.start, "end": window.end}
+            if (row := self._connection.execute(query, given).fetchone()) is not None:
+                instant: datetime = row[0]
+                return instant
+        return None
+
+    def _known(self, sensor_ids: Sequence[str] | None) -> Sequence[str] | None:
+        """Leave out what this database cannot hold: asked for it, it would fail."""
+        encoding = self._connection.info.parameter_status("server_encoding") or "UTF8"
+        return None if sensor_ids is None else storable(sensor_ids, encoding)
+
+    def _copy(
+        self,
+        columns: sql.Composable,
+        condition: sql.Composable,
+        parameters: Mapping[str, object],
+        schema: pa.Schema,
+    ) -> pa.Table:
+        query = sql.SQL("SELECT {columns} FROM {metrics} WHERE {within} AND {condition}").format(
+            columns=columns, metrics=self._metrics, within=_WITHIN, condition=condition
+        )
+        return self._copy_out(query, parameters, schema)
 
     def _copy_out(self, query: sql.Composable, parameters: Mapping[str, object], schema: pa.Schema) -> pa.Table:
-        statement = sql.SQL("COPY ({query}) TO STDOUT (FORMAT csv)").format(query=query)
+        statement = sql.SQL("COPY ({query}) TO STDOUT (FORMAT csv, HEADER)").format(query=query)
         buffer = BytesIO()
         with self._connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
             for block in copy:
@@ -242,9 +298,16 @@ class Snapshot:
         return _parse_csv(buffer, schema)
 
 
+def _only(tables: Sequence[str]) -> sql.Composable:
+    """Read some tables one by one, where a statement on their parent would lock all of its children."""
+    columns = "SELECT sensor_id, ts, value, quality, inserted_at FROM ONLY"
+    # the names come from the server's catalogue, which writes them as SQL takes them
+    names = ("metrics", *(name.replace("%", "%%") for name in tables))
+    selects = [sql.SQL(f"{columns} {name}") for name in names]
+    return sql.SQL("({}) AS metrics").format(sql.SQL(" UNION ALL ").join(selects))
+
+
 def _parse_csv(buffer: BytesIO, schema: pa.Schema) -> pa.Table:
-    if not buffer.tell():
-        return schema.empty_table()
     buffer.seek(0)
     # Postgres writes timestamptz with its zone, +00 under timezone=UTC; the lake's columns have none
     zoned = {
@@ -253,7 +316,10 @@ def _parse_csv(buffer: BytesIO, schema: pa.Schema) -> pa.Table:
     }
     table = pa_csv.read_csv(
         buffer,
-        read_options=pa_csv.ReadOptions(column_names=schema.names),
+        # a byte order mark that begins the first id would be taken for the file's, were the header not there
+        read_options=pa_csv.ReadOptions(column_names=schema.names, skip_rows=1),
+        # an id may have line ends in it
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(
             column_types=zoned, null_values=[""], strings_can_be_null=False, quoted_strings_can_be_null=False
         ),
@@ -271,8 +337,8 @@ def _parameters(scope: Scope, sensor_ids: Sequence[str] | None = None) -> dict[s
         "start": scope.window.start,
         "end": scope.window.end,
         "watermark": scope.coverage.watermark,
+        "untimed_until": scope.coverage.untimed_until,
         "backfill_to": scope.coverage.backfill_to,
-        "ahead_from": max(scope.window.start, scope.coverage.backfill_to),
         "since": scope.since,
         "sensor_ids": list(sensor_ids or ()),
     }

@@ -112,9 +112,8 @@ def job_rule(document: Any) -> None:
 
 
 def events_rule(document: Any) -> None:
-    """Check a page of events: its keys, its kinds, and that ids ascend (section 3)."""
+    """Check a page of events: its keys, its kinds, that ids ascend, and where the next page begins (section 3)."""
     model_rule(document, JobEvents, "A page of events")
-    promised(3, isinstance(document.get("next_after"), int), "A page of events has no number next_after.")
     events = document["events"]
     for event in events:
         missing = {"id", "created_at", "kind", "payload"} - set(event)
@@ -122,6 +121,8 @@ def events_rule(document: Any) -> None:
         promised(3, event["kind"] in EVENT_KINDS, f"An event is of the unknown kind {event['kind']!r}.")
     ids = [event["id"] for event in events]
     promised(3, all(one < two for one, two in pairwise(ids)), f"The ids of events do not ascend: {ids[:10]}.")
+    last, after = ids[-1] if ids else None, document.get("next_after")
+    promised(3, after == last, f"A page of events that ends with {last or 'none'} has the next_after {after}.")
     stamps_rule(document)
 
 

@@ -1,13 +1,14 @@
 """Findings from counts alone: what is explained, what differs, and what has healed. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from tsse_validation.diagnosis.tally import NAMED_SENSORS, NOTHING_TO_DO, Tally, healable
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
-from tsse_validation.parity.by_job import JobCount
+from tsse_validation.parity.count_rules import JobCount
+from tsse_validation.parity.settling import Explained, Part
 from tsse_validation.runlog.records import CountRow, Finding
 
 _NO_FAULT = (
@@ -47,6 +48,26 @@ def explain_counts(counts: Iterable[CountRow]) -> list[Finding]:
     ]
 
 
+def unlisted_sensors(counts: Iterable[CountRow], known: Collection[str]) -> list[Finding]:
+    """Return the finding for sensors that `sensors` does not list and `metrics` has rows of; they are compared."""
+    known_ids = frozenset(known)
+    rows = {row.sensor_id: row.postgres + row.not_due for row in counts if row.sensor_id not in known_ids}
+    unlisted = sorted(sensor_id for sensor_id, number in rows.items() if number)
+    if not unlisted:
+        return []
+    return [
+        Finding(
+            diagnosis="not in sensors",
+            flagged=False,
+            summary=f"{count_of(len(unlisted), 'sensor')} with rows in metrics that sensors does not list",
+            evidence=f"no foreign key prevents it; compared like the others: {', '.join(unlisted[:5])}",
+            sensors=tuple(unlisted[:NAMED_SENSORS]),
+            rows=sum(rows[sensor_id] for sensor_id in unlisted),
+            next_step="Ask whose rows these are: the controller's parity job does not count them by itself.",
+        )
+    ]
+
+
 def beyond_watermark(requested: Window, watermark: datetime) -> Finding | None:
     """Return the finding for a window that reaches past the watermark, or `None`."""
     if requested.end <= watermark:
@@ -60,16 +81,70 @@ def beyond_watermark(requested: Window, watermark: datetime) -> Finding | None:
     )
 
 
-def job_mismatch(window: Window, counts: Sequence[JobCount]) -> Finding:
+def job_mismatch(parts: Sequence[Part]) -> Finding:
     """Return the finding for a mismatch that only the controller's own counts show."""
-    named = ", ".join(f"{c.sensor_id} (Postgres {c.postgres}, lake {c.lake})" for c in counts[:NAMED_SENSORS])
+    counts = [(part.window, count) for part in parts for count in part.counts]
+    sensors = sorted({count.sensor_id for _, count in counts})
+    named = ", ".join(f"{c.sensor_id} (Postgres {c.postgres}, lake {c.lake})" for _, c in counts[:NAMED_SENSORS])
     return healable(
         "counts differ",
-        f"{count_of(len(counts), 'sensor')} differing within {window}",
+        f"{count_of(len(sensors), 'sensor')} differing within {_spanned(parts)}",
         f"counted by the controller, and still so once its watermark had passed the first count: {named}",
-        sensors=tuple(count.sensor_id for count in counts[:NAMED_SENSORS]),
-        days=tuple(window.days()),
-        rows=sum(abs(count.postgres - count.lake) for count in counts),
+        sensors=tuple(sensors[:NAMED_SENSORS]),
+        days=tuple(sorted({day for part in parts for day in part.window.days()})),
+        rows=sum(abs(count.postgres - count.lake) for _, count in counts),
+    )
+
+
+def _spanned(parts: Sequence[Part]) -> Window:
+    return Window(min(part.window.start for part in parts), max(part.window.end for part in parts))
+
+
+_COPIES_READ = (
+    "each of them was found in the lake's files, as a copy or in the microsecond behind the window; every key "
+    "that is due is there, and no other"
+)
+_COPIES_POSSIBLE = (
+    "their dates have several files, where a row that was upserted stands more than once until compaction; counts "
+    "cannot exclude a lost row beside a doubled one"
+)
+
+
+def late_by_the_job(explained: Explained) -> Finding:
+    """Return the finding for sensors that differed at first, by rows that were on their way."""
+    return Finding(
+        diagnosis="late arrival",
+        flagged=False,
+        summary=f"{count_of(len(explained.late), 'sensor')} differed at first",
+        evidence="the lake held every row that was counted once the watermark had passed the count",
+        sensors=tuple(sorted(explained.late)),
+        next_step=NOTHING_TO_DO,
+    )
+
+
+def copies_counted(explained: Explained, *, read: bool) -> Finding:
+    """Return the finding for rows of the lake beyond those of Postgres; `read` says that we saw the copies."""
+    sensors = sorted({sensor for part in explained.copies for sensor in part.sensor_ids})
+    return Finding(
+        diagnosis="the job counts copies that wait for compaction",
+        flagged=False,
+        summary=f"{count_of(explained.surplus, 'row')} of {count_of(len(sensors), 'sensor')} more in the lake",
+        evidence=f"the job counts rows, not keys: {_COPIES_READ if read else _COPIES_POSSIBLE}",
+        sensors=tuple(sensors[:NAMED_SENSORS]),
+        rows=explained.surplus,
+        next_step="Nothing at the lake: it is a defect of the job, and compaction takes the copies away.",
+    )
+
+
+def not_countable(sensor_ids: Sequence[str]) -> Finding:
+    """Return the finding for ids that the job would change: nothing is said of their rows."""
+    return Finding(
+        diagnosis="cannot be counted by the job",
+        flagged=False,
+        summary=f"{count_of(len(sensor_ids), 'sensor')} whose id begins or ends with a blank",
+        evidence="the job trims the ids that it is given, and counts another sensor or none",
+        sensors=tuple(sensor_ids[:NAMED_SENSORS]),
+        next_step="Give --database-url and --hot-path: we read such ids as they are.",
     )
 
 

@@ -19,7 +19,6 @@ _MALFORMED = {
     "schema": "wrong schema",
     "shard": "wrong shard",
     "date": "wrong date",
-    "order": "unsorted file",
     "duplicates": "duplicate rows",
 }
 """What each of `file_checks.FILE_ASPECTS` is called when it is violated."""
@@ -63,6 +62,19 @@ def leftover_files(paths: Sequence[Path]) -> Finding | None:
         summary=f"{count_of(len(paths), 'temporary file')} left over",
         evidence="no file in the making is that old: " + ", ".join(map(str, _few(paths))),
         next_step="Look at the controller's log for the write that was torn off, then remove them.",
+    )
+
+
+def litter_left(paths: Sequence[Path]) -> Finding | None:
+    """Return the finding for what operating systems have left in the lake, which is not flagged; or `None`."""
+    if not paths:
+        return None
+    return Finding(
+        diagnosis="litter in the lake",
+        flagged=False,
+        summary=f"{count_of(len(paths), 'name')} that a desktop or a network share leaves behind",
+        evidence="no file of the lake, and not read: " + ", ".join(map(str, _few(paths))),
+        next_step="Nothing for parity. Remove them, and keep Finder and its like away: another reader may trip.",
     )
 
 

@@ -67,7 +67,9 @@ _DIAGNOSES: Mapping[str, _Meaning] = {
     "changed in place": _Meaning(
         "the row was changed in Postgres after replication without a new inserted_at, or the lake's copy was"
     ),
-    "quality differs": _Meaning("the value is the same on both sides, the quality is not"),
+    "quality differs": _Meaning(
+        "the value is the same on both sides, the quality is not (a NULL of Postgres is 0 in the lake, and here)"
+    ),
 }
 """Every diagnosis of a differing row, the most specific first."""
 

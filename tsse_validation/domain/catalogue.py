@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
+from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.stack import Capability
 
 
@@ -31,6 +32,7 @@ GATE_TITLES: Mapping[Gate, str] = {
 CONFORMANCE_STEP = 8
 """The step of the conformance checks: no step of the runbook, and not part of its verdict."""
 
+PARITY_STEP = 6
 STEP_NAMES: Mapping[int, str] = {
     1: "health",
     2: "token",
@@ -44,23 +46,51 @@ STEP_NAMES: Mapping[int, str] = {
 
 @dataclass(frozen=True)
 class CheckSpec:
-    """One check: `key` is its test function's name, `requires` are the capabilities that it cannot do without."""
+    """One check: `key` is its test function's name, `requires` are the capabilities that it cannot do without.
+
+    `proves` is the grade of assurance that no run reaches without the check: by our own reading where it requires
+    a side, else by the controller's job. `spare` says that a proof shows all that the check would: where the
+    POST budget is spent, it may be left out.
+    """
 
     key: str
     step: int
     title: str
     gate: Gate | None = None
     requires: frozenset[Capability] = frozenset()
+    proves: Assurance | None = None
+    spare: bool = False
+
+    @property
+    def by_our_reading(self) -> bool:
+        """Whether we read Postgres or the lake ourselves for it."""
+        return bool(self.requires & BOTH_SIDES)
 
 
+BOTH_SIDES = frozenset({Capability.POSTGRES, Capability.LAKE})
 _DIRECT = (Capability.POSTGRES, Capability.LAKE)
 
 
-def _check(step: int, key: str, title: str, *requires: Capability, gate: Gate | None = None) -> CheckSpec:
-    return CheckSpec(f"test_{key}", step, title, gate, frozenset(requires))
+def _check(
+    step: int,
+    key: str,
+    title: str,
+    *requires: Capability,
+    gate: Gate | None = None,
+    proves: Assurance | None = None,
+    spare: bool = False,
+) -> CheckSpec:
+    return CheckSpec(f"test_{key}", step, title, gate, frozenset(requires), proves, spare)
 
 
-_parity = partial(_check, gate=Gate.PARITY)
+def _parity(step: int, key: str, title: str, *requires: Capability, spare: bool = False) -> CheckSpec:
+    """Return a check of the gate's line of parity: in step 6, by our own reading, it takes part in the proof."""
+    compares_rows = step == PARITY_STEP and set(_DIRECT) <= set(requires)
+    proves = Assurance.PROOF if compares_rows else None
+    return _check(step, key, title, *requires, gate=Gate.PARITY, proves=proves, spare=spare)
+
+
+_counts = partial(_check, PARITY_STEP, gate=Gate.PARITY, proves=Assurance.COUNTS)
 _CHECKS = (
     _check(1, "core_server_answers_healthz", "core-server answers /healthz"),
     _check(1, "qdrant_answers_healthz", "Qdrant answers /healthz", Capability.QDRANT),
@@ -73,6 +103,9 @@ _CHECKS = (
     ),
     _check(2, "token_file_is_private", "The token file is readable by its owner only", Capability.TOKEN_FILE),
     _check(3, "api_inspection_describes_the_lake", "The controller describes its lake"),
+    _check(
+        3, "database_is_the_controllers", "The database that we read is the controller's own", Capability.POSTGRES
+    ),
     _check(3, "replication_is_healthy", "Incremental replication is healthy", gate=Gate.INCREMENTAL),
     _check(3, "lake_state_files_are_readable", "The lake's state files are whole", Capability.LAKE),
     _check(3, "direct_inspection_agrees_with_the_api", "The lake is what the API says it is", Capability.LAKE),
@@ -82,6 +115,12 @@ _CHECKS = (
     _check(5, "watermark_is_recent", "The watermark is recent", gate=Gate.INCREMENTAL),
     _check(5, "watermark_never_retreats", "The watermark never retreats", gate=Gate.INCREMENTAL),
     _check(5, "backfilled_dates_have_partitions", "Every backfilled date has a partition", gate=Gate.BACKFILL),
+    _parity(
+        5,
+        "database_is_as_new_as_the_watermark",
+        "The database shows all that the watermark promises",
+        Capability.POSTGRES,
+    ),
     _check(
         5,
         "dates_with_rows_have_partitions_and_no_others",
@@ -92,10 +131,11 @@ _CHECKS = (
     _check(5, "file_counts_stay_bounded", "File counts stay bounded", gate=Gate.FILE_COUNTS),
     _check(5, "no_temporary_file_is_left", "No temporary file is left", Capability.LAKE, gate=Gate.FILE_COUNTS),
     _check(5, "lake_files_are_well_formed", "Every lake file is well formed", Capability.LAKE),
-    _parity(6, "parity_job_finds_no_mismatch", "The controller's own parity job finds no mismatch"),
-    _parity(6, "parity_job_counts_as_we_do", "The job's counts are the counts we find", *_DIRECT),
-    _parity(6, "counts_agree_for_every_sensor", "Our counts agree for every sensor", *_DIRECT),
-    _parity(6, "counts_agree_for_every_sensor_and_day", "Our counts agree for every sensor and day", *_DIRECT),
+    _counts("parity_job_finds_no_mismatch", "The controller's own parity job finds no mismatch"),
+    # of the job, and not of the rows
+    _check(6, "parity_job_counts_as_we_do", "The job's counts are the counts we find", *_DIRECT, gate=Gate.PARITY),
+    _counts("counts_agree_for_every_sensor", "Our counts agree for every sensor", *_DIRECT),
+    _counts("counts_agree_for_every_sensor_and_day", "Our counts agree for every sensor and day", *_DIRECT),
     _parity(6, "every_due_row_is_in_the_lake_unchanged", "Every row is the same on both sides", *_DIRECT),
     _parity(
         6,
@@ -104,7 +144,9 @@ _CHECKS = (
         *_DIRECT,
     ),
     _parity(7, "random_windows_agree_by_direct_count", "Random windows agree by our count", *_DIRECT),
-    _parity(7, "random_windows_agree_by_the_parity_job", "Random windows agree by the controller's job"),
+    _parity(
+        7, "random_windows_agree_by_the_parity_job", "Random windows agree by the controller's job", spare=True
+    ),
 )
 
 CHECKS: Mapping[str, CheckSpec] = {spec.key: spec for spec in _CHECKS}

@@ -28,9 +28,13 @@ RUNBOOK_JOBS = frozenset({INSPECT_JOB, BACKFILL_JOB, TICK_JOB, PARITY_JOB})
 
 COMPACTION_THRESHOLD_FILES = 10
 """A shard-day with more files than this is compacted (section 4)."""
+LATE_WINDOW_HOURS = 48
+"""How far back a pass reads, and stamps rows without `inserted_at`, where the state does not say (section 4)."""
 POST_BURST = 60
 POST_REFILL_SECONDS = 20.0
 """POST, PUT and DELETE per client address: a burst of 60, then one every 20 seconds (section 3)."""
+RUNBOOK_SAMPLE = 5
+"""How many sensors the runbook's spot check counts where no number is given (section 6)."""
 BACKFILL_GATE_DAYS = 90
 """TSSE-6: a backfill of 90 days needs one command (section 6)."""
 BACKLOG_GATE_SECONDS = 300

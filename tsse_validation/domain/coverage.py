@@ -4,13 +4,17 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
-from tsse_validation.domain.contract import Replication
+from tsse_validation.domain.contract import LATE_WINDOW_HOURS, Replication
 from tsse_validation.domain.errors import BlockedError, NotCheckedError
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, utc_day
 from tsse_validation.domain.windows import Window, in_slices, without_days
 
 ALL_TIME = Window(datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC) - MICROSECOND)
 """All instants that a partition of the lake can be named after, but for the calendar's first and last day."""
+_LATE_WINDOW = timedelta(hours=LATE_WINDOW_HOURS)
+_LONGEST_LATE_WINDOW_HOURS = 8_760
+"""More than any setting allows: such a state is not believed."""
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -18,13 +22,15 @@ class Coverage:
     """What the lake promises after a backfill (contract sections 3 and 4).
 
     Rows with `ts` in `[backfill_from, backfill_to)` were exported; rows inserted up to `watermark` have followed
-    by incremental replication, wherever their `ts` lies. A row without `inserted_at` can enter by a backfill only.
-    Dates before `kept_from` are deleted by design.
+    by incremental replication, wherever their `ts` lies. A row without `inserted_at` enters by a backfill, or by
+    a pass, which first gives those of the late window its target for one. Dates before `kept_from` are deleted by
+    design.
     """
 
     backfill_from: datetime
     backfill_to: datetime
     watermark: datetime
+    late_window: timedelta = _LATE_WINDOW
     kept_from: datetime = ALL_TIME.start
 
     @classmethod
@@ -37,7 +43,9 @@ class Coverage:
         )
         if begin is None or end is None or watermark is None:
             raise NotCheckedError("The lake has no completed backfill: nothing is promised.", "Backfill it first.")
-        return cls(begin, end, watermark)
+        hours = replication.last_late_window_hours or LATE_WINDOW_HOURS
+        believed = 0 < hours <= _LONGEST_LATE_WINDOW_HOURS
+        return cls(begin, end, watermark, timedelta(hours=hours) if believed else _LATE_WINDOW)
 
     def after_retention(self, days: int, now: datetime) -> "Coverage":
         """Return what is left without a cold place, where dates older than `days` are deleted (section 4).
@@ -57,6 +65,17 @@ class Coverage:
         """The last microsecond of the last date that the backfill has replaced."""
         return day_start(utc_day(self.backfill_to - MICROSECOND)) + DAY - MICROSECOND
 
+    @property
+    def untimed_until(self) -> datetime:
+        """The `ts` before which a row without `inserted_at` was there for the backfill, and is due.
+
+        A pass since then has given one to all of the late window: what has none there has come in after that pass.
+        """
+        if self.watermark <= self.backfill_to:
+            return self.backfill_to
+        back = min(self.late_window, self.watermark - _BEGINNING)
+        return min(self.backfill_to, self.watermark - back)
+
     def due(self, ts: datetime, inserted_at: datetime | None) -> bool:
         """Whether the lake must hold a row of the covered range; the SQL of `clients.snapshot` states the same.
 
@@ -65,9 +84,9 @@ class Coverage:
         """
         if self.window is None or ts not in self.window:
             return False
-        if ts < self.backfill_to:
-            return inserted_at is None or inserted_at <= self.watermark
-        return inserted_at is not None and self.backfill_to < inserted_at <= self.watermark
+        if inserted_at is None:
+            return ts < self.untimed_until
+        return inserted_at <= self.watermark and (ts < self.backfill_to or inserted_at > self.backfill_to)
 
     def promises(self, ts: datetime, inserted_at: datetime | None) -> bool:
         """Whether the lake must hold a row of Postgres, wherever it lies.

@@ -3,7 +3,7 @@
 A row's hash chains two of Postgres's own hashes of eight bytes (`hash_bytes_extended`, Bob Jenkins' lookup3),
 each seeded by the one before::
 
-    seed(row)  = SEED + 2 · quality  (+ 1 when the value is −0.0; NULL quality counts as −32769)
+    seed(row)  = SEED + 2 · quality  (+ 1 when the value is −0.0)
     hash(row)  = hashfloat8extended(value, hashfloat8extended(date_part('epoch', ts), seed))
     digest     = Σ hash(row) mod 2⁶⁴
 
@@ -14,6 +14,8 @@ What this binds, and the weaknesses it steps around:
   and two instants 2³² ± 1 µs apart would then be one.
 - `hashfloat8extended` takes −0.0 for 0.0, and returns the seed for both: hence the one in the seed. A NaN of any
   payload is one NaN on both sides, as Postgres and the contract have it.
+- A NULL quality of Postgres is 0, as the lake's writer makes it (contract section 4). A NULL in a lake is none of
+  its writer's: it counts as −32769, and equals nothing.
 - A sum, unlike an XOR, does not let equal pairs cancel: a row doubled adds its hash twice.
 
 False matches: suppose two unequal sets of rows. Their digests agree only if the hashes of the rows that differ
@@ -62,7 +64,9 @@ DIGEST_SCHEMA = pa.schema(
 SEED = 0x5453_5345_0000_0000
 """“TSSE” in the upper half; the lower has room for every quality."""
 NULL_QUALITY = -32_769
-"""Stands for NULL: just below the smallest `smallint`, so that no quality has it."""
+"""Stands for a NULL in the lake: just below the smallest `smallint`, so that no quality of Postgres has it."""
+QUALITY_SQL = "coalesce(quality, 0)"
+"""A row's quality in Postgres as the lake has it (contract section 4)."""
 _EPOCH_MICROS = 1_000_000.0
 _GOLDEN = 0x9E37_79B9
 _ARBITRARY = 3_923_095
@@ -72,10 +76,13 @@ _CHUNK_ROWS = 32_768
 
 ROW_HASH_SQL = f"""
     hashfloat8extended(value, hashfloat8extended(date_part('epoch', ts),
-        {SEED} + 2 * coalesce(quality, {NULL_QUALITY})::bigint
+        {SEED} + 2 * {QUALITY_SQL}::bigint
         + CASE WHEN value = 0 AND float8send(value) = '\\x8000000000000000' THEN 1 ELSE 0 END))
 """
-"""A row's hash in Postgres 11 and newer; the columns are those of `metrics` (contract section 5)."""
+"""A row's hash in Postgres 11 and newer; the columns are those of `metrics` (contract section 5).
+
+It is that of the row which the lake's writer makes of it.
+"""
 
 
 def row_hashes(rows: pa.Table) -> Bits64:

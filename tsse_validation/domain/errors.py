@@ -33,8 +33,16 @@ class AccessError(SuiteError):
     """The token or the database role does not allow what a step needs."""
 
 
+class ElsewhereError(SuiteError):
+    """An address or a path leads to something else than this controller: a mistake of who gave it, no evidence."""
+
+
 class DeadlineError(SuiteError):
     """A state was not reached before its deadline."""
+
+
+class BusyError(DeadlineError):
+    """Somebody else had what was needed for too long, as a lock: it may be free the next moment."""
 
 
 class BudgetError(SuiteError):
@@ -47,6 +55,10 @@ class NotAllowedError(SuiteError):
 
 class NotCheckedError(SuiteError):
     """A check had nothing to work on, so it proves nothing; it must never count as a pass."""
+
+
+class UnaffordableError(NotCheckedError):
+    """A check was left out: it would take POSTs of the controller's budget that are spent, or left to others."""
 
 
 class BlockedError(NotCheckedError):

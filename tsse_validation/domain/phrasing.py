@@ -29,3 +29,8 @@ def days_in_words(days: Sequence[date]) -> str:
 def milliseconds(seconds: float) -> str:
     """Write a short duration for a report: ``3.2 ms``."""
     return f"{seconds * 1000:.1f} ms"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a person lists them: ``a``, ``a and b``, ``a, b and c``; nothing for none."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+STATE_DIR = "_state"
+"""Where a hot directory keeps the lake's state (contract section 4)."""
+
 
 class Capability(StrEnum):
     """What the suite can look at; a check that needs an absent one is "not checked", never passed."""
@@ -17,8 +20,9 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True)
 class LakePaths:
-    """The lake's directories on this machine (contract section 4)."""
+    """The lake's directories on this machine (contract section 4); `found` says that nobody has given them."""
 
     hot: Path
     cold: Path | None = None
     shards: int = 16
+    found: bool = False

@@ -1,7 +1,8 @@
-"""Looks into single lake files: schema, shard, date, sort order (contract section 4)."""
+"""Looks into single lake files: schema, shard, date, copies of a row, sort order (contract section 4)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,8 @@ from tsse_validation.lake.shards import shard_of
 
 Chosen = npt.NDArray[np.bool_]
 
-FILE_ASPECTS = ("readable", "schema", "shard", "date", "order", "duplicates")
+FILE_ASPECTS = ("readable", "schema", "shard", "date", "duplicates")
+_BITS_OF_A_DAY = (DAY // MICROSECOND).bit_length()
 
 
 @dataclass
@@ -37,10 +39,14 @@ class FileProblem:
 
 @dataclass
 class FileFindings:
-    """What is wrong with the lake's files, by aspect; `files` and `rows` were looked at."""
+    """What is wrong with the lake's files, by aspect; `files` and `rows` were looked at.
+
+    In `unsorted` files the order of `(sensor_id, ts)` starts again, as it does where several threads have written.
+    """
 
     files: int = 0
     rows: int = 0
+    unsorted: int = 0
     problems: dict[str, list[FileProblem]] = field(default_factory=lambda: {aspect: [] for aspect in FILE_ASPECTS})
 
 
@@ -50,6 +56,7 @@ class _Examined:
     def __init__(self, file: LakeFile) -> None:
         self.file = file
         self.problems: dict[str, FileProblem] = {}
+        self.unsorted = False
 
     def add(self, aspect: str, what: str, rows: int = 0, sensors: Iterable[str] = ()) -> None:
         problem = self.problems.setdefault(aspect, FileProblem(self.file, what))
@@ -66,30 +73,25 @@ def examine(file: LakeFile, shards: int, findings: FileFindings) -> None:
     try:
         with pq.ParquetFile(file.path) as parquet:
             if _check_schema(parquet.schema_arrow, examined):
-                for group, led in _row_groups(parquet):
+                keys = _Keys(file.day)
+                for index in range(parquet.num_row_groups):
+                    group = parquet.read_row_group(index, columns=KEY_SCHEMA.names)
                     if nulls := group["sensor_id"].null_count + group["ts"].null_count:
                         examined.add("schema", "whose sensor_id or ts is null", nulls)
                         continue
                     _check_shard(group, shards, examined)
                     _check_date(group, examined)
-                    _check_order(led, examined)
+                    keys.add(group)
+                _check_keys(keys, examined)
             findings.rows += parquet.metadata.num_rows
     except FileNotFoundError:
         return
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # the last by a column's name
         examined.add("readable", " ".join(str(error).split())[:160])
     findings.files += 1
+    findings.unsorted += examined.unsorted
     for aspect, problem in examined.problems.items():
         findings.problems[aspect].append(problem)
-
-
-def _row_groups(parquet: pq.ParquetFile) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Yield the key columns of each row group, alone and led by the row before: order spans the groups."""
-    last: pa.Table | None = None
-    for index in range(parquet.num_row_groups):
-        group = parquet.read_row_group(index, columns=["sensor_id", "ts"])
-        yield group, pa.concat_tables([last, group]) if last is not None else group
-        last = group.slice(group.num_rows - 1) if group.num_rows else last
 
 
 def _check_schema(schema: pa.Schema, examined: _Examined) -> bool:
@@ -131,20 +133,54 @@ def _check_date(group: pa.Table, examined: _Examined) -> None:
         examined.add("date", f"whose ts is not on {day} (UTC)", *_of_rows(group, outside))
 
 
-def _check_order(group: pa.Table, examined: _Examined) -> None:
-    if group.num_rows < 2:
-        return
-    sensors = group["sensor_id"].combine_chunks().dictionary_encode()
-    rank = np.argsort(np.argsort(np.array(sensors.dictionary.to_pylist(), dtype=object)))
-    sensor = rank[sensors.indices.to_numpy()]
-    ts = _micros(group)
-    falls = (sensor[1:] < sensor[:-1]) | ((sensor[1:] == sensor[:-1]) & (ts[1:] < ts[:-1]))
-    later = group.slice(1)
-    if falls.any():
-        examined.add("order", "out of (sensor_id, ts) order", *_of_rows(later, falls))
-    twice = (sensor[1:] == sensor[:-1]) & (ts[1:] == ts[:-1])
-    if twice.any():
-        examined.add("duplicates", "right after one of the same sensor_id and ts", *_of_rows(later, twice))
+class _Keys:
+    """The keys of one file, each in eight bytes: a sensor's number, and the microsecond of the date.
+
+    Sensors are numbered as they first come, so that a file of any order has numbers. A row of another date has no
+    number: that is a fault by itself.
+    """
+
+    def __init__(self, day: date) -> None:
+        self._first = to_micros(day_start(day))
+        self._numbers: dict[str, int] = {}
+        self._parts: list[npt.NDArray[np.int64]] = []
+        self._last: tuple[str, int] | None = None
+        self.restarts = False
+
+    def add(self, group: pa.Table) -> None:
+        """Take in a row group."""
+        if not group.num_rows:
+            return
+        sensors = group["sensor_id"].combine_chunks().dictionary_encode()
+        names, places, ts = sensors.dictionary.to_pylist(), sensors.indices.to_numpy(), _micros(group)
+        self.restarts = self.restarts or self._falls(names, places, ts)
+        self._last = names[places[-1]], int(ts[-1])
+        numbers = np.array([self._numbers.setdefault(name, len(self._numbers)) for name in names], dtype=np.int64)
+        of_day = ts - self._first
+        inside = (of_day >= 0) & (of_day < DAY // MICROSECOND)
+        self._parts.append((numbers[places[inside]] << _BITS_OF_A_DAY) | of_day[inside])
+
+    def repeated(self) -> tuple[int, list[str]]:
+        """Return how many rows repeat a key of their file, wherever it stands, and of which sensors."""
+        keys = np.concatenate([np.empty(0, dtype=np.int64), *self._parts])
+        keys.sort()
+        again = keys[1:][keys[1:] == keys[:-1]]
+        names = list(self._numbers)
+        return len(again), [names[number] for number in np.unique(again >> _BITS_OF_A_DAY)]
+
+    def _falls(self, names: list[str], places: npt.NDArray[np.int32], ts: npt.NDArray[np.int64]) -> bool:
+        """Whether a row comes before the one ahead of it, in this group or between it and the one before."""
+        rank = np.argsort(np.argsort(np.array(names, dtype=object)))
+        sensor = rank[places]
+        falls = (sensor[1:] < sensor[:-1]) | ((sensor[1:] == sensor[:-1]) & (ts[1:] < ts[:-1]))
+        return bool(falls.any()) or (self._last is not None and (names[places[0]], int(ts[0])) < self._last)
+
+
+def _check_keys(keys: _Keys, examined: _Examined) -> None:
+    examined.unsorted = keys.restarts
+    rows, sensors = keys.repeated()
+    if rows:
+        examined.add("duplicates", "of a sensor_id and ts that the file has already", rows, sensors)
 
 
 def _of_rows(group: pa.Table, chosen: Chosen) -> tuple[int, list[str]]:

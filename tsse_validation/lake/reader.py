@@ -12,12 +12,17 @@ from pydantic import BaseModel, ValidationError
 
 from tsse_validation.domain.contract import DATASET, Manifest, Replication
 from tsse_validation.domain.errors import AccessError, PromiseBrokenError
-from tsse_validation.domain.stack import LakePaths
+from tsse_validation.domain.stack import STATE_DIR, LakePaths
 
-STATE_DIR = "_state"
 _PARTITION = re.compile(r"date=(\d{4}-\d{2}-\d{2})", re.ASCII)
 _SHARD = re.compile(r"shard=(\d{2})", re.ASCII)
 _TEMPORARY = ".parquet.tmp"
+_LITTER = re.compile(
+    r"\._.*|\.DS_Store|\.AppleDouble|\.apdisk|\.Spotlight-V100|\.fseventsd|\.Trashes|\.TemporaryItems"
+    r"|\.nfs[0-9a-f]+|@eaDir|#recycle|Thumbs\.db|desktop\.ini",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What macOS, Windows and network shares leave beside files: `._NAME` is the shadow of NAME."""
 
 State = TypeVar("State", bound=BaseModel)
 
@@ -38,13 +43,16 @@ class LakeListing:
     """The files of the lake's directories, from one walk over hot and cold.
 
     A date in both places is read where the manifest says: `files` has those files, `shadowed` those of the other
-    place. `temporary` files are being written, or left over. `foreign` is anything else. `named` are the
-    manifest's dates.
+    place. `temporary` files are being written, or left over. `litter` is what operating systems leave behind, of
+    which `masked` have the suffix of a file that is read. `foreign` is anything else. `named` are the manifest's
+    dates.
     """
 
     files: tuple[LakeFile, ...]
     shadowed: tuple[LakeFile, ...] = ()
     temporary: tuple[Path, ...] = ()
+    litter: tuple[Path, ...] = ()
+    masked: tuple[LakeFile, ...] = ()
     foreign: tuple[Path, ...] = ()
     locations: Mapping[date, str] = field(default_factory=dict)
     named: frozenset[date] = frozenset()
@@ -79,6 +87,8 @@ class LakeReader:
             files=tuple(sorted((f for f in walk.files if taken[f.day] == f.location), key=lambda f: f.path)),
             shadowed=tuple(f for f in walk.files if taken[f.day] != f.location),
             temporary=tuple(walk.temporary),
+            litter=tuple(walk.litter),
+            masked=tuple(f for f in walk.masked if taken[f.day] == f.location),
             foreign=tuple(walk.foreign),
             locations=taken,
             named=frozenset(manifest),
@@ -110,6 +120,8 @@ class _Walk:
     def __init__(self) -> None:
         self.files: list[LakeFile] = []
         self.temporary: list[Path] = []
+        self.litter: list[Path] = []
+        self.masked: list[LakeFile] = []
         self.foreign: list[Path] = []
         self.places: dict[date, set[str]] = {}
 
@@ -118,7 +130,7 @@ class _Walk:
             match = _PARTITION.fullmatch(entry.name)
             day = _valid_date(match[1]) if match else None
             if day is None or not entry.is_dir():
-                self.foreign.append(entry)
+                self._none_of_the_lake(entry)
                 continue
             self.places.setdefault(day, set()).add(location)
             self._partition(location, day, entry)
@@ -127,23 +139,29 @@ class _Walk:
         for entry in _entries(partition):
             match = _SHARD.fullmatch(entry.name)
             if match is None or not entry.is_dir():
-                self.foreign.append(entry)
+                self._none_of_the_lake(entry)
                 continue
             for path in _entries(entry):
                 self._file(path, day, match[1], location)
 
     def _file(self, path: Path, day: date, shard: str, location: str) -> None:
-        if path.name.endswith(_TEMPORARY):
+        is_litter = _LITTER.fullmatch(path.name) is not None
+        if path.name.endswith(_TEMPORARY) and not is_litter:
             self.temporary.append(path)
             return
         if path.suffix != ".parquet":
-            self.foreign.append(path)
+            self._none_of_the_lake(path)
             return
         try:
             size = path.stat().st_size
         except FileNotFoundError:  # compaction has just replaced it
             return
-        self.files.append(LakeFile(path, day, shard, location, size))
+        if is_litter:
+            self.litter.append(path)
+        (self.masked if is_litter else self.files).append(LakeFile(path, day, shard, location, size))
+
+    def _none_of_the_lake(self, path: Path) -> None:
+        (self.litter if _LITTER.fullmatch(path.name) else self.foreign).append(path)
 
 
 def _taken(day: date, places: set[str], manifest: Mapping[date, object]) -> str:

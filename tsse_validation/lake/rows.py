@@ -77,6 +77,19 @@ class LakeRows:
         files, keys = partial(self._files_in, scope.window), not_due.cast(KEY_SCHEMA)
         return self._with(files, query, empty={}, set_aside=False, not_due=keys)
 
+    def rows_as_they_stand(self, window: Window, sensor_ids: Sequence[str]) -> Counter[str]:
+        """Count some sensors' rows in the files of a window's dates: copies, and rows not due, count too."""
+
+        def query(connection: Connection, files: Sequence[LakeFile]) -> Counter[str]:
+            found = connection.execute(lake_sql.ROWS_OF_WANTED, lake_sql.window_only(files, part))
+            return Counter(dict(found.fetchall()))
+
+        total: Counter[str] = Counter()
+        for part in self._batches(window):
+            files = partial(self._files_in, part)
+            total += self._with(files, query, empty=Counter(), wanted=_wanted(sensor_ids))
+        return total
+
     def newest_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> pa.Table:
         """Return the newest row of each key of some sensors in a window; give at most a day at a time."""
         return self._table(lake_sql.NEWEST_OF_WANTED, scope, ROW_SCHEMA, wanted=_wanted(sensor_ids))
@@ -138,7 +151,7 @@ class LakeRows:
             return rows
 
         def by_rows(connection: Connection, files: Sequence[LakeFile]) -> Counter[date]:
-            found = connection.execute(lake_sql.ROWS_OUTSIDE, lake_sql.files_and_window(files, window)).fetchall()
+            found = connection.execute(lake_sql.ROWS_OUTSIDE, lake_sql.window_only(files, window)).fetchall()
             return Counter(dict(found))
 
         whole = self._with(lambda: self.files_outside(window), by_footer, empty=Counter[date]())

@@ -87,6 +87,12 @@ COPIES_OF_WANTED = f"SELECT DISTINCT {_KEY} FROM ({_REPEATED_OF_WANTED})"  # noq
 PENDING = f"SELECT DISTINCT {_KEY} FROM ({_AS_OF.format(columns=_KEY)}) SEMI JOIN not_due USING (sensor_id, ts)"  # noqa: S608
 """Keys that the lake holds and that are in the table `not_due`."""
 
+ROWS_OF_WANTED = f"""
+    SELECT sensor_id, count(*) FROM {_FILES} SEMI JOIN wanted USING (sensor_id)
+    WHERE ts BETWEEN make_timestamp($first) AND make_timestamp($last) GROUP BY sensor_id
+"""  # noqa: S608
+"""Rows of the sensors in the table `wanted`, every copy of them, due or not; takes no watermark."""
+
 ALL_OF_A_FILE = f"SELECT {_ROW} FROM {_FILES}"  # noqa: S608
 """Every row of some files; takes no parameters but the files."""
 
@@ -103,7 +109,7 @@ ROWS_OUTSIDE = f"""
     SELECT {_DATE}, count(*) FROM {_FILES}
     WHERE NOT ts BETWEEN make_timestamp($first) AND make_timestamp($last) GROUP BY ALL
 """  # noqa: S608
-"""How many rows of each date lie outside of a window; takes the parameters of `files_and_window`."""
+"""How many rows of each date lie outside of a window; takes the parameters of `window_only`."""
 
 FIRST_OF_DATE = f"SELECT min(ts) FROM {_FILES}"  # noqa: S608
 """The first instant of some files; takes no parameters but the files."""
@@ -119,15 +125,15 @@ def files_only(files: Iterable[LakeFile]) -> dict[str, object]:
     return {"files": [str(file.path) for file in files]}
 
 
-def files_and_window(files: Iterable[LakeFile], window: Window) -> dict[str, object]:
-    """Return some files and a window as parameters; instants as microseconds."""
+def window_only(files: Iterable[LakeFile], window: Window) -> dict[str, object]:
+    """Return the parameters of the statements that take no watermark; instants as microseconds."""
     return {**files_only(files), "first": to_micros(window.start), "last": to_micros(window.end)}
 
 
 def parameters(files: Iterable[LakeFile], scope: Scope) -> dict[str, object]:
     """Return the parameters of the other statements; instants as microseconds."""
     return {
-        **files_and_window(files, scope.window),
+        **window_only(files, scope.window),
         "watermark": to_micros(scope.coverage.watermark),
         "ever": scope.since is None,
         "since": to_micros(scope.since or EPOCH),

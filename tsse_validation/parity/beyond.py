@@ -4,14 +4,17 @@ The watermark is a mark of insertion time (contract section 4). A forecast for t
 of last year's rows are promised like any other row, once they were inserted after the backfill's target.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tsse_validation.clients.bounded import BoundedReader
 from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.domain.coverage import ALL_TIME, Coverage, Scope, scopes_beyond
 from tsse_validation.domain.windows import Window, cut_at, on_days
 from tsse_validation.parity.comparing import DayComparison
@@ -19,10 +22,9 @@ from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow
 from tsse_validation.settings.fields import Level
 
-PARTS_AT_ONCE = 64
-"""Chunks or partitions that one statement may open outside of the covered range, where their bounds are known."""
 SensorDays = Sequence[tuple[Scope, Sequence[CountRow]]]
 """Scopes that were compared, each with a row for each sensor and day of either side."""
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -34,29 +36,53 @@ class PostgresOutside:
     rows: int | None = None
 
 
-def look_outside(postgres: PostgresClient, coverage: Coverage, *, counted: bool) -> PostgresOutside:
-    """Find the rows that Postgres has outside of the covered range, in one short transaction for each piece."""
-    ends: list[datetime] = []
-    rows = 0
-    for window in replace(coverage, kept_from=ALL_TIME.start).outside():
-        for piece in in_pieces(postgres, window):
-            with postgres.snapshot() as snapshot:
-                found = snapshot.first_and_last(piece)
-                if found is not None:
-                    ends += found
-                    rows += snapshot.count(piece) if counted else 0
-    return PostgresOutside(min(ends, default=None), max(ends, default=None), rows if counted else None)
+class OuterReader:
+    """Asks about all time before or after the covered range: no statement opens more chunks than it may."""
 
+    def __init__(self, postgres: PostgresClient) -> None:
+        self._reader = BoundedReader(postgres)
 
-def in_pieces(postgres: PostgresClient, window: Window) -> list[Window]:
-    """Split a window so that no statement opens many chunks or partitions."""
-    with postgres.snapshot() as snapshot:
-        return cut_at(window, snapshot.starts_of_parts(), PARTS_AT_ONCE)
+    @property
+    def estimated_rows(self) -> int:
+        """About how many rows the table has."""
+        return self._reader.layout().rows
+
+    def look_outside(self, coverage: Coverage, *, counted: bool) -> PostgresOutside:
+        """Find the rows that Postgres has outside of the covered range, those that nobody promises too."""
+
+        def ask(snapshot: Snapshot, piece: Window) -> tuple[Sequence[datetime], int]:
+            ends = snapshot.first_and_last(piece)
+            return ends or (), snapshot.count(piece) if ends and counted else 0
+
+        windows = replace(coverage, kept_from=ALL_TIME.start).outside()
+        found = [answer for window in windows for answer in self._pieces(window, ask)]
+        ends = [instant for some, _ in found for instant in some]
+        rows = sum(rows for _, rows in found)
+        return PostgresOutside(min(ends, default=None), max(ends, default=None), rows if counted else None)
+
+    def days_of(self, scope: Scope) -> set[date]:
+        """Return the dates of which Postgres has rows that a scope compares."""
+
+        def ask(snapshot: Snapshot, piece: Window) -> set[date]:
+            return snapshot.days_since(scope.narrowed(piece))
+
+        return set().union(*self._pieces(scope.window, ask))
+
+    def _pieces(self, window: Window, question: Callable[[Snapshot, Window], Answer]) -> Iterator[Answer]:
+        layout = self._reader.layout()
+        starts = [chunk.start for chunk in layout.chunks if chunk.start is not None]
+        for piece in cut_at(window, starts, layout.most_chunks):
+            names = [chunk.name for chunk in layout.chunks_in(piece)]
+
+            def ask(snapshot: Snapshot, piece: Window = piece, names: Sequence[str] = names) -> Answer:
+                return question(snapshot.of_children(names) if layout.by_name else snapshot, piece)
+
+            yield self._reader.ask(ask)
 
 
 def compare_promised(
     proof: DirectProof,
-    postgres: PostgresClient,
+    reader: OuterReader,
     coverage: Coverage,
     earlier: Coverage | None,
     since: datetime,
@@ -64,15 +90,16 @@ def compare_promised(
 ) -> SensorDays:
     """Compare what is promised outside of the covered range, at or after the instant `since`.
 
-    Give the first instant of Postgres: what the lake holds of earlier dates is the lake's alone.
+    Give the first instant of Postgres: what the lake holds of earlier dates is the lake's alone. Only dates are
+    looked at of which Postgres has such rows, or the lake any.
     """
     held = Window(since, ALL_TIME.end)
-    scopes = [
-        scope.narrowed(window)
-        for scope in scopes_beyond(coverage, earlier)
-        if (window := scope.window.clamp(held)) is not None
-    ]
-    parts = [scope.narrowed(piece) for scope in scopes for piece in in_pieces(postgres, scope.window)]
+    days = proof.lake_rows(coverage).days()
+    parts = []
+    for scope in scopes_beyond(coverage, earlier):
+        if (window := scope.window.clamp(held)) is not None:
+            within = scope.narrowed(window)
+            parts += [scope.narrowed(part) for part in on_days(window, {*days, *reader.days_of(within)})]
     return [(part, proof.compare_sensor_days(part, level=level)) for part in parts]
 
 
@@ -82,10 +109,9 @@ def compare_other_dates(
     """Compare every row of some dates outside of the covered range, promised or not; `since` as above."""
     windows = [window for outside in coverage.outside() for window in on_days(outside, days)]
     held = Window(since, ALL_TIME.end)
-    scopes = [
+    parts = [
         Scope(part, coverage.of_every_row()) for window in windows if (part := window.clamp(held)) is not None
     ]
-    parts = [part for scope in scopes for part in proof.slices(scope)]
     return [(part, proof.compare_sensor_days(part, level=level)) for part in parts]
 
 

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tsse_validation.clients.snapshot import DueCount
-from tsse_validation.domain.contract import ParityResult
 from tsse_validation.domain.digest import KEY_SCHEMA
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.rows import Key
@@ -110,23 +109,6 @@ def proven_days(result: RunResult) -> dict[date, list[CountRow]]:
             if part.is_whole_day and rows and all(row.matches for row in rows):
                 days[part.start.date()] = rows
     return days
-
-
-def disagreements_with_job(job: ParityResult, ours: Iterable[CountRow]) -> list[str]:
-    """Return where the controller's counts cannot be right, given our own of the same window.
-
-    Ours are as of an earlier watermark; the job counts a moment later, and may count rows that are not due yet.
-    Each of its counts may therefore lie anywhere between the due rows and the due rows plus those not due yet.
-    """
-    known = {row.sensor_id: row for row in ours}
-    disagreements = []
-    for row in job.rows:
-        our = known.get(row.sensor_id, CountRow(row.sensor_id, None, 0, 0, 0, 0, matches=True))
-        for side, said, found in (("Postgres", row.pg_count, our.postgres), ("lake", row.lake_count, our.lake)):
-            if not found <= said <= found + our.not_due:
-                allowed = f"{found}" if not our.not_due else f"{found} to {found + our.not_due}"
-                disagreements.append(f"{row.sensor_id} in {side}: the job says {said}, we find {allowed}")
-    return disagreements
 
 
 _SIDE_BY_SIDE = """
@@ -230,6 +212,11 @@ class DayComparison:
     def rows(self) -> int:
         """Rows of Postgres that were compared."""
         return sum(self.due.values())
+
+    @property
+    def extra(self) -> bool:
+        """Whether the lake has rows that Postgres has not."""
+        return bool(pc.any(pc.equal(self.differences["kind"], "extra")).as_py())
 
     def missing_keys(self) -> pa.Table:
         """Return `(sensor_id, ts)` of the rows that are missing in the lake's files of the day."""

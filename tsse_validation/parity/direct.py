@@ -4,10 +4,8 @@ Digests come first, rows only where digests differ: a full proof transfers one l
 still names the exact rows that differ.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -15,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import KEY_SCHEMA, add_digests, digest_days
+from tsse_validation.domain.instants import MICROSECOND
 from tsse_validation.domain.polling import Update, quiet
+from tsse_validation.domain.slicing import Pace
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.rows import LakeRows
@@ -33,6 +32,7 @@ from tsse_validation.parity.comparing import (
     sum_by_sensor,
     without_keys,
 )
+from tsse_validation.parity.postgres_side import PostgresSide, ahead
 from tsse_validation.runlog.records import CountRow
 from tsse_validation.settings.fields import Level
 
@@ -40,8 +40,8 @@ GROUP_ROWS = 200_000
 """Rows that are read from each side at a time where sensor-days differ, about."""
 OLDER_ROWS = 20_000
 """What a sensor may have on one date beside the rows that are compared, about, where only some are."""
-SLICE_ROWS = 50_000_000
-"""Rows that one statement digests at the most, about: some 20 seconds of one core of the server."""
+MOST_LOOKS = 3
+"""How often what differs is read again while Postgres's own answer changes: chunks are rewritten meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -71,48 +71,55 @@ class DirectProof:
     """Compares Postgres and the lake by our own reading, over one connection.
 
     The coverage is read first: every row due at its watermark was in the lake by then, and replication adds only
-    later ones. One race is left. A row that is upserted after the snapshot, and whose older version a compaction
-    removes before we read it, looks lost. So whatever differs is read again, the lake first and Postgres after: a
-    row that is due in the later snapshot was current all the time, and no newer version can have displaced it.
+    later ones. Postgres answers in pieces. The rows not due of a piece are of the same snapshot as its digests,
+    and a key lies in one piece: each row is due or not, and digested, as of one state. A piece's transaction ends
+    before the lake's files of it are read; meanwhile Postgres answers the next.
+
+    One race is left. A row that is upserted after the snapshot, and whose older version a compaction removes
+    before we read it, looks lost. So whatever differs is read again, the lake first and Postgres after: a row that
+    is due in the later snapshot was current all the time, and no newer version can have displaced it. A chunk that
+    the server rewrites under a snapshot, as it is compressed or decompressed, makes rows vanish there: so what
+    differs is read again for as long as Postgres counts otherwise than before, up to `MOST_LOOKS`.
     """
 
-    def __init__(self, postgres: PostgresClient, lake: LakeReader) -> None:
-        self._postgres = postgres
+    def __init__(self, postgres: PostgresClient, lake: LakeReader, *, pace: Pace | None = None) -> None:
+        self._postgres = PostgresSide(postgres, pace)
         self._lake = lake
         self._listed: tuple[Coverage, LakeRows] | None = None
-
-    def slices(self, scope: Scope) -> list[Scope]:
-        """Split a scope into slices of about `SLICE_ROWS` rows, each read by one statement."""
-        with self._postgres.snapshot() as snapshot:
-            return scope.in_slices(-(-snapshot.estimated_rows() // SLICE_ROWS))
 
     def compare_sensor_days(
         self, scope: Scope, *, level: Level = Level.DIGEST, on_day: Update = quiet
     ) -> list[CountRow]:
-        """Compare every sensor on every UTC day of a scope, by digest or by count alone.
+        """Compare every sensor on every UTC day of a scope, by digest or by count alone."""
+        slices = self.compare_in_slices(scope, level=level, on_day=on_day)
+        return sorted(row for _, rows in slices for row in rows)
 
-        Postgres works on its side while the lake's files are digested here.
+    def compare_in_slices(
+        self, scope: Scope, *, level: Level = Level.DIGEST, on_day: Update = quiet
+    ) -> Iterator[tuple[Scope, list[CountRow]]]:
+        """Compare as `compare_sensor_days`, and yield some days as soon as they are done.
+
+        While the lake's files of some days are digested here, Postgres works on the next. No session is open
+        while the caller has what is yielded.
         """
         hashed = level is not Level.COUNT
         lake = self.lake_rows(scope.coverage)
         days = (scope.window.end.date() - scope.window.start.date()).days + 1
-        with self._postgres.snapshot() as snapshot:
-            not_due = snapshot.not_due_keys(scope)
-            with _beside(snapshot, lambda: snapshot.digests(scope, hashed=hashed)) as postgres:
+        with ahead(self._postgres.slices(scope, hashed=hashed), self._postgres.cancel) as upcoming:
+            while (taken := upcoming.take()) is not None:
                 parts = []
-                for part, digests in lake.digests(scope, not_due, hashed=hashed):
+                for part, digests in lake.digests(taken.scope, taken.not_due, hashed=hashed):
                     parts.append(digests)
                     done = (part.window.end.date() - scope.window.start.date()).days + 1
                     on_day(done, days, f"digested up to {part.window.end.date()}", rows=_rows_of(digests))
-                pending = lake.pending_keys(scope, not_due)
-                rows = compare_digests(postgres(), add_digests(parts), not_due, pending)
-        return self._settled(rows, scope, hashed=hashed)
+                pending = lake.pending_keys(taken.scope, taken.not_due)
+                rows = compare_digests(taken.digests, add_digests(parts), taken.not_due, pending)
+                upcoming.settle()
+                yield taken.scope, self._settled(rows, taken.scope, hashed=hashed)
 
     def count_window(self, scope: Scope) -> WindowCount:
-        """Count every sensor in one window, in one query a side: give at most a few days."""
-        with self._postgres.snapshot() as snapshot:
-            not_due = snapshot.not_due_keys(scope)
-            postgres = snapshot.counts(scope)
+        """Count every sensor in one window: give at most a few days."""
+        postgres, not_due = self._postgres.counts(scope)
         lake = self.lake_rows(scope.coverage).counts(scope, not_due)
         rows = compare_counts(None, postgres, lake)
         if doubtful := [row.sensor_id for row in rows if not row.matches]:
@@ -120,14 +127,33 @@ class DirectProof:
             rows = sorted([row for row in rows if row.matches] + again)
         return WindowCount(scope.window, rows)
 
+    def rows_as_the_job_counts(self, windows: Iterable[Window], sensor_ids: Sequence[str]) -> Counter[str]:
+        """Count some sensors' rows in the lake as the parity job does: copies too, and a microsecond further.
+
+        The files are listed anew: the job has seen them a moment ago (contract section 3).
+        """
+        lake, found = LakeRows(self._lake), Counter[str]()
+        for window in windows:
+            found += lake.rows_as_they_stand(Window(window.start, window.end + MICROSECOND), sensor_ids)
+        return found
+
     def _settled(self, rows: list[CountRow], scope: Scope, *, hashed: bool) -> list[CountRow]:
         """Read the sensor-days that differ again, and replace them by the result.
 
         The rows of an unreadable file are not known: no sensor-day of its shard matches.
         """
         settled = [row for row in rows if row.matches]
-        for part, sensor_ids in _in_groups(scope, (row for row in rows if not row.matches)):
-            settled += self._look_again(part, sensor_ids, hashed=hashed)
+        doubtful = [row for row in rows if not row.matches]
+        for _ in range(MOST_LOOKS):
+            told = {(row.sensor_id, row.day): row.postgres for row in doubtful}
+            again: list[CountRow] = []
+            for part, sensor_ids in _in_groups(scope, doubtful):
+                again += self._look_again(part, sensor_ids, hashed=hashed)
+            doubtful = [row for row in again if not _holds(row, told)]
+            settled += [row for row in again if _holds(row, told)]
+            if not doubtful:
+                break
+        settled += doubtful
         if unknown := {(file.day, file.shard) for file in self.unreadable}:
             settled = [
                 row._replace(matches=row.matches and (row.day, self._shard_of(row)) not in unknown)
@@ -140,16 +166,14 @@ class DirectProof:
 
     def _look_again(self, scope: Scope, sensor_ids: Sequence[str], *, hashed: bool) -> list[CountRow]:
         newest, copies = self._newest(scope, sensor_ids)
-        with self._postgres.snapshot() as snapshot:
-            not_due = _of_sensors(snapshot.not_due_keys(scope), sensor_ids)
-            if scope.since is None:
-                postgres = snapshot.digests(scope, sensor_ids=sensor_ids, hashed=hashed)
-            else:
-                held = snapshot.held_rows(scope, sensor_ids)
-        if scope.since is not None:
+        if scope.since is None:
+            postgres, not_due = self._postgres.digests(scope, sensor_ids, hashed=hashed)
+        else:
+            held, not_due = self._postgres.held_rows(scope, sensor_ids)
             held, newest = only_since(scope.since, held, newest)
             _, copies = without_keys(copies, newest.select(KEY_SCHEMA.names))
             postgres = digest_days(held, hashed=hashed)
+        not_due = _of_sensors(not_due, sensor_ids)
         kept, pending = without_keys(newest, not_due)
         twice = {(key["sensor_id"], key["ts"].date()) for key in copies.to_pylist()}
         rows = compare_digests(postgres, digest_days(kept, hashed=hashed), not_due, pending)
@@ -170,18 +194,29 @@ class DirectProof:
         groups = list(_in_groups(scope, sensor_days))
         days = sorted({part.window.start.date() for part, _ in groups})
         for part, sensor_ids in groups:
-            compared = self._compare(part, sensor_ids)
+            compared = self._compare_settled(part, sensor_ids)
             yield compared
             on_day(days.index(compared.day) + 1, len(days), f"compared {compared.day}", rows=compared.rows)
+
+    def _compare_settled(self, scope: Scope, sensor_ids: Sequence[str]) -> DayComparison:
+        """Compare again while rows that the lake has alone may have vanished under our snapshot."""
+        compared = self._compare(scope, sensor_ids)
+        for _ in range(MOST_LOOKS):
+            if not compared.extra:
+                break
+            before, compared = compared, self._compare(scope, sensor_ids)
+            if compared.due == before.due:
+                break
+        return compared
 
     def _compare(self, scope: Scope, sensor_ids: Sequence[str]) -> DayComparison:
         lake, day = self.lake_rows(scope.coverage), scope.window.start.date()
         newest, copies = self._newest(scope, sensor_ids)
-        with self._postgres.snapshot() as snapshot:
-            due = (snapshot.due_rows if scope.since is None else snapshot.held_rows)(scope, sensor_ids)
-            not_due = snapshot.not_due_keys(scope)
-        if scope.since is not None:
-            due, newest = only_since(scope.since, due, newest)
+        if scope.since is None:
+            due, not_due = self._postgres.due_rows(scope, sensor_ids)
+        else:
+            held, not_due = self._postgres.held_rows(scope, sensor_ids)
+            due, newest = only_since(scope.since, held, newest)
         files = DayFiles.of(lake.files_of([day]), lake.unreadable)
         compared = diff_rows(day, due, newest, not_due, copies, files)
         missing = compared.missing_keys()
@@ -194,14 +229,18 @@ class DirectProof:
 
     def lake_rows(self, coverage: Coverage) -> LakeRows:
         """Return the lake as listed for a coverage: rows due then are in those files, or in what replaced them."""
-        listed = self._listed
-        if listed is None or listed[0].watermark < coverage.watermark:
-            self._listed = listed = (coverage, LakeRows(self._lake))
-        return listed[1]
+        if self._listed is None or self._listed[0].watermark < coverage.watermark:
+            self._listed = (coverage, LakeRows(self._lake))
+        return self._listed[1]
 
 
 def _rows_of(digests: pa.Table) -> int:
     return int(pc.sum(digests["rows"]).as_py() or 0)
+
+
+def _holds(row: CountRow, told: Mapping[tuple[str, date | None], int]) -> bool:
+    """Whether a look stands: both sides agree, or Postgres counts as it did the last time."""
+    return row.matches or row.postgres == told.get((row.sensor_id, row.day))
 
 
 def _in_groups(scope: Scope, sensor_days: Iterable[CountRow]) -> Iterator[tuple[Scope, list[str]]]:
@@ -229,15 +268,3 @@ def _in_groups(scope: Scope, sensor_days: Iterable[CountRow]) -> Iterator[tuple[
 
 def _of_sensors(table: pa.Table, sensor_ids: Sequence[str]) -> pa.Table:
     return table.filter(pc.is_in(table["sensor_id"], value_set=pa.array(sensor_ids, pa.string())))
-
-
-@contextmanager
-def _beside(snapshot: Snapshot, work: Callable[[], pa.Table]) -> Iterator[Callable[[], pa.Table]]:
-    """Run a query in a thread of its own, and yield how to get its result; an error here ends it there."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        future = pool.submit(work)
-        try:
-            yield future.result
-        except BaseException:
-            snapshot.cancel()
-            raise

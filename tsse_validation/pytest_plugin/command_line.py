@@ -9,7 +9,7 @@ found, and only where the process is that command alone. `tsse-validate run` nam
 
 import os
 import sys
-from argparse import Namespace
+from argparse import SUPPRESS, Namespace
 from collections.abc import Generator
 from types import UnionType
 from typing import get_args
@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from tsse_validation.pytest_plugin import hookspecs
 from tsse_validation.settings.definitions import Settings, option_of
+from tsse_validation.settings.removed import REMOVED
 from tsse_validation.suite_home import CONFIG_NAME, checkout_around
 
 _DEST_PREFIX = "tsse_"
@@ -36,6 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, field in Settings.model_fields.items():
         if name not in _OWNED_BY_PYTEST_BASE_URL:
             _add_option(group, name, field)
+    for name in REMOVED:
+        # taken, to be refused with a hint; all that were removed so far were flags
+        group.addoption(
+            option_of(name), dest=_DEST_PREFIX + name, action="store_true", default=None, help=SUPPRESS
+        )
 
 
 def _add_option(group: pytest.OptionGroup, name: str, field: FieldInfo) -> None:
@@ -57,7 +63,7 @@ def given_settings(options: Namespace) -> dict[str, object]:
     """Return what the command line gives, by the name of the setting."""
     return {
         name: value
-        for name in Settings.model_fields
+        for name in (*Settings.model_fields, *REMOVED)
         if (value := getattr(options, _DEST_PREFIX + name, None)) is not None
     }
 

@@ -37,6 +37,7 @@ def subject(
     pytestconfig: pytest.Config, run: ValidationRun, stack: Stack, settings: Settings, jobs: JobRunner
 ) -> Iterator[Subject]:
     """Provide the controller whose conformance is tried."""
+    jobs.core.identify()
     bench = pytestconfig.hook.pytest_tsse_provide_bench(stack=stack) if stack.owned else None
     http = HttpClient.from_settings(stack.base_url, "core-server", settings)
     subject = Subject(run, stack, http, jobs, bench)

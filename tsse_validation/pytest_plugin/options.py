@@ -43,13 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.collectonly:
         return
     try:
-        run = begin_run(loaded, absent_capabilities(loaded.settings))
+        run = begin_run(loaded, absent_capabilities(loaded))
     except OSError as error:
         msg = f"--report-dir {loaded.settings.report_dir} cannot be written: {error.strerror}"
         raise pytest.UsageError(msg) from None
     config.stash[RUN] = run
     interrupt_on_sigterm()
-    run.record(*(Note(text=warning) for warning in loaded.warnings))
+    run.record(*(Note(text=text) for text in (*loaded.warnings, *loaded.found)))
     if not config.option.htmlpath:
         config.option.htmlpath = str(run.directory / TESTS_HTML)
         config.option.self_contained_html = True
@@ -79,7 +79,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     target = run.settings.base_url or f"a stack of our own: {run.settings.stack} (no --base-url)"
     lines = [f"validating: {target}", f"report: {run.directory}/{REPORT_HTML}"]
     if run.settings.live:
-        lines.append(f"starts there: {_what_is_started(run)}")
+        lines += [*run.loaded.found, f"starts there: {_what_is_started(run)}"]
     return lines + [f"WARNING: {warning}" for warning in run.loaded.warnings]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.jobs import JobRunner
+from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.snapshot import ActiveJob
 from tsse_validation.clients.watch import ControllerClock, ReplicationWatch
 from tsse_validation.domain.coverage import Scope
@@ -15,18 +16,30 @@ from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import SpotChecker
 from tsse_validation.parity.direct import DirectProof
+from tsse_validation.parity.job_counts import ParityJobs
+from tsse_validation.parity.settling import ByOurReading, Explaining
 from tsse_validation.parity.strategies import Landmarks
+from tsse_validation.parity.whole_range import Census
+from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.records import CountRow, Finding, Note
 from tsse_validation.settings.definitions import Settings
+from tsse_validation.settings.fields import Level
 from tsse_validation.steps import proving
 from tsse_validation.steps.drawing import draw_by_job, draw_directly, find_landmarks
+from tsse_validation.steps.identifying import identify_anew
 from tsse_validation.steps.inspecting import compare_inspections, watch_by_file, watch_by_jobs
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.proving_beyond import NOT_COUNTED_BEYOND, extent_by_inspection
 from tsse_validation.steps.run import Check, Facts, ValidationRun
 from tsse_validation.steps.scoping import covered_scope, hold_cold_dates, spot_scope
-from tsse_validation.steps.spot_checking import reads_directly
+from tsse_validation.steps.spot_checking import (
+    OurReading,
+    all_known_sensors,
+    asks_for_a_part,
+    explaining_again,
+    reads_directly,
+)
 from tsse_validation.steps.validated_stack import Stack
 from tsse_validation.steps.watermark import active_jobs_seen, examine_files, seconds_ahead
 
@@ -84,6 +97,22 @@ def covered(
     return scope
 
 
+@pytest.fixture(scope="session")
+def establish(
+    run: ValidationRun, jobs: JobRunner, postgres: PostgresClient, progress: ProgressReporter
+) -> Callable[[], DatabaseSeen]:
+    """Return a function that proves anew that the database shows what the controller has done so far."""
+    return partial(identify_anew, run, jobs, postgres, progress)
+
+
+@pytest.fixture(scope="session")
+def database(covered: Scope, postgres: PostgresClient, establish: Callable[[], DatabaseSeen]) -> PostgresClient:
+    """Provide the controller's own database, in a state that is no older than the watermark which was read."""
+    del covered  # it must be known before: the job that proves the state is created after its watermark was read
+    establish()
+    return postgres
+
+
 # These functions name fixtures as their parameters, so that they are fixtures themselves.
 both_inspections = pytest.fixture(scope="session")(compare_inspections)
 examined_files = pytest.fixture(scope="session")(examine_files)
@@ -94,27 +123,59 @@ job_drawing = pytest.fixture(scope="session")(draw_by_job)
 
 
 @pytest.fixture
-def spot_window(settings: Settings, covered: Scope, check: Check) -> Window:
-    """Choose the parity job's window: the one asked for, or the last day, up to the watermark."""
-    return spot_scope(settings, covered, check).window
+def job_window(settings: Settings, covered: Scope, check: Check) -> Window:
+    """Choose what the parity job counts: the whole range, the window asked for, or for a sample a day."""
+    return spot_scope(settings, covered, check).window if asks_for_a_part(settings) else covered.window
+
+
+@pytest.fixture(scope="session")
+def census(request: pytest.FixtureRequest, run: ValidationRun) -> Census:
+    """Return the sensors that the job is to count, where all are meant."""
+    absent = Capability.POSTGRES in run.absent
+    return all_known_sensors(None if absent else request.getfixturevalue("postgres"))
+
+
+@pytest.fixture(scope="session")
+def parity_jobs(jobs: JobRunner, settings: Settings) -> ParityJobs:
+    """Count windows by the controller's own job."""
+    return ParityJobs(jobs, settings.job_timeout)
+
+
+@pytest.fixture(scope="session")
+def our_range(request: pytest.FixtureRequest, settings: Settings, covered: Scope) -> OurReading:
+    """Count what the job counts in step 6 by our own reading.
+
+    Of the whole range these are the sensor-days that step 6 proves. Where some were taken over from an earlier
+    run, all are counted anew, for Postgres may hold more by now.
+    """
+    proof: DirectProof = request.getfixturevalue("proof")
+    if asks_for_a_part(settings):
+        return OurReading.of_windows(proof, covered)
+    if settings.resume is None:
+        return OurReading(proof, lambda _windows: request.getfixturevalue("day_counts"))
+    anew = partial(proving.compare_in_slices, proof, [covered], Level.COUNT)
+    return OurReading(proof, lambda _windows: [row for _, rows in anew() for row in rows])
+
+
+@pytest.fixture(scope="session")
+def explaining_range(
+    request: pytest.FixtureRequest, run: ValidationRun, parity_jobs: ParityJobs, settings: Settings
+) -> Explaining:
+    """Explain what differs in step 6: by our own reading where that is possible, else by counting again."""
+    if reads_directly(run):
+        return ByOurReading(parity_jobs, request.getfixturevalue("our_range"))
+    return explaining_again(parity_jobs.jobs, request.getfixturevalue("watch"), settings)
 
 
 @pytest.fixture(scope="session")
 def spot_checker(
-    request: pytest.FixtureRequest,
-    run: ValidationRun,
-    jobs: JobRunner,
-    watch: ReplicationWatch,
-    settings: Settings,
-    covered: Scope,
+    request: pytest.FixtureRequest, run: ValidationRun, parity_jobs: ParityJobs, covered: Scope
 ) -> SpotChecker:
-    """Count by the controller's own job, and explain late rows by our own count where that is possible."""
-
-    def own_count(window: Window) -> Sequence[CountRow]:
-        proof: DirectProof = request.getfixturevalue("proof")
-        return proof.count_window(covered.narrowed(window)).rows
-
-    return SpotChecker.from_settings(jobs, watch, settings, own_count if reads_directly(run) else None)
+    """Count drawn windows by the controller's own job, and explain what differs as in step 6."""
+    if not reads_directly(run):
+        return SpotChecker(parity_jobs, request.getfixturevalue("explaining_range"))
+    proof: DirectProof = request.getfixturevalue("proof")
+    return SpotChecker(parity_jobs, ByOurReading(parity_jobs, OurReading.of_windows(proof, covered)))
 
 
 @pytest.fixture(scope="session")
@@ -125,13 +186,14 @@ def heal(
     proof: DirectProof,
     day_counts: list[CountRow],
     progress: ProgressReporter,
+    establish: Callable[[], DatabaseSeen],
 ) -> Callable[[], Finding]:
     """Return a function that backfills and compares again, and returns what has healed."""
-    return partial(proving.heal_check, run, jobs, watch, proof, day_counts, progress)
+    return partial(proving.heal_check, run, jobs, watch, proof, day_counts, progress, establish)
 
 
 @pytest.fixture(scope="session")
 def landmarks(request: pytest.FixtureRequest, run: ValidationRun, covered: Scope) -> Landmarks:
     """Find the edges that windows are drawn at."""
     absent = Capability.POSTGRES in run.absent
-    return find_landmarks(covered, None if absent else request.getfixturevalue("postgres"))
+    return find_landmarks(covered, None if absent else request.getfixturevalue("database"))

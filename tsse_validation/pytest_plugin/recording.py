@@ -10,10 +10,17 @@ from pytest_metadata.plugin import metadata_key
 from rich.console import Console
 
 from tsse_validation.domain.catalogue import spec_of
-from tsse_validation.domain.errors import BlockedError, NotCheckedError, PromiseBrokenError, SuiteError
+from tsse_validation.domain.errors import (
+    BlockedError,
+    NotCheckedError,
+    PromiseBrokenError,
+    SuiteError,
+    UnaffordableError,
+)
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.pytest_plugin.ordering import check_id, check_key, step_of
+from tsse_validation.report.earlier import last_run_of
 from tsse_validation.report.html.html_pages import render_summary
 from tsse_validation.report.markdown.step_summary import render_step_summary
 from tsse_validation.report.model.document import REPORT_HTML, TESTS_HTML
@@ -21,7 +28,7 @@ from tsse_validation.report.terminal import print_summary
 from tsse_validation.report.writer import Written, append_step_summary, write_reports
 from tsse_validation.runlog.records import CheckFinished, CheckStarted, CheckStatus, PostsSpent, RunFinished
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.steps.run import Check, ValidationRun
+from tsse_validation.steps.run import Check, ValidationRun, sessions_used
 from tsse_validation.verdict import EXIT_LEAK
 
 WRITTEN = pytest.StashKey[Written]()
@@ -47,6 +54,7 @@ class _Ending:
     status: CheckStatus = CheckStatus.UNPROVEN
     message: str = "it did not run to its end"
     advice: str = ""
+    for_want_of_posts: bool = False
 
     def settle(self, status: CheckStatus, message: str = "", advice: str = "") -> None:
         self.status, self.message, self.advice = status, message, advice
@@ -85,6 +93,7 @@ def pytest_runtest_makereport(
         return report
     error = call.excinfo.value
     ending.settle(*_meaning(error))
+    ending.for_want_of_posts = isinstance(error, UnaffordableError)
     if isinstance(error, NotCheckedError):
         report.outcome = "skipped"
         report.longrepr = (str(item.path), item.location[1] or 0, run.redactor.redact(f"Skipped: {error}"))
@@ -125,6 +134,7 @@ def _write_end(run: ValidationRun, item: pytest.Item, step: int, ending: _Ending
             advice=ending.advice,
             facts=check.facts,
             warnings=tuple(check.warnings),
+            for_want_of_posts=ending.for_want_of_posts,
         )
     )
     run.record_ended_services()
@@ -139,6 +149,7 @@ def pytest_sessionfinish(
     run = config.stash.get(RUN, None)
     if run is None:
         return (yield)
+    _measure_against_the_last_run(run)
     _finish_log(run, exitstatus)
     tests = TESTS_HTML if _tests_page_beside(config, run) else ""
     written = config.stash[WRITTEN] = write_reports(run.directory, RunResult.from_log(run.log.path), tests)
@@ -176,6 +187,15 @@ def _tests_page_beside(config: pytest.Config, run: ValidationRun) -> bool:
     return bool(config.option.htmlpath) and Path(config.option.htmlpath) == run.directory / TESTS_HTML
 
 
+def _measure_against_the_last_run(run: ValidationRun) -> None:
+    """Write down what the last run of this controller compared: a smaller one must not look like the rest."""
+    if run.stack is None or run.stack.owned:
+        return
+    earlier = last_run_of(run.stack.base_url, run.directory.parent, run.directory.name)
+    if earlier is not None:
+        run.record(earlier)
+
+
 def _finish_log(run: ValidationRun, exitstatus: int | pytest.ExitCode) -> None:
     budget = run.budget
     run.record(
@@ -186,6 +206,8 @@ def _finish_log(run: ValidationRun, exitstatus: int | pytest.ExitCode) -> None:
             by_purpose=budget.by_purpose,
         )
     )
+    if run.sessions.transactions:
+        run.record(sessions_used(run.sessions))
     if exitstatus == pytest.ExitCode.INTERNAL_ERROR:
         run.record(RunFinished(at=utc_now(), reason="internal_error", message="pytest met an internal error"))
     elif exitstatus in _INTERRUPTED:

@@ -69,7 +69,7 @@ def stack(
 ) -> Iterator[Stack]:
     """Provide the controller under validation: the live one, or a stack of our own."""
     if settings.live:
-        stack = live_stack(settings)
+        stack = live_stack(run.loaded)
         run.describe_stack(stack)
         yield stack
         return
@@ -103,9 +103,9 @@ def qdrant(stack: Stack, settings: Settings) -> Iterator[HttpClient]:
 
 
 @pytest.fixture(scope="session")
-def postgres(stack: Stack, settings: Settings) -> PostgresClient:
+def postgres(run: ValidationRun, stack: Stack, settings: Settings) -> PostgresClient:
     """Provide Postgres, read-only."""
-    return PostgresClient.from_settings(require(stack.conninfo, "the DSN of Postgres"), settings)
+    return PostgresClient.from_settings(require(stack.conninfo, "the DSN of Postgres"), settings, run.sessions)
 
 
 @pytest.fixture(scope="session")
@@ -115,6 +115,6 @@ def lake(stack: Stack) -> LakeReader:
 
 
 @pytest.fixture(scope="session")
-def proof(postgres: PostgresClient, lake: LakeReader) -> DirectProof:
-    """Count and compare by our own reading."""
-    return DirectProof(postgres, lake)
+def proof(database: PostgresClient, lake: LakeReader) -> DirectProof:
+    """Count and compare by our own reading, once the database is proven to be the controller's."""
+    return DirectProof(database, lake)

@@ -7,7 +7,7 @@ holds its true status.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from io import BytesIO
 
@@ -51,13 +51,23 @@ def render_junit(document: ReportDocument) -> bytes:
 
 def _verdict_case(view: ReportView) -> TestCase:
     verdict = view.document.verdict
-    case = TestCase(verdict.outcome.value, "verdict", 0.0)
+    case = TestCase(verdict.label, "verdict", 0.0)
+    case.system_out = text.visible("\n".join(_verdict_lines(view)))
     if verdict.outcome is not Outcome.GO:
         kind = Failure if verdict.outcome is Outcome.NO_GO else Error
         result = kind(view.meaning, verdict.outcome.value)
         result.text = "\n".join(map(text.block, verdict.reasons))
         case.result = [result]
     return case
+
+
+def _verdict_lines(view: ReportView) -> Iterator[str]:
+    """Yield what the verdict means, which grade was reached, and how much was compared."""
+    verdict = view.document.verdict
+    yield text.block(view.meaning)
+    yield f"Assurance: {text.one_line(words.assurance(verdict))}"
+    yield f"{words.share_name(verdict)}: {text.one_line(words.share(verdict))}"
+    yield from (f"Note: {text.one_line(warning)}" for warning in verdict.warnings)
 
 
 def _suite(name: str, view: ReportView, cases: Iterable[TestCase]) -> TestSuite:
@@ -141,9 +151,9 @@ def _verdict(view: ReportView) -> dict[str, object]:
         "name": VERDICT_SUITE,
         "status": "passed" if verdict.outcome is Outcome.GO else "failed",
         "duration": 0,
-        "rawStatus": verdict.outcome.value,
+        "rawStatus": verdict.label,
         "tags": [VERDICT_SUITE],
-        "message": text.block("\n".join((view.meaning, *verdict.reasons))),
+        "message": text.block("\n".join((*_verdict_lines(view), *verdict.reasons))),
     }
 
 

@@ -20,11 +20,14 @@ MAX_REASONS = 8
 MAX_MISSING = 6
 MAX_LOG_LINES = 12
 _LINE = 200
+_REASON = 400
+_LONG = 1_000
 _STYLES: Mapping[Outcome, str] = {
     Outcome.GO: "bold green",
     Outcome.NO_GO: "bold red",
     Outcome.INCOMPLETE: "bold yellow",
 }
+_BELOW_PROOF = "bold cyan"
 
 
 def print_summary(console: Console, document: ReportDocument, paths: Iterable[Path] = ()) -> None:
@@ -48,15 +51,18 @@ def _lines(view: ReportView, paths: tuple[Path, ...]) -> Iterator[Text | Table]:
 
 def _verdict(view: ReportView) -> Iterator[Text | Table]:
     verdict = view.document.verdict
-    yield Text(f"VERDICT: {verdict.outcome}", style=_STYLES[verdict.outcome])
-    yield Text(view.meaning)
-    yield _rows(("-", reason) for reason in verdict.reasons[:MAX_REASONS])
+    limited = words.verdict_tone(verdict) == words.PART
+    yield Text(f"VERDICT: {verdict.label}", style=_BELOW_PROOF if limited else _STYLES[verdict.outcome])
+    yield Text(text.one_line(view.meaning, _LONG))
+    yield _rows((("-", reason) for reason in verdict.reasons[:MAX_REASONS]), limit=_REASON)
     yield from _more(len(verdict.reasons) - MAX_REASONS, "reason")
     yield Text(f"Validated: {text.one_line(words.services(view.document.result.stack), _LINE)}.")
+    yield Text(f"Assurance: {text.one_line(words.assurance(verdict))}.")
     yield Text(
-        f"Compared: {count_of(verdict.sensors_compared, 'sensor')} with "
-        f"{count_of(verdict.rows_compared, 'row')}. Rests on {text.one_line(verdict.basis)}."
+        f"{words.share_name(verdict)}: {count_of(verdict.sensors_compared, 'sensor')} with "
+        f"{words.share(verdict)}. Rests on {text.one_line(verdict.basis)}."
     )
+    yield from (Text(f"Note: {text.one_line(warning)}.") for warning in verdict.warnings)
     yield Text(f"Found: {_found(view)}.")
     yield Text(f"Backfill: {_backfill(view)}.")
     yield Text(f"Replication: {view.lake.lag_phrase}.")
@@ -127,11 +133,11 @@ def _more(hidden: int, one: str) -> Iterator[Text]:
         yield Text(f"  and {count_of(hidden, f'more {one}')}, all in the reports")
 
 
-def _rows(rows: Iterable[tuple[str, str]], styles: Sequence[str] = ()) -> Table:
+def _rows(rows: Iterable[tuple[str, str]], styles: Sequence[str] = (), limit: int = _LINE) -> Table:
     """Lay out lines so that wrapped text stays under its own text and not under its mark."""
     table = Table.grid(padding=(0, 1))
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
     for place, (mark, line) in enumerate(rows):
-        table.add_row(Text(mark, style=styles[place] if styles else ""), Text(text.one_line(line, _LINE)))
+        table.add_row(Text(mark, style=styles[place] if styles else ""), Text(text.one_line(line, limit)))
     return table

@@ -15,6 +15,7 @@ from tsse_validation.report.model.document import (
     REPORT_HTML,
     RESULT_JSON,
     ReportDocument,
+    as_decided_today,
     evidence_in,
     read_result_json,
     write_atomically,
@@ -113,12 +114,14 @@ def _runs_in(directory: Path) -> Runs:
         if not (folder / RESULT_JSON).exists() and not (folder / "run.jsonl").exists():
             continue
         try:
-            document = read_result_json(folder / RESULT_JSON)
+            written = read_result_json(folder / RESULT_JSON)
         except (OSError, ValidationError):
             # Named on the page, never left out.
             unread.append(folder.name)
             continue
         link = f"{folder.name}/{REPORT_HTML}" if (folder / REPORT_HTML).exists() else ""
-        read.append(Run(document, link, borne_out=ReportDocument.of(document.result) == document))
+        document, then = as_decided_today(written), written.verdict.outcome
+        said_then = "" if then is document.verdict.outcome else then.value
+        read.append(Run(document, link, ReportDocument.of(document.result) == document, said_then))
     read.sort(key=lambda run: run.document.result.started.at, reverse=True)
     return Runs(tuple(read), tuple(unread))

@@ -6,35 +6,24 @@ proven, and what was planned but did not run. `RunResult.from_log` reads it back
 
 from collections.abc import Mapping
 from datetime import date
-from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
+from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.instants import Instant
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.beyond_record import BeyondCompared
-from tsse_validation.runlog.record_base import Record as Record  # noqa: PLC0414 - whoever writes records takes them from here
+from tsse_validation.runlog.check_records import CheckFinished, CheckPlanned, CheckStarted, CheckStatus
+from tsse_validation.runlog.database_record import DatabaseSeen
+from tsse_validation.runlog.record_base import Record
+from tsse_validation.runlog.session_record import SessionsUsed
 
 SCHEMA_VERSION = 1
-
-
-class CheckStatus(StrEnum):
-    """The status of a check. Only `passed` and `warned` prove anything."""
-
-    PASSED = "passed"
-    WARNED = "warned"
-    FAILED = "failed"
-    UNPROVEN = "unproven"
-    BLOCKED = "blocked"
-    NOT_CHECKED = "not_checked"
-
-    @property
-    def proven(self) -> bool:
-        """Whether the check has proven what it states."""
-        return self in {CheckStatus.PASSED, CheckStatus.WARNED}
+__all__ = ["CheckFinished", "CheckPlanned", "CheckStarted", "CheckStatus", "DatabaseSeen", "Record"]
+"""What stands in a module of its own, and is imported from here like all other records."""
 
 
 class SettingValue(Record):
@@ -46,7 +35,10 @@ class SettingValue(Record):
 
 
 class RunStarted(Record):
-    """The first line of a log."""
+    """The first line of a log.
+
+    `required` is the grade that GO needs. An earlier version knew no grades: its log is held to the default.
+    """
 
     record: Literal["run_started"] = "run_started"
     schema_version: int = SCHEMA_VERSION
@@ -55,6 +47,7 @@ class RunStarted(Record):
     suite_version: str
     settings: tuple[SettingValue, ...] = ()
     environment: Mapping[str, str] = Field(default_factory=dict)
+    required: Assurance = Assurance.PROOF
 
 
 class StackComponent(Record):
@@ -68,7 +61,7 @@ class StackComponent(Record):
 class StackDescribed(Record):
     """The stack under validation, and the reason for each capability that is `absent`.
 
-    `strict` says that no absence is excused: the stack is our own, or the operator asked for it.
+    `strict` says that no absence is excused: the stack is our own.
     """
 
     record: Literal["stack"] = "stack"
@@ -85,41 +78,6 @@ class FarmSeen(Record):
 
     record: Literal["farm"] = "farm"
     sensors: int
-
-
-class CheckPlanned(Record):
-    """A check that was collected; `selected` is false if it was then deselected."""
-
-    record: Literal["planned"] = "planned"
-    check_id: str
-    key: str
-    step: int
-    selected: bool = True
-
-
-class CheckStarted(Record):
-    """The start of a check. Without a `CheckFinished` the check was interrupted."""
-
-    record: Literal["started"] = "started"
-    check_id: str
-    at: Instant
-
-
-class CheckFinished(Record):
-    """The end of one check. `facts` are its measurements, in words and with units."""
-
-    record: Literal["check"] = "check"
-    check_id: str
-    key: str
-    step: int
-    title: str
-    status: CheckStatus
-    at: Instant
-    duration_seconds: float
-    message: str = ""
-    advice: str = ""
-    facts: Mapping[str, str] = Field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
 
 
 class CountRow(NamedTuple):
@@ -142,9 +100,11 @@ class CountRow(NamedTuple):
 class CountsTaken(Record):
     """A table of counts: the controller's (`job`) or our own (`direct`).
 
+    `covered` is the whole range that the lake promises, where the table is of it by our own counts.
     `requested` is the window in the request to the job, if its result has it; the job cuts a window that ends too
     late. `level` is the depth of our own counts (count, digest or rows); a job's counts and the logs of earlier
-    versions have none. `late` are sensors whose counts differ by rows that arrived late, which is no fault.
+    versions have none. `late` are sensors whose counts differ by rows that arrived late, or by copies that the job
+    counts, which is no fault.
     """
 
     record: Literal["counts"] = "counts"
@@ -155,10 +115,14 @@ class CountsTaken(Record):
     watermark: Instant | None = None
     rows: tuple[CountRow, ...]
     late: tuple[str, ...] = ()
+    covered: Window | None = None
 
 
 class RowsCompared(Record):
-    """The extent of a row comparison, by digest or one by one (`level`), and the number of rows that differ."""
+    """The extent of a row comparison, by digest or one by one (`level`), and the number of rows that differ.
+
+    `covered` is the whole range that the lake promises; earlier versions left it out, and compared no less.
+    """
 
     record: Literal["rows_compared"] = "rows_compared"
     level: str
@@ -169,14 +133,16 @@ class RowsCompared(Record):
     differing: int
     not_due: int
     pending: int
+    covered: Window | None = None
 
 
 class JobCoverage(Record):
     """How far the controller's job has counted: `window` is what it was counted over, in slices.
 
-    `covered` is the whole range that the lake promises. `sensors` were counted, of `known` in Postgres (`None`
-    where that could not be told); `left_out` are the deleted ones that the job counts only when they are named.
-    `surplus` are rows of the lake beyond those of Postgres that may be copies awaiting compaction (section 3).
+    `covered` is the whole range that the lake promises. `sensors` were counted, of `known` in all (`None` where a
+    part was asked for, or it could not be told: then it is no count of all); `left_out` are the deleted ones that
+    the job counts only when they are named. `surplus` are rows of the lake beyond those of Postgres that may be
+    copies awaiting compaction (section 3).
     """
 
     record: Literal["job_coverage"] = "job_coverage"
@@ -350,6 +316,20 @@ class ServiceEnded(Record):
     log_tail: tuple[str, ...] = ()
 
 
+class EarlierRun(Record):
+    """The last finished run of the same controller that compared rows: a measure for this one."""
+
+    record: Literal["earlier_run"] = "earlier_run"
+    run_id: str
+    at: Instant
+    outcome: str
+    assurance: Assurance | None
+    rows: int
+    days: int
+    first: date | None
+    last: date | None
+
+
 class RunFinished(Record):
     """The last line of a log. Without it the run crashed."""
 
@@ -363,6 +343,7 @@ AnyRecord = Annotated[
     RunStarted
     | StackDescribed
     | FarmSeen
+    | DatabaseSeen
     | CheckPlanned
     | CheckStarted
     | CheckFinished
@@ -378,8 +359,10 @@ AnyRecord = Annotated[
     | ReplicationSeen
     | Finding
     | PostsSpent
+    | SessionsUsed
     | Note
     | ServiceEnded
+    | EarlierRun
     | RunFinished,
     Field(discriminator="record"),
 ]

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ConfigDict
 
 from tsse_validation.runlog.beyond_record import BeyondCompared
+from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.log import read_log
 from tsse_validation.runlog.records import (
     SCHEMA_VERSION,
@@ -15,6 +16,7 @@ from tsse_validation.runlog.records import (
     CheckPlanned,
     CheckStarted,
     CountsTaken,
+    EarlierRun,
     ExtentSeen,
     FarmSeen,
     Finding,
@@ -32,6 +34,7 @@ from tsse_validation.runlog.records import (
     StackDescribed,
     WindowChecked,
 )
+from tsse_validation.runlog.session_record import SessionsUsed
 
 
 class RunResult(BaseModel):
@@ -51,6 +54,7 @@ class RunResult(BaseModel):
     started: RunStarted
     stack: StackDescribed | None = None
     farm: FarmSeen | None = None
+    database: DatabaseSeen | None = None
     planned: tuple[CheckPlanned, ...] = ()
     interrupted: tuple[CheckStarted, ...] = ()
     checks: tuple[CheckFinished, ...] = ()
@@ -66,8 +70,10 @@ class RunResult(BaseModel):
     replication: tuple[ReplicationSeen, ...] = ()
     findings: tuple[Finding, ...] = ()
     posts: PostsSpent | None = None
+    sessions: SessionsUsed | None = None
     notes: tuple[Note, ...] = ()
     services_ended: tuple[ServiceEnded, ...] = ()
+    earlier_run: EarlierRun | None = None
     finished: RunFinished | None = None
 
     @classmethod

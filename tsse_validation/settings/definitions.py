@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.contract import BACKLOG_GATE_SECONDS
 from tsse_validation.domain.instants import Instant
 from tsse_validation.settings.fields import (
@@ -19,6 +20,7 @@ from tsse_validation.settings.fields import (
     ImageName,
     Level,
     LocalPath,
+    OwnersFile,
     ReadableFile,
     Seconds,
     StackKind,
@@ -60,8 +62,11 @@ class Settings(BaseSettings):
     database_url: Conninfo | None = Field(
         None, description="Postgres as a DSN, URL or service=NAME; passwords by PGPASSFILE or PGSERVICEFILE"
     )
-    setup_config: ReadableFile | None = Field(
+    setup_config: OwnersFile | None = Field(
         None, description="the controller's setup config JSON, for its database_url"
+    )
+    no_discovery: bool = Field(
+        False, description="take no lake and no setup config from the default places of the controller's own host"
     )
     hot_path: LocalPath | None = Field(None, description="the lake's hot directory, where it is readable here")
     cold_path: LocalPath | None = Field(None, description="the lake's cold directory, where it is readable here")
@@ -72,7 +77,11 @@ class Settings(BaseSettings):
         le=3650,
         description="days that the hot lake keeps; older dates are deleted where no cold path is",
     )
-    require_direct: bool = Field(False, description="without direct access to Postgres and lake, INCOMPLETE")
+    require: Assurance = Field(
+        Assurance.PROOF,
+        description="grade that GO needs, less is INCOMPLETE: proof (every due row, both sides read by us), "
+        "counts (every sensor, by the controller's job) or sample (some sensors in some window)",
+    )
     ca_file: ReadableFile | None = Field(None, description="CA certificates (PEM) to trust for https")
 
     backfill_days: int = Field(90, ge=1, le=365, description="days that step 4 backfills; the gate asks for 90")
@@ -80,8 +89,13 @@ class Settings(BaseSettings):
         False, description="cancel our own backfill when the run is interrupted (else it goes on, and is named)"
     )
     skip_backfill: bool = Field(False, description="do not backfill (the verdict is then INCOMPLETE)")
-    sensor_ids: CommaList = Field((), description="sensors of the parity job, comma-separated; default: a sample")
-    sample: int = Field(5, ge=1, le=10_000, description="how many sensors the parity job samples")
+    sensor_ids: CommaList = Field((), description="sensors of the parity job, comma-separated; default: all")
+    sample: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="count so many sensors over the last day, as the runbook does; default: all, over all days",
+    )
     window_start: Instant | None = Field(None, description="start of the parity window, RFC 3339")
     window_end: Instant | None = Field(None, description="end of the parity window, RFC 3339")
     level: Level = Field(
@@ -117,6 +131,9 @@ class Settings(BaseSettings):
         0, ge=0, le=16, description="parallel workers that a statement may take in Postgres: the default is gentle"
     )
     lock_timeout: Seconds = Field(2, description="seconds a statement may wait for a lock in Postgres")
+    transaction_timeout: Seconds = Field(
+        180, description="seconds a transaction may take in Postgres: others may wait for it to end"
+    )
     settle_timeout: Seconds = Field(
         600, description="seconds to wait for replication to pass a point, before a late row is called a fault"
     )

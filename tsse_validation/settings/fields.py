@@ -1,7 +1,7 @@
 """What a setting may be: types that refuse a wrong value in words, before anything is touched."""
 
-import os
 import re
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +11,8 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
+
+from tsse_validation.settings.files import UnreadableError, look_at_file
 
 _IMAGE_NAME = re.compile(r"[a-z0-9][\w.:/@-]*")
 
@@ -63,10 +65,24 @@ def is_token(text: str) -> bool:
 
 
 def _existing_file(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError("is not a file that can be found")
-    if not os.access(path, os.R_OK):
-        raise ValueError("is not readable by this user")
+    try:
+        return _file_that_is_there(path)
+    except UnreadableError as error:
+        raise ValueError(str(error)) from None
+
+
+def _file_perhaps_unreadable(path: Path) -> Path:
+    with suppress(UnreadableError):
+        _file_that_is_there(path)
+    return path
+
+
+def _file_that_is_there(path: Path) -> Path:
+    try:
+        look_at_file(path)
+    except ValueError as error:
+        msg = f"{path} {error}"
+        raise ValueError(msg) from None
     return path
 
 
@@ -81,6 +97,8 @@ Token = Annotated[SecretStr, AfterValidator(_token)]
 Conninfo = Annotated[SecretStr, AfterValidator(as_conninfo)]
 LocalPath = Annotated[Path, AfterValidator(Path.expanduser)]
 ReadableFile = Annotated[LocalPath, AfterValidator(_existing_file)]
+OwnersFile = Annotated[LocalPath, AfterValidator(_file_perhaps_unreadable)]
+"""A file of the controller's: where this user may not read it, a run goes on without, and says so."""
 ImageName = Annotated[str, AfterValidator(_image_name)]
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 86_400)]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,11 @@ from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.runlog.records import SettingValue
 from tsse_validation.settings.definitions import Settings, option_of
+from tsse_validation.settings.discovery import Discovery, discover
 from tsse_validation.settings.fields import StackKind
 from tsse_validation.settings.places import places_in_the_lake
+from tsse_validation.settings.removed import removed_complaints
+from tsse_validation.settings.trying import try_given
 
 TOML_NAME = "tsse-validation.toml"
 COMMAND_LINE = "command line"
@@ -31,15 +34,21 @@ class LoadedSettings:
     settings: Settings
     sources: Mapping[str, str]
     warnings: tuple[str, ...]
+    found: tuple[str, ...] = ()
+    """Lines on what was found where nothing was given, and on what was not used."""
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Why this user may not read something that is there, by setting; the settings themselves are then not set."""
 
     def shown(self) -> tuple[SettingValue, ...]:
         """Return every setting with its source; a secret only as set or not set."""
         return tuple(
-            SettingValue(
-                name=name, value=_shown(getattr(self.settings, name)), source=self.sources.get(name, DEFAULT)
-            )
+            SettingValue(name=name, value=self._shown(name), source=self.sources.get(name, DEFAULT))
             for name in Settings.model_fields
         )
+
+    def _shown(self, name: str) -> str:
+        withheld = self.withheld.get(name) if name in self.sources else None
+        return withheld or _shown(getattr(self.settings, name))
 
 
 def load_settings(command_line: Mapping[str, Any], directory: Path, *, for_run: bool = True) -> LoadedSettings:
@@ -52,9 +61,37 @@ def load_settings(command_line: Mapping[str, Any], directory: Path, *, for_run: 
     Raises:
         SettingsError: a value is wrong; the message has one line for each.
     """
+    merged, sources = _merged(command_line, directory, for_run=for_run)
+    settings = _made(merged, sources)
+    found = Discovery()
+    if for_run and settings.base_url and not settings.no_discovery:
+        found = discover(merged, settings.base_url)
+        sources |= found.sources
+        settings = _made(merged | found.values, sources)
+    if for_run and (complaints := list(run_complaints(settings))):
+        raise SettingsError("\n".join(complaints))
+    withheld = {**found.withheld, **(try_given(settings, sources) if for_run and settings.live else {})}
+    if for_run and settings.cold_path and not settings.hot_path and "hot_path" not in withheld:
+        raise SettingsError("--cold-path is a part of the lake that --hot-path names: give both")
+    return LoadedSettings(
+        settings=settings.model_copy(update=dict.fromkeys(_unused(withheld))),
+        sources=sources,
+        warnings=tuple(_warnings(settings, sources)),
+        found=tuple(found.lines),
+        withheld=withheld,
+    )
+
+
+def _merged(
+    command_line: Mapping[str, Any], directory: Path, *, for_run: bool
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values of all sources, with the source of each."""
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for source, values in _layers(command_line, directory):
+    layers = _layers(command_line, directory)
+    if complaints := list(removed_complaints(layers)):
+        raise SettingsError("\n".join(complaints))
+    for source, values in layers:
         for alternatives in _ALTERNATIVES:
             # a token on the command line replaces a token file of the environment
             if alternatives & values.keys():
@@ -62,7 +99,7 @@ def load_settings(command_line: Mapping[str, Any], directory: Path, *, for_run: 
         merged.update(values)
         sources.update(dict.fromkeys(values, source))
     # the controller's own variable, but never for a stack that loads a farm into the database it is given
-    own_url = os.environ.get("CORE_DATABASE_URL")
+    own_url = None if merged.get("no_discovery") else os.environ.get("CORE_DATABASE_URL")
     if own_url and merged.get("base_url") and not {"database_url", "setup_config"} & set(merged):
         merged["database_url"] = own_url
         sources["database_url"] = f"{ENVIRONMENT} (CORE_DATABASE_URL)"
@@ -70,13 +107,20 @@ def load_settings(command_line: Mapping[str, Any], directory: Path, *, for_run: 
     if ci_file and for_run and "step_summary" not in merged:
         merged["step_summary"] = ci_file
         sources["step_summary"] = f"{ENVIRONMENT} (GITHUB_STEP_SUMMARY)"
+    return merged, sources
+
+
+def _made(values: Mapping[str, Any], sources: Mapping[str, str]) -> Settings:
     try:
-        settings = Settings(**merged)
+        return Settings(**values)
     except ValidationError as error:
         raise SettingsError("\n".join(_complaints(error, sources))) from None
-    if for_run and (complaints := list(run_complaints(settings))):
-        raise SettingsError("\n".join(complaints))
-    return LoadedSettings(settings, sources, tuple(_warnings(settings, sources)))
+
+
+def _unused(withheld: Mapping[str, str]) -> set[str]:
+    """Return what a run goes on without: a lake of which a part may not be read is not read at all."""
+    lake = {"hot_path", "cold_path"}
+    return withheld.keys() | (lake if lake & withheld.keys() else set())
 
 
 def _layers(command_line: Mapping[str, Any], directory: Path) -> list[tuple[str, Mapping[str, Any]]]:
@@ -139,6 +183,8 @@ def run_complaints(settings: Settings) -> Iterator[str]:
     if not settings.live:
         if settings.hot_path or settings.cold_path or settings.auth_token or settings.auth_token_file:
             yield "--auth-token-file, --hot-path and --cold-path belong to a live controller: add its --base-url"
+        elif settings.setup_config and settings.stack is StackKind.EMBEDDED:
+            yield "--setup-config belongs to a live controller: add its --base-url"
         return
     if settings.core_binary:
         yield "--core-binary belongs to the embedded stack, which --base-url turns off"

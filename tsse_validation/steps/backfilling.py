@@ -81,7 +81,7 @@ def _turn(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> It
     settings, stack = run.settings, require(run.stack, "the stack")
     with backfill_turn(
         jobs.core,
-        PostgresClient.from_settings(stack.conninfo, settings) if stack.conninfo else None,
+        PostgresClient.from_settings(stack.conninfo, settings, run.sessions) if stack.conninfo else None,
         timeout=settings.active_job_timeout,
         pause=settings.poll_interval,
         say=progress.say,

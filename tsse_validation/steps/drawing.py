@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Literal
 
@@ -10,11 +11,14 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, given
 from hypothesis.errors import Flaky
 
+from tsse_validation.clients.bounded import BoundedReader
 from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.diagnosis.count_triage import job_mismatch
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
+from tsse_validation.domain.contract import RUNBOOK_SAMPLE
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError, SuiteError
+from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError, SuiteError, UnaffordableError
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import MismatchError, SpotChecker
@@ -27,6 +31,8 @@ from tsse_validation.steps.run import Check, ValidationRun
 from tsse_validation.steps.spot_checking import POSTS_KEPT_FOR_OTHERS
 
 MOST_LANDMARKS = 64
+SENSORS_ASKED = 3
+"""Sensors that are looked for at each place, until one has a row there."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,8 @@ class Drawing:
     """How to draw and count windows: `count` gets the edge's name and the window.
 
     `repeat` returns the command that compares one window again. `narrows` says whether a window that differs is
-    counted again in halves, down to the smallest that differs.
+    counted again in halves, down to the smallest that differs. `spent` says what the POST budget was spent on,
+    where nothing is left of it for a window.
     """
 
     most: int
@@ -42,14 +49,35 @@ class Drawing:
     count: Callable[[str, Window], WindowChecked]
     repeat: Callable[[Window], str]
     narrows: bool
+    spent: str = ""
 
 
 def find_landmarks(covered: Scope, postgres: PostgresClient | None) -> Landmarks:
     """Find the edges that windows are drawn at; without Postgres, no row's instant is known."""
     if postgres is None:
         return Landmarks(covered.window, ())
-    with postgres.snapshot() as snapshot:
-        return Landmarks(covered.window, snapshot.some_timestamps(covered.window, MOST_LANDMARKS))
+    return Landmarks(covered.window, _some_timestamps(BoundedReader(postgres), covered))
+
+
+def _some_timestamps(reader: BoundedReader, covered: Scope) -> list[datetime]:
+    """Return up to `MOST_LANDMARKS` instants at which a row lies, spread over the window and the sensors."""
+    sensors = reader.ask(lambda snapshot: snapshot.sensor_ids())
+    window = covered.window
+    step = (window.end - window.start) / MOST_LANDMARKS
+    places = [(number, window.start + number * step) for number in range(MOST_LANDMARKS if sensors else 0)]
+
+    def ask(snapshot: Snapshot, part: Scope) -> list[datetime]:
+        looked = (
+            snapshot.first_timestamp(
+                [sensors[(number + more) % len(sensors)] for more in range(SENSORS_ASKED)],
+                Window(place, min(place + step, part.window.end)),
+            )
+            for number, place in places
+            if place in part.window
+        )
+        return [instant for instant in looked if instant is not None]
+
+    return sorted({instant for _, found in reader.pieces(covered, ask) for instant in found})
 
 
 def draw_directly(run: ValidationRun, proof: DirectProof, covered: Scope) -> Drawing:
@@ -68,24 +96,40 @@ def draw_by_job(
 ) -> Drawing:
     """Draw windows and count them by the controller's job, as far as its POST budget goes."""
     settings = run.settings
-    most = min(settings.max_job_windows, run.budget.available() - POSTS_KEPT_FOR_OTHERS)
+    affordable = run.budget.available() - POSTS_KEPT_FOR_OTHERS
+    most = max(0, min(settings.max_job_windows, affordable))
+    short_of_posts = most < 1 <= settings.max_job_windows
 
     def count(edge: str, window: Window) -> WindowChecked:
         mismatching: tuple[str, ...] = ()
         window = _wide_enough(window, covered.window)
+        sample = settings.sample or RUNBOOK_SAMPLE
         try:
-            spot = spot_checker.check(window, settings.sensor_ids, settings.sample, purpose="windows")
-            counts = spot.counts()
-            lake_recorder.watched(spot.result.replication, "parity")
+            spot = spot_checker.check(window, settings.sensor_ids, sample, purpose="windows")
         except MismatchError as error:
-            mismatch = job_mismatch(error.window, error.lost)
+            spot, mismatch = error.spot, job_mismatch(error.lost)
             run.record(mismatch)
-            lake_recorder.watched(error.result.replication, "parity")
-            counts, mismatching = error.counts, mismatch.sensors
+            mismatching = mismatch.sensors
+        counts = spot.counts()
+        lake_recorder.watched(spot.result.replication, "parity")
         return _checked("job", edge, window, counts.rows, mismatching, counts.late)
 
     # each step of a narrowing would be a job
-    return Drawing(max(0, most), settings.window_seed, count, partial(_repeat_by_job, run), narrows=False)
+    return Drawing(
+        most,
+        settings.window_seed,
+        count,
+        partial(_repeat_by_job, run),
+        narrows=False,
+        spent=_spent(run) if short_of_posts else "",
+    )
+
+
+def _spent(run: ValidationRun) -> str:
+    """Say what the POST budget was spent on, the most first."""
+    purposes = sorted(run.budget.by_purpose.items(), key=lambda spent: (-spent[1], spent[0]))
+    on = ", ".join(f"{purpose} {posts}" for purpose, posts in purposes)
+    return f"{run.budget.spent} POSTs were spent ({on}), and {POSTS_KEPT_FOR_OTHERS} are left to others"
 
 
 def _checked(
@@ -145,7 +189,7 @@ def _repeat_by_job(run: ValidationRun, window: Window) -> str:
         "auth_token_file": stack.token_file if stack else None,
         "ca_file": settings.ca_file,
         "sensor_ids": ",".join(settings.sensor_ids) or None,
-        "sample": settings.sample,
+        "sample": settings.sample or RUNBOOK_SAMPLE,
     }
     return _parity_command(options, window)
 
@@ -175,12 +219,13 @@ def draw_and_check(edge: str, landmarks: Landmarks, drawing: Drawing, check: Che
     """Draw windows at one kind of edge, count and record each, and stop at the first that differs.
 
     Raises PromiseBrokenError when a window differs, with the smallest within it; NotCheckedError when none may be
-    drawn.
+    drawn, UnaffordableError when that is for want of POSTs.
     """
+    if drawing.spent:
+        msg = f"No window could be drawn: {drawing.spent}."
+        raise UnaffordableError(msg, "Run again later for the windows: step 6 has counted what they would.")
     if drawing.most < 1:
-        raise NotCheckedError(
-            "No window could be drawn.", "Raise --max-windows or --max-job-windows, or wait for the POST budget."
-        )
+        raise NotCheckedError("No window could be drawn.", "Raise --max-windows or --max-job-windows.")
     drawn: list[WindowChecked] = []
     uncounted: list[SuiteError] = []
 

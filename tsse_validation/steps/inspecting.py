@@ -5,8 +5,8 @@ Replication goes on meanwhile: what did not change between two reads must be the
 
 import operator
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,10 @@ from tsse_validation.domain.contract import (
     Replication,
     ShardFiles,
 )
+from tsse_validation.domain.errors import ElsewhereError
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.polling import poll
-from tsse_validation.lake.reader import LakeReader
+from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.promises import crowded_shards
@@ -109,6 +110,8 @@ class AspectComparison:
     compared: str
     differences: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    elsewhere: str = ""
+    """Why a difference may be our mistake: the directories are others than the API names, or nobody gave them."""
 
 
 def state_inspection(inspection: Inspection, check: Check) -> None:
@@ -124,10 +127,16 @@ def state_inspection(inspection: Inspection, check: Check) -> None:
 
 
 def check_aspect(comparison: AspectComparison, check: Check) -> None:
-    """Hold that the API and the files do not differ in one of `INSPECTION_ASPECTS`."""
+    """Hold that the API and the files do not differ in one of `INSPECTION_ASPECTS`.
+
+    Raises ElsewhereError where they do, and the files may be another lake's.
+    """
     check.fact("compared", comparison.compared)
     for warning in comparison.warnings:
         check.warn(warning)
+    if comparison.differences and comparison.elsewhere:
+        msg = f"{comparison.elsewhere} The API and the files differ: {'; '.join(comparison.differences[:3])}."
+        raise ElsewhereError(msg, "Give --hot-path and --cold-path of this controller's lake, and no copy of it.")
     check.that(
         not comparison.differences,
         f"The API and the files differ: {'; '.join(comparison.differences[:3])}.",
@@ -137,8 +146,11 @@ def check_aspect(comparison: AspectComparison, check: Check) -> None:
 
 @dataclass(frozen=True)
 class _DirectView:
+    """The lake by its files; `littered` has the litter too that one who goes by the suffix takes for files."""
+
     replication: Replication
     partitions: Mapping[date, InspectedPartition]
+    littered: Mapping[date, InspectedPartition]
 
 
 def compare_inspections(lake: LakeReader, jobs: JobRunner, settings: Settings) -> Mapping[str, AspectComparison]:
@@ -153,6 +165,8 @@ def compare_inspections(lake: LakeReader, jobs: JobRunner, settings: Settings) -
             "replication": _compare_replication(inspection, before, after),
             "partitions": _compare_partitions(inspection, before, after),
         }
+        if elsewhere := _elsewhere(inspection, lake):
+            comparisons = {name: replace(found, elsewhere=elsewhere) for name, found in comparisons.items()}
         if attempt == _ATTEMPTS - 1 or not any(comparison.differences for comparison in comparisons.values()):
             return comparisons
         time.sleep(_RETRY_SECONDS)
@@ -162,20 +176,25 @@ def compare_inspections(lake: LakeReader, jobs: JobRunner, settings: Settings) -
 def _direct_view(lake: LakeReader) -> _DirectView:
     replication = lake.replication()
     listing = lake.listing()
-    shards: dict[date, dict[str, ShardFiles]] = {day: {} for day in listing.locations}
-    for file in listing.files:
+    named = {
+        day: InspectedPartition(location=at.location) for day, at in lake.manifest().metrics.partitions.items()
+    }
+    found = _partitions(listing.locations, listing.files)
+    littered = _partitions(listing.locations, (*listing.files, *listing.masked)) if listing.masked else {}
+    return _DirectView(replication, {**named, **found}, littered)
+
+
+def _partitions(places: Mapping[date, str], files: Iterable[LakeFile]) -> dict[date, InspectedPartition]:
+    shards: dict[date, dict[str, ShardFiles]] = {day: {} for day in places}
+    for file in files:
         known = shards[file.day].get(file.shard, ShardFiles(parquet_files=0, total_bytes=0))
         shards[file.day][file.shard] = ShardFiles(
             parquet_files=known.parquet_files + 1, total_bytes=known.total_bytes + file.size
         )
-    named = {
-        day: InspectedPartition(location=at.location) for day, at in lake.manifest().metrics.partitions.items()
-    }
-    found = {
+    return {
         day: InspectedPartition.model_validate({"location": place, "shards": shards[day]})
-        for day, place in listing.locations.items()
+        for day, place in places.items()
     }
-    return _DirectView(replication, {**named, **found})
 
 
 def inspect_directly(lake: LakeReader) -> Inspection:
@@ -191,17 +210,32 @@ def inspect_directly(lake: LakeReader) -> Inspection:
 
 
 def _compare_paths(inspection: Inspection, lake: LakeReader) -> AspectComparison:
-    warnings = [
-        f"the API's {name} path is {said}, ours is {ours}: a mounted copy?"
+    others = _other_directories(inspection, lake)
+    warnings = [f"{other}: a mounted copy?" for other in others]
+    if inspection.cold_path and lake.paths.cold is None:
+        warnings.append(f"the controller has a cold path, {inspection.cold_path}: give it by --cold-path")
+    # a lake that nobody has given must be where the controller says that its own is
+    return AspectComparison("hot and cold path", tuple(others if lake.paths.found else ()), tuple(warnings))
+
+
+def _other_directories(inspection: Inspection, lake: LakeReader) -> list[str]:
+    return [
+        f"the API's {name} path is {said or 'not set'}, ours is {ours}"
         for name, said, ours in (
             ("hot", inspection.hot_path, lake.paths.hot),
             ("cold", inspection.cold_path, lake.paths.cold),
         )
-        if said and ours and Path(said).resolve() != ours.resolve()
+        if ours and (not said or Path(said).resolve() != ours.resolve())
     ]
-    if inspection.cold_path and lake.paths.cold is None:
-        warnings.append(f"the controller has a cold path, {inspection.cold_path}: give it by --cold-path")
-    return AspectComparison("hot and cold path", warnings=tuple(warnings))
+
+
+def _elsewhere(inspection: Inspection, lake: LakeReader) -> str:
+    """Say why the files may be another lake's, or nothing."""
+    if others := _other_directories(inspection, lake):
+        return f"This may be another lake: {'; '.join(others)}."
+    if lake.paths.found:
+        return f"The lake {lake.paths.hot} was found here, not given: does --base-url lead to another host?"
+    return ""
 
 
 def _compare_watermark(inspection: Inspection, before: _DirectView, after: _DirectView) -> AspectComparison:
@@ -234,6 +268,7 @@ def _compare_partitions(inspection: Inspection, before: _DirectView, after: _Dir
         f"date={day}: {_partition(said.get(day))} by the API, {_partition(after.partitions.get(day))} by its files"
         for day in steady
         if _differs(said.get(day), after.partitions.get(day))
+        and _differs(said.get(day), after.littered.get(day, after.partitions.get(day)))
     ]
     return AspectComparison(f"{len(steady)} of {len(days)} dates, the others changed", tuple(differences))
 

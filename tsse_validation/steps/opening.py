@@ -1,8 +1,10 @@
 """Opens what the settings name: core-server, Qdrant, Postgres and the lake's directories."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -12,11 +14,13 @@ from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.domain.errors import SettingsError
+from tsse_validation.domain.errors import AccessError, SettingsError
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.credentials import conninfo_of, token_of
 from tsse_validation.settings.definitions import Settings
+from tsse_validation.settings.files import RUN_AS_OWNER, UnreadableError
+from tsse_validation.settings.lake_places import hold_cold_directory, hold_hot_directory
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8000"
 DEFAULT_QDRANT_URL = "http://127.0.0.1:6333"
@@ -33,8 +37,9 @@ def core_server(settings: Settings, token: SecretStr | None = None) -> Iterator[
 
 @contextmanager
 def job_runner(settings: Settings) -> Iterator[JobRunner]:
-    """Open the core-server to run jobs on it; errors as in `token_of`."""
+    """Open the core-server to run jobs on it; errors as in `token_of` and `CoreClient.identify`."""
     with core_server(settings) as core:
+        core.identify()
         yield JobRunner(core, poll_interval=settings.poll_interval)
 
 
@@ -53,7 +58,25 @@ def postgres_client(settings: Settings) -> PostgresClient | None:
 
 
 def lake_reader(settings: Settings) -> LakeReader:
-    """Open the lake's directories; raises SettingsError when no `--hot-path` is given."""
+    """Open the lake's directories.
+
+    Raises SettingsError when no `--hot-path` is given, or what is given is no lake; AccessError when this user may
+    not read it.
+    """
     if settings.hot_path is None:
         raise SettingsError("--mode direct needs --hot-path, the lake's hot directory.")
+    _hold("--hot-path", settings.hot_path, hold_hot_directory)
+    if settings.cold_path is not None:
+        _hold("--cold-path", settings.cold_path, partial(hold_cold_directory, hot=settings.hot_path))
     return LakeReader(LakePaths(settings.hot_path, settings.cold_path, settings.shards))
+
+
+def _hold(option: str, path: Path, hold: Callable[[Path], None]) -> None:
+    try:
+        hold(path)
+    except UnreadableError as error:
+        msg = f"{option}: {error}."
+        raise AccessError(msg, f"{RUN_AS_OWNER.capitalize()}.") from None
+    except ValueError as error:
+        msg = f"{option}: {path} {error}."
+        raise SettingsError(msg) from None

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
+from tsse_validation.clients.bounded import BoundedReader
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.watch import ReplicationWatch
-from tsse_validation.diagnosis.count_triage import explain_counts, healed
+from tsse_validation.diagnosis.count_triage import explain_counts, healed, unlisted_sensors
 from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
 from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
@@ -32,10 +33,10 @@ MOST_ROWS_SHOWN = 200
 def compare_in_slices(
     proof: DirectProof, scopes: Iterable[Scope], level: Level, on_day: Update = quiet
 ) -> Iterator[tuple[Scope, list[CountRow]]]:
-    """Compare every sensor-day, and yield each slice that one statement may read as soon as it is done."""
-    parts = [part for scope in scopes for part in proof.slices(scope)]
-    for number, part in enumerate(parts):
-        yield part, proof.compare_sensor_days(part, level=level, on_day=_within(on_day, parts, number))
+    """Compare every sensor-day, and yield some days as soon as they are done."""
+    wanted = list(scopes)
+    for number, scope in enumerate(wanted):
+        yield from proof.compare_in_slices(scope, level=level, on_day=_within(on_day, wanted, number))
 
 
 def _within(update: Update, parts: Sequence[Scope], number: int) -> Update:
@@ -89,12 +90,13 @@ def _taken_over(run: ValidationRun, covered: Window) -> Mapping[date, list[Count
 
 
 def count_sensors(
-    run: ValidationRun, postgres: PostgresClient, covered: Scope, day_counts: Sequence[CountRow]
+    run: ValidationRun, database: PostgresClient, covered: Scope, day_counts: Sequence[CountRow]
 ) -> list[CountRow]:
     """Add the days up for each sensor that Postgres knows, those without a row too."""
-    with postgres.snapshot() as snapshot:
-        rows = sum_by_sensor(day_counts, snapshot.sensor_ids())
-    run.record(_counts(run, covered, rows))
+    listed_ids = BoundedReader(database).ask(lambda snapshot: snapshot.sensor_ids())
+    rows = sum_by_sensor(day_counts, listed_ids)
+    run.record(*unlisted_sensors(rows, listed_ids))
+    run.record(_counts(run, covered, rows).model_copy(update={"covered": covered.window}))
     return rows
 
 
@@ -148,10 +150,12 @@ def heal_check(
     proof: DirectProof,
     day_counts: Sequence[CountRow],
     progress: ProgressReporter,
+    establish: Callable[[], object],
 ) -> Finding:
     """Do as the runbook says when rows differ: backfill and compare again, and return what has healed."""
     run.facts.backfill = run_backfill(run, jobs, progress)
     repeated = covered_scope(run.settings, watch.read(), cold=True, now=utc_now())
+    establish()  # a standby must have come up to the new watermark too
     with progress.track("digests") as update:
         again = [row for _, rows in compare_in_slices(proof, [repeated], Level.DIGEST, update) for row in rows]
     return healed(sum(not row.matches for row in day_counts), sum(not row.matches for row in again))
@@ -187,6 +191,7 @@ def compare_every_row(
         differing=found.differing,
         not_due=sum(row.not_due for row in day_counts),
         pending=sum(row.pending for row in day_counts),
+        covered=covered.window,
     )
     run.record(*found.findings, *explain_counts(day_counts), *found.shown, compared)
     if (found.differing or found.unreadable) and run.settings.heal_check:

@@ -15,7 +15,7 @@ from tsse_validation.domain.errors import DeadlineError, NotCheckedError
 from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.lake.rows import LakeRows
 from tsse_validation.parity import beyond
-from tsse_validation.parity.beyond import PostgresOutside, SensorDays
+from tsse_validation.parity.beyond import OuterReader, PostgresOutside, SensorDays
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.beyond_record import BeyondCompared, BeyondDate
 from tsse_validation.runlog.records import CountRow, ExtentSeen, Finding
@@ -76,19 +76,20 @@ def compare_beyond(
     Raises NotCheckedError when the run compares counts only.
     """
     settings, coverage = run.settings, covered.coverage
-    outside, estimated = _postgres_outside(postgres, coverage, day_counts)
+    reader = OuterReader(postgres)
+    outside = _postgres_outside(reader, coverage, day_counts)
     first = min(outside.first or covered.window.start, covered.window.start)
     lake = proof.lake_rows(coverage)
     days = lake.days()
     with progress.track("rows beyond the covered range") as update:
         promised = beyond.compare_promised(
-            proof, postgres, coverage, earlier_promise(run.facts), first, settings.level
+            proof, reader, coverage, earlier_promise(run.facts), first, settings.level
         )
         others: SensorDays = ()
         if settings.cover is Cover.LAKE:
             others = beyond.compare_other_dates(proof, coverage, days, first, settings.level)
         update(1, 1, "compared")
-    extent = _extent(lake, covered, day_counts, outside, estimated, promised)
+    extent = _extent(lake, covered, day_counts, outside, reader.estimated_rows, promised)
     run.record(extent)
     if settings.level is Level.COUNT:
         raise NotCheckedError("left out by --level count: equal counts do not prove equal rows")
@@ -127,19 +128,14 @@ def _whether_compared(compared: BeyondCompared, extent: ExtentSeen) -> str:
     return ", compared" if compared.cover == Cover.LAKE else ", not compared (--cover lake does)"
 
 
-def _postgres_outside(
-    postgres: PostgresClient, coverage: Coverage, day_counts: Sequence[CountRow]
-) -> tuple[PostgresOutside, int]:
+def _postgres_outside(reader: OuterReader, coverage: Coverage, day_counts: Sequence[CountRow]) -> PostgresOutside:
     """Look at what Postgres holds outside; where counting it takes long, leave that to the server's estimate."""
-    with postgres.snapshot() as snapshot:
-        estimated = snapshot.estimated_rows()
-    cheap = estimated - _rows_counted(day_counts) <= MOST_ROWS_COUNTED
-    try:
-        return beyond.look_outside(postgres, coverage, counted=cheap), estimated
-    except DeadlineError:
-        if not cheap:
-            raise
-        return beyond.look_outside(postgres, coverage, counted=False), estimated
+    if reader.estimated_rows - _rows_counted(day_counts) <= MOST_ROWS_COUNTED:
+        try:
+            return reader.look_outside(coverage, counted=True)
+        except DeadlineError:
+            pass  # the ends of what is there are found by the primary key, without counting
+    return reader.look_outside(coverage, counted=False)
 
 
 def _rows_counted(day_counts: Sequence[CountRow]) -> int:

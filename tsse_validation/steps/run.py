@@ -15,14 +15,18 @@ from pydantic import SecretStr
 
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.jobs import FinishedJob
+from tsse_validation.clients.session_use import SessionUse
 from tsse_validation.domain.catalogue import step_label
-from tsse_validation.domain.contract import BackfillResult, Inspection, ParityResult
+from tsse_validation.domain.contract import BackfillResult, Inspection, Job
 from tsse_validation.domain.holding import hold, need
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.stack import Capability
+from tsse_validation.parity.whole_range import RangeCount
+from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.log import RunLog
 from tsse_validation.runlog.records import CheckStatus, Note, Record, RunStarted, StackDescribed
 from tsse_validation.runlog.redaction import Redactor, is_distinctive
+from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
 from tsse_validation.steps.validated_stack import Stack
@@ -36,10 +40,12 @@ LOGS = "logs"
 class Facts:
     """What earlier steps have found out and later ones build on; `None` until then."""
 
+    job_before: Job | None = None
+    database: DatabaseSeen | None = None
     inspection_before: Inspection | None = None
     inspection_after: Inspection | None = None
     backfill: FinishedJob[BackfillResult] | None = None
-    job_parity: ParityResult | None = None
+    job_parity: RangeCount | None = None
 
 
 class StepStates:
@@ -78,6 +84,7 @@ class ValidationRun:
     steps: StepStates = field(default_factory=StepStates)
     stack: Stack | None = None
     budget: PostBudget = field(default_factory=lambda: PostBudget(time.monotonic))
+    sessions: SessionUse = field(default_factory=SessionUse)
     _known_to_have_ended: set[str] = field(default_factory=set)
 
     @property
@@ -101,7 +108,7 @@ class ValidationRun:
                 kind=stack.kind,
                 base_url=stack.base_url,
                 owned=stack.owned,
-                strict=stack.owned or self.settings.require_direct,
+                strict=stack.owned,
                 components=stack.components,
                 absent=self.absent,
             )
@@ -124,6 +131,17 @@ class ValidationRun:
             )
 
 
+def sessions_used(use: SessionUse) -> SessionsUsed:
+    """Return the record of what a run's sessions have taken of Postgres."""
+    return SessionsUsed(
+        transactions=use.transactions,
+        longest_seconds=round(use.longest_seconds, 3),
+        idle_longest_seconds=round(use.longest_idle_seconds, 3),
+        locks_most=use.locks_most,
+        tries_again=use.tries_again,
+    )
+
+
 def begin_run(
     loaded: LoadedSettings, absent: Mapping[Capability, str], now: datetime | None = None
 ) -> ValidationRun:
@@ -144,6 +162,7 @@ def begin_run(
             suite_version=version("tsse-validation"),
             settings=loaded.shown(),
             environment=_environment(),
+            required=loaded.settings.require,
         )
     )
     return run

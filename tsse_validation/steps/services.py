@@ -4,8 +4,9 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping
 
-from tsse_validation.clients.core import CoreClient, Health, QdrantHealth
+from tsse_validation.clients.core import CoreClient, Health
 from tsse_validation.clients.http import Answer
+from tsse_validation.clients.qdrant import QdrantHealth
 from tsse_validation.domain.contract import (
     HEALTHZ_BODY,
     INSPECT_JOB,

@@ -1,17 +1,38 @@
-"""Step 6, by the controller's own parity job: the runbook's spot check, and whether the job counts as we do."""
+"""Step 6, by the controller's own parity job: all sensors over the whole range, or the runbook's spot check.
 
-from tsse_validation.diagnosis.count_triage import job_mismatch, narrowed_mismatch
-from tsse_validation.diagnosis.tally import NOTHING_TO_DO
-from tsse_validation.domain.contract import ParityResult
+What differs is explained, by our own reading where both sides are readable, and else by counting again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from tsse_validation.clients.jobs import JobRunner
+from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.watch import ReplicationWatch
+from tsse_validation.diagnosis.count_triage import (
+    copies_counted,
+    job_mismatch,
+    late_by_the_job,
+    narrowed_mismatch,
+    not_countable,
+)
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
+from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
-from tsse_validation.parity.by_job import MismatchError, SpotCheck, SpotChecker
-from tsse_validation.parity.comparing import disagreements_with_job
+from tsse_validation.parity.by_job import MismatchError, SpotChecker, counts_record, narrowed_to_hours
+from tsse_validation.parity.comparing import sum_by_sensor
+from tsse_validation.parity.count_rules import OwnCount, unlike_ours
 from tsse_validation.parity.direct import DirectProof
-from tsse_validation.runlog.records import Finding
+from tsse_validation.parity.job_counts import ALL_SENSORS, ParityJobs
+from tsse_validation.parity.settling import ByCountingAgain, Explaining, Part
+from tsse_validation.parity.whole_range import Census, RangeCount, RangeCounter
+from tsse_validation.runlog.records import CountRow, Finding, JobCoverage
+from tsse_validation.settings.definitions import Settings
+from tsse_validation.steps.inspecting import inspect_by_job
 from tsse_validation.steps.lake_recorder import LakeRecorder
+from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check, ValidationRun
 
 MOST_NARROWED = 3
@@ -25,54 +46,186 @@ def reads_directly(run: ValidationRun) -> bool:
     return not {Capability.POSTGRES, Capability.LAKE} & run.absent.keys()
 
 
-def record_spot_check(
-    run: ValidationRun, checker: SpotChecker, window: Window, lake_recorder: LakeRecorder, check: Check
-) -> SpotCheck:
-    """Run the runbook's spot check, and record its counts and findings.
-
-    Raises PromiseBrokenError when counts differ, other than by late rows; NotCheckedError when no row was counted.
-    """
-    try:
-        spot = checker.check(window, run.settings.sensor_ids, run.settings.sample, purpose="parity")
-    except MismatchError as error:
-        mismatch = job_mismatch(error.window, error.lost)
-        check.record(error.counts, mismatch)
-        lake_recorder.parity(error.result)
-        if not reads_directly(run):
-            for lost in error.lost[:MOST_NARROWED]:
-                hours = checker.narrow(window, lost, POSTS_KEPT_FOR_OTHERS)
-                check.record(narrowed_mismatch(lost.sensor_id, hours))
-        msg = f"{mismatch.diagnosis}: {mismatch.summary}; {mismatch.evidence}."
-        raise PromiseBrokenError(msg, mismatch.next_step) from None
-    check.record(spot.counts())
-    lake_recorder.parity(spot.result)
-    if spot.late:
-        check.record(_late(spot))
-    if not spot.rows:
-        msg = f"None of the {len(spot.result.rows)} sensors has a row in {window}: equal zeros prove nothing."
-        raise NotCheckedError(msg, "Name busier ones by --sensor-ids, or widen the window.")
-    check.fact("window", window)
-    check.fact("sensors", len(spot.result.rows))
-    check.fact("rows in Postgres", f"{spot.rows:,}")
-    return spot
+def asks_for_a_part(settings: Settings) -> bool:
+    """Whether the job is to count some sensors or one window, and not all sensors over the whole range."""
+    return bool(settings.sensor_ids or settings.sample or settings.window_start or settings.window_end)
 
 
-def _late(spot: SpotCheck) -> Finding:
-    return Finding(
-        diagnosis="late arrival",
-        flagged=False,
-        summary=f"{len(spot.late)} sensors differed at first",
-        evidence="the lake held every row that was counted once the watermark had passed the count",
-        sensors=tuple(count.sensor_id for count in spot.late),
-        next_step=NOTHING_TO_DO,
+def all_known_sensors(postgres: PostgresClient | None) -> Census:
+    """Return the sensors that the job is to count: those of Postgres, or what it lists by itself."""
+    if postgres is None:
+        return Census()
+    with postgres.snapshot() as snapshot:
+        return Census.of(snapshot.sensor_ids())
+
+
+def explaining_again(jobs: JobRunner, watch: ReplicationWatch, settings: Settings) -> ByCountingAgain:
+    """Explain what differs by the API alone."""
+    return ByCountingAgain(
+        ParityJobs(jobs, settings.job_timeout),
+        watch,
+        lambda: inspect_by_job(jobs, settings).metrics,
+        shards=settings.shards,
+        settle_timeout=settings.settle_timeout,
+        posts_kept=POSTS_KEPT_FOR_OTHERS,
     )
 
 
-def check_job_against_ours(job: ParityResult, proof: DirectProof, covered: Scope, check: Check) -> None:
-    """Hold the job's counts against our own of the same window."""
-    ours = proof.count_window(covered.narrowed(job.window_checked))
-    check.fact("window", job.window_checked)
-    disagreements = disagreements_with_job(job, ours.rows)
+@dataclass(frozen=True)
+class OurReading:
+    """Our own counts of windows that the job has counted; `count` returns sensor-days or sums of them."""
+
+    proof: DirectProof
+    count: Callable[[Sequence[Window]], Iterable[CountRow]]
+
+    @classmethod
+    def of_windows(cls, proof: DirectProof, covered: Scope) -> "OurReading":
+        """Count single windows, each of at most a few days."""
+        return cls(
+            proof, lambda windows: (r for w in windows for r in proof.count_window(covered.narrowed(w)).rows)
+        )
+
+    def keys(self, windows: Sequence[Window], sensor_ids: Sequence[str]) -> dict[str, OwnCount]:
+        """Count both sides by key: which rows of the lake are copies is not looked up."""
+        wanted = set(sensor_ids)
+        rows = (row for row in self.count(windows) if row.sensor_id in wanted)
+        # the job counts: whether the values agree is told by other checks
+        counted = sum_by_sensor((row._replace(matches=row.postgres == row.lake) for row in rows), wanted)
+        return {of.sensor_id: OwnCount(of.postgres, of.not_due, of.lake, of.matches) for of in counted}
+
+    def __call__(self, windows: Sequence[Window], sensor_ids: Sequence[str]) -> dict[str, OwnCount]:
+        """Count both sides by key, and the lake's rows as the job does."""
+        rows = self.proof.rows_as_the_job_counts(windows, sensor_ids)
+        return {of: replace(own, rows=rows[of]) for of, own in self.keys(windows, sensor_ids).items()}
+
+
+def count_by_the_job(
+    run: ValidationRun,
+    counter: ParityJobs,
+    explaining: Explaining,
+    asked: Window,
+    census: Census,
+    progress: ProgressReporter,
+) -> RangeCount:
+    """Count what the settings ask for: all sensors over the whole range, or a part of either."""
+    settings = run.settings
+    if not asks_for_a_part(settings):
+        with progress.track("parity job") as update:
+            return RangeCounter(counter, explaining).count(asked, census, purpose="parity", on_day=update)
+    spent = run.budget.spent
+    ids, sample = settings.sensor_ids, settings.sample or ALL_SENSORS
+    try:
+        spot = SpotChecker(counter, explaining).check(asked, ids, sample, purpose="parity")
+    except MismatchError as error:
+        spot = error.spot
+    return RangeCount.of_one_window(spot, run.budget.spent - spent)
+
+
+def record_job_counts(
+    run: ValidationRun,
+    counted: RangeCount,
+    counter: ParityJobs,
+    covered: Window,
+    lake_recorder: LakeRecorder,
+    check: Check,
+) -> None:
+    """Record what the job has counted, how far, and what its differences mean.
+
+    Raises PromiseBrokenError when counts differ, other than by late rows or copies; NotCheckedError when no row
+    was counted, or counts cannot tell.
+    """
+    explained = counted.explained
+    record = counts_record(counted.counts, explained, counted.result)
+    check.record(record.model_copy(update={"window": counted.window}), _coverage(run, counted, covered))
+    lake_recorder.parity(counted.result)
+    check.record(*_explanations(run, counted))
+    _say_how_far(run, counted, check)
+    if explained.lost:
+        raise _mismatch(run, counted, counter, check)
+    explained.hold_settled()
+    if not counted.rows:
+        msg = (
+            f"None of the {len(counted.counts)} sensors has a row in {counted.window}: equal zeros prove nothing."
+        )
+        raise NotCheckedError(msg, "Name busier ones by --sensor-ids, or widen the window.")
+
+
+def _coverage(run: ValidationRun, counted: RangeCount, covered: Window) -> JobCoverage:
+    part = asks_for_a_part(run.settings)
+    sensors, unnameable = len(counted.counts), len(counted.census.unnameable)
+    return JobCoverage(
+        window=counted.window,
+        covered=covered,
+        sensors=sensors,
+        known=None if part else sensors + unnameable,
+        rows=counted.rows,
+        slices=len(counted.slices),
+        posts=counted.posts,
+        surplus=counted.explained.surplus,
+    )
+
+
+def _explanations(run: ValidationRun, counted: RangeCount) -> list[Finding]:
+    explained, found = counted.explained, []
+    if explained.late:
+        found.append(late_by_the_job(explained))
+    if explained.copies:
+        found.append(copies_counted(explained, read=reads_directly(run)))
+    if counted.census.unnameable:
+        found.append(not_countable(counted.census.unnameable))
+    return found
+
+
+def _say_how_far(run: ValidationRun, counted: RangeCount, check: Check) -> None:
+    check.fact("window", counted.window)
+    check.fact("sensors", len(counted.counts))
+    check.fact("rows in Postgres", f"{counted.rows:,}")
+    check.fact("POSTs", f"{counted.posts}, for {count_of(len(counted.slices), 'slice')}")
+    if counted.explained.surplus:
+        check.fact("copies, or rows that count as such", f"{counted.explained.surplus:,}")
+    if counted.census.unnameable:
+        check.warn(
+            f"{count_of(len(counted.census.unnameable), 'sensor')} cannot be counted by the job, which trims ids"
+        )
+    if Capability.POSTGRES in run.absent and not run.settings.sensor_ids:
+        check.fact("deleted sensors", "left out: the job counts them by name only, and the API names none")
+
+
+def _mismatch(run: ValidationRun, counted: RangeCount, counter: ParityJobs, check: Check) -> PromiseBrokenError:
+    lost, reasons = counted.explained.lost, counted.explained.reasons
+    mismatch = job_mismatch(lost)
+    if reasons:
+        msg = f"{mismatch.summary}; {'; '.join(reasons[:3])}."
+        return PromiseBrokenError(msg, "The controller's own parity check cannot be trusted here: see its log.")
+    if not reads_directly(run):  # else the rows themselves tell more than counts do
+        check.record(mismatch)
+        for part in lost:
+            for count in part.counts[:MOST_NARROWED]:
+                hours = narrowed_to_hours(counter, part.window, count, POSTS_KEPT_FOR_OTHERS)
+                check.record(narrowed_mismatch(count.sensor_id, hours))
+    msg = f"{mismatch.diagnosis}: {mismatch.summary}; {_named(lost)}."
+    return PromiseBrokenError(msg, mismatch.next_step)
+
+
+def _named(parts: Sequence[Part]) -> str:
+    counts = [count for part in parts for count in part.counts]
+    return ", ".join(f"{c.sensor_id} (Postgres {c.postgres}, lake {c.lake})" for c in counts[:3])
+
+
+def check_job_against_ours(job: RangeCount, ours: OurReading, check: Check) -> None:
+    """Hold the job's counts against our own of the same windows.
+
+    What differed between its own two sides was held against ours at once, before compaction could change it.
+    """
+    explained = job.explained
+    held = explained.late | {sensor for part in explained.copies for sensor in part.sensor_ids}
+    counts = {count.sensor_id: count for count in job.counts if count.sensor_id not in held}
+    by_key = ours.keys(job.slices, list(counts))
+    doubtful = [sensor for sensor, count in counts.items() if unlike_ours(count, by_key[sensor])]
+    with_copies = ours(job.slices, doubtful) if doubtful else {}
+    disagreements = [text for sensor in doubtful for text in unlike_ours(counts[sensor], with_copies[sensor])]
+    check.fact("window", job.window)
+    check.fact("sensors", len(job.counts))
     check.that(
         not disagreements,
         f"The job and we disagree: {'; '.join(disagreements[:3])}.",

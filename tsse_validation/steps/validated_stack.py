@@ -1,6 +1,5 @@
 """The stack under validation: where its services are, and what the suite may look at."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +9,10 @@ from pydantic import SecretStr
 
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.domain.stack import Capability, LakePaths
-from tsse_validation.lake.reader import STATE_DIR
 from tsse_validation.runlog.records import ServiceEnded, StackComponent
 from tsse_validation.settings.credentials import conninfo_of, read_token, token_of
-from tsse_validation.settings.definitions import Settings
+from tsse_validation.settings.discovery import FOUND
+from tsse_validation.settings.loading import LoadedSettings
 
 
 @dataclass(frozen=True)
@@ -41,17 +40,18 @@ class Stack:
 QDRANT_PORT = 6333
 
 
-def absent_capabilities(settings: Settings) -> dict[Capability, str]:
+def absent_capabilities(loaded: LoadedSettings) -> dict[Capability, str]:
     """Return what the suite cannot look at with these settings, and why, without contacting anything."""
+    settings, withheld = loaded.settings, loaded.withheld
     absent = {}
     if settings.skip_qdrant:
         absent[Capability.QDRANT] = "left out by --skip-qdrant"
     if not settings.live:
         return absent
     if settings.database_url is None and settings.setup_config is None:
-        absent[Capability.POSTGRES] = "no --database-url or --setup-config was given"
-    if reason := _lake_absent(settings.hot_path):
-        absent[Capability.LAKE] = reason
+        absent[Capability.POSTGRES] = withheld.get("setup_config", "no --database-url or --setup-config was given")
+    if settings.hot_path is None:
+        absent[Capability.LAKE] = withheld.get("hot_path") or withheld.get("cold_path", "no --hot-path was given")
     if settings.view_token_file is None:
         absent[Capability.VIEW_TOKEN] = "no --view-token-file was given"
     if settings.auth_token_file is None:
@@ -59,17 +59,9 @@ def absent_capabilities(settings: Settings) -> dict[Capability, str]:
     return absent
 
 
-def _lake_absent(hot: Path | None) -> str | None:
-    if hot is None:
-        return "no --hot-path was given"
-    state = hot / STATE_DIR
-    if not os.access(hot, os.R_OK | os.X_OK) or (state.exists() and not os.access(state, os.R_OK | os.X_OK)):
-        return f"this user may not read {hot}, or it is not there"
-    return None
-
-
-def live_stack(settings: Settings) -> Stack:
+def live_stack(loaded: LoadedSettings) -> Stack:
     """Describe the controller that the settings name; errors as in `token_of` and `conninfo_of`."""
+    settings = loaded.settings
     if settings.base_url is None:
         raise SettingsError("a live stack needs --base-url")
     return Stack(
@@ -81,10 +73,18 @@ def live_stack(settings: Settings) -> Stack:
         ),
         qdrant_url=settings.qdrant_url or _default_qdrant(settings.base_url),
         conninfo=conninfo_of(settings),
-        lake=LakePaths(settings.hot_path, settings.cold_path, settings.shards) if settings.hot_path else None,
+        lake=_lake(loaded),
         view_token=read_token(settings.view_token_file) if settings.view_token_file else None,
         token_file=settings.auth_token_file,
     )
+
+
+def _lake(loaded: LoadedSettings) -> LakePaths | None:
+    settings = loaded.settings
+    if settings.hot_path is None:
+        return None
+    found = loaded.sources.get("hot_path", "").startswith(FOUND)
+    return LakePaths(settings.hot_path, settings.cold_path, settings.shards, found)
 
 
 def _default_qdrant(base_url: str) -> str:

@@ -1,12 +1,13 @@
 """Step 5: the watermark is set, recent, never retreats, and the lake has the partitions that it should have."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 
+from tsse_validation.clients.bounded import BoundedReader
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.snapshot import ActiveJob
 from tsse_validation.clients.watch import STANDS_STILL, ControllerClock, ReplicationWatch
-from tsse_validation.diagnosis.file_triage import leftover_files, malformed_files, manifest_findings
+from tsse_validation.diagnosis.file_triage import leftover_files, litter_left, malformed_files, manifest_findings
 from tsse_validation.domain.contract import Inspection
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import AccessError
@@ -22,6 +23,8 @@ from tsse_validation.steps.promises import crowded_shards, partition_differences
 from tsse_validation.steps.run import Check, Facts
 
 CLOCK_TOLERANCE_SECONDS = 2
+MOST_SECOND_LOOKS = 2
+"""How often dates that differ are looked at again."""
 LEAST_LAG_GUARD_SECONDS = 60
 """A replication pass stays this far behind the controller's clock at least (contract section 4)."""
 
@@ -115,12 +118,20 @@ def check_backfilled_dates(touched: Sequence[date], after: Inspection, check: Ch
 
 
 def check_dates_with_rows(postgres: PostgresClient, lake: LakeReader, covered: Scope, check: Check) -> None:
-    """Hold that the lake has a partition of each date with a due row, and of no date without any row."""
+    """Hold that the lake has a partition of each date with a due row, and of no date without any row.
+
+    Dates that differ are looked at again, the lake first: a chunk that the server rewrote under our snapshot made
+    its rows vanish there, and a partition may have come meanwhile.
+    """
+    reader = BoundedReader(postgres)
     listing = lake.listing()
-    with postgres.snapshot() as snapshot:
-        days = snapshot.days_with_rows(covered)
-    wanted = {day for day, is_due in days.items() if is_due}
+    days = _days_with_rows(reader, covered)
     missing, extra = partition_differences(days, listing.days(), covered.window)
+    for _ in range(MOST_SECOND_LOOKS if missing or extra else 0):
+        listing = lake.listing()
+        days = _looked_at_again(reader, covered, days, {*missing, *extra})
+        missing, extra = partition_differences(days, listing.days(), covered.window)
+    wanted = {day for day, is_due in days.items() if is_due}
     check.record(*manifest_findings(listing, wanted))
     check.fact("dates with rows", len(wanted))
     check.needs(wanted, "Postgres has no row in the covered range.", "There is nothing to prove.")
@@ -134,6 +145,26 @@ def check_dates_with_rows(postgres: PostgresClient, lake: LakeReader, covered: S
         f"{len(extra)} partitions have no row in Postgres: {', '.join(map(str, extra[:5]))}.",
         "Were the rows deleted in Postgres? Re-run the backfill with replace_existing.",
     )
+
+
+def _days_with_rows(reader: BoundedReader, scope: Scope) -> dict[date, bool]:
+    """Return the UTC days on which Postgres has a row, and of each whether a row is due."""
+    days: dict[date, bool] = {}
+    for _, found in reader.pieces(scope, lambda snapshot, part: snapshot.days_with_rows(part)):
+        for day, is_due in found.items():
+            days[day] = days.get(day, False) or is_due
+    return days
+
+
+def _looked_at_again(
+    reader: BoundedReader, covered: Scope, days: Mapping[date, bool], doubtful: Collection[date]
+) -> dict[date, bool]:
+    """Return the days with rows, asked anew about those that are doubtful."""
+    kept = {day: is_due for day, is_due in days.items() if day not in doubtful}
+    for part in covered.split_by_day():
+        if part.window.start.date() in doubtful:
+            kept |= _days_with_rows(reader, part)
+    return kept
 
 
 def check_file_counts(inspection: Inspection, today: date, check: Check) -> None:
@@ -151,8 +182,10 @@ def check_file_counts(inspection: Inspection, today: date, check: Check) -> None
 
 
 def check_temporary_files(lake: LakeReader, check: Check) -> None:
-    """Hold that no temporary file stays."""
+    """Hold that no temporary file stays; name what is none of the lake's."""
     listing = lake.listing()
+    if litter := litter_left(listing.litter):
+        check.record(litter)
     if listing.foreign:
         check.warn(
             f"{len(listing.foreign)} names in the lake are none of its own, such as {listing.foreign[0].name}"
@@ -182,6 +215,8 @@ def check_files(aspect: str, examined: FileFindings, check: Check) -> None:
     """Hold one of `FILE_ASPECTS` of every file."""
     check.fact("files", f"{examined.files:,}")
     check.fact("rows", f"{examined.rows:,}")
+    if examined.unsorted and aspect == "duplicates":
+        check.fact("order starts again in", f"{count_of(examined.unsorted, 'file')}, as several threads leave it")
     problems = examined.problems[aspect]
     check.needs(examined.files, "The lake has no file.", "There is nothing to look at.")
     if finding := malformed_files(aspect, problems):

@@ -4,22 +4,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tsse_validation.clients.jobs import JobRunner
+from tsse_validation.diagnosis.count_triage import copies_counted
 from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
 from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.contract import RUNBOOK_SAMPLE
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.windows import Window
-from tsse_validation.parity.by_job import MismatchError, SpotChecker
+from tsse_validation.parity.by_job import MismatchError, SpotCheck, SpotChecker
 from tsse_validation.parity.comparing import sum_by_sensor
 from tsse_validation.parity.direct import DirectProof
-from tsse_validation.runlog.records import CountRow
+from tsse_validation.runlog.records import CountRow, Finding
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.fields import Level
 from tsse_validation.steps.inspecting import inspect_by_job, watch_by_jobs
 from tsse_validation.steps.opening import lake_reader, postgres_client
 from tsse_validation.steps.proving import compare_in_slices
 from tsse_validation.steps.scoping import asked_scope, covered_scope
+from tsse_validation.steps.spot_checking import explaining_again
 
 MOST_ROWS_PRINTED = 50
 NOTHING_READ = DrillDown((), (), 0, {})
@@ -29,7 +32,8 @@ NOTHING_READ = DrillDown((), (), 0, {})
 class WindowProof:
     """One window, compared by the job or directly; `scope` is what of the window asked for is promised.
 
-    `rows` has a line for each sensor. `found` says what differs, where rows were read.
+    `rows` has a line for each sensor. `found` says what differs, where rows were read; `told` are findings that
+    are no fault.
     """
 
     scope: Scope
@@ -37,6 +41,7 @@ class WindowProof:
     by: str
     level: Level
     found: DrillDown = NOTHING_READ
+    told: tuple[Finding, ...] = ()
 
     @property
     def mismatching(self) -> list[CountRow]:
@@ -94,9 +99,18 @@ def count_window_by_job(
     covered = covered_scope(settings, inspection.replication, cold=cold, now=utc_now())
     asked, scope = asked_scope(settings, covered)
     on_scope(asked, scope)
-    checker = SpotChecker.from_settings(jobs, watch_by_jobs(jobs, settings), settings)
+    again = explaining_again(jobs, watch_by_jobs(jobs, settings), settings)
+    ids, sample = settings.sensor_ids, settings.sample or RUNBOOK_SAMPLE
     try:
-        counts = checker.check(scope.window, settings.sensor_ids, settings.sample, purpose="parity").counts()
+        spot = SpotChecker(again.counter, again).check(scope.window, ids, sample, purpose="parity")
     except MismatchError as error:
-        counts = error.counts
-    return WindowProof(scope, counts.rows, "job", Level.COUNT)
+        return WindowProof(scope, _as_told(error.spot), "job", Level.COUNT)
+    explained = spot.explained
+    findings = (copies_counted(explained, read=False),) if explained.copies else ()
+    return WindowProof(scope, _as_told(spot), "job", Level.COUNT, told=findings)
+
+
+def _as_told(spot: SpotCheck) -> list[CountRow]:
+    """Return the job's counts by sensor; what was explained counts as alike."""
+    counts = spot.counts()
+    return [row._replace(matches=row.matches or row.sensor_id in counts.late) for row in counts.rows]

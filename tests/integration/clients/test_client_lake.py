@@ -212,7 +212,7 @@ def test_what_belongs_to_no_lake_is_foreign_and_not_read(lake: Lake) -> None:
         lake.file(FIRST, "00", "notes.txt"),
         lake.file(FIRST, "00", "parquet"),
         lake.write(lake.hot / DATASET / f"date={FIRST}" / "README", b""),
-        lake.write(lake.hot / DATASET / ".DS_Store", b""),
+        lake.write(lake.hot / DATASET / ".hidden", b""),
         lake.file(FIRST, "7", "a.parquet").parent,
         lake.file(FIRST, "007", "a.parquet").parent,
         lake.file("2026-02-30", "00", "a.parquet").parent.parent,
@@ -224,6 +224,35 @@ def test_what_belongs_to_no_lake_is_foreign_and_not_read(lake: Lake) -> None:
     assert sorted(listing.foreign) == sorted(strange)
     assert listing.files == ()
     assert dict(listing.locations) == {FIRST: "hot"}
+
+
+def test_what_a_desktop_leaves_behind_is_litter_and_no_file_of_the_lake(lake: Lake) -> None:
+    lake.file(FIRST, "00", "part-1-0.parquet")
+    shadow = lake.file(FIRST, "00", "._part-1-0.parquet")
+    cold_shadow = lake.file(FIRST, "00", "._part-1-0.parquet", cold=True)
+    litter = [
+        shadow,
+        cold_shadow,
+        lake.file(FIRST, "00", "._part-1-1.parquet.tmp"),
+        lake.file(FIRST, "00", ".DS_Store"),
+        lake.file(FIRST, "00", "thumbs.db"),
+        lake.write(lake.hot / DATASET / f"date={FIRST}" / ".AppleDouble" / "part-1-0.parquet", b"").parent,
+        lake.write(lake.hot / DATASET / f"date={FIRST}" / "._shard=00", b""),
+        lake.write(lake.hot / DATASET / f"._date={FIRST}", b""),
+        lake.write(lake.hot / DATASET / "@eaDir" / "x", b"").parent,
+    ]
+    listing = lake.reader.listing()
+    assert sorted(listing.litter) == sorted(litter)
+    assert [file.path.name for file in listing.files] == ["part-1-0.parquet"]
+    assert [file.path for file in listing.masked] == [shadow]
+    assert (listing.temporary, listing.foreign) == ((), ())
+
+
+@pytest.mark.parametrize("name", ["part._x.parquet", "x.DS_Store.parquet", "nfs01.parquet"])
+def test_a_name_that_is_only_like_litter_is_a_file_of_the_lake(lake: Lake, name: str) -> None:
+    lake.file(FIRST, "00", name)
+    listing = lake.reader.listing()
+    assert ([file.path.name for file in listing.files], listing.litter) == ([name], ())
 
 
 def test_other_datasets_and_the_state_directory_are_not_walked(lake: Lake) -> None:

@@ -1,8 +1,8 @@
 """Single lake files with one thing wrong in each."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -212,18 +212,28 @@ KEYS = st.lists(
 
 
 @given(keys=KEYS, rows_per_group=st.integers(1, 4))
-def test_rows_out_of_order_are_told_in_and_across_row_groups(
+def test_copies_of_a_row_are_told_wherever_they_stand_and_an_order_that_starts_again_is_counted(
     keys: list[tuple[str, datetime]], rows_per_group: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "order.parquet"
     findings = of_rows(path, [row(*key) for key in keys], rows_per_group)
-    falls = {"order"} if keys != sorted(keys) else set()
-    twice = {"duplicates"} if any(earlier == later for earlier, later in pairwise(keys)) else set()
-    assert wrong(findings) == falls | twice
+    assert findings.unsorted == (keys != sorted(keys))
     assert findings.rows == len(keys)
+    again = Counter(keys) - Counter(set(keys))
+    assert wrong(findings) == ({"duplicates"} if again else set())
+    for problem in findings.problems["duplicates"]:
+        assert (problem.rows, problem.sensors) == (again.total(), frozenset(sensor for sensor, _ in again))
 
 
 def test_the_order_of_sensors_is_that_of_their_bytes(path: Path) -> None:
     mixed = sorted(sensor for sensor in (*"aZ_é9", "a ", "Za") for _ in range(2))
     findings = of_rows(path, [row(sensor) for sensor in mixed])
-    assert "order" not in wrong(findings)
+    assert findings.unsorted == 0
+
+
+def test_the_two_ends_of_a_date_are_two_keys_and_rows_of_other_dates_are_none(path: Path) -> None:
+    first = day_start(DAY)
+    edges = [first, first + timedelta(days=1) - MICROSECOND]
+    assert wrong(of_rows(path, [row(sensor, ts) for sensor in SENSORS for ts in edges])) == set()
+    beyond = [first - MICROSECOND, first + timedelta(days=1)]
+    assert wrong(of_rows(path, [row(ts=ts) for ts in (*beyond, *beyond)])) == {"date"}

@@ -2,8 +2,8 @@ import pytest
 
 from tests.integration.clients.conftest import Connect, Serve, Told
 from tests.integration.clients.hostile import Exchange, Reply, answer, dead_port, document, text
-from tsse_validation.clients.core import HEALTHY_TEXTS, QdrantHealth, qdrant_health
-from tsse_validation.domain.errors import PromiseBrokenError, UnreachableError
+from tsse_validation.clients.qdrant import HEALTHY_TEXTS, QdrantHealth, qdrant_health
+from tsse_validation.domain.errors import ElsewhereError, PromiseBrokenError, UnreachableError
 
 TITLE = document({"title": "qdrant - vector search engine", "version": "1.15.4"})
 
@@ -39,6 +39,25 @@ def test_a_version_that_is_not_said_is_not_needed(title: Reply, serve: Serve, co
 def test_a_qdrant_that_is_not_there_is_told(connect: Connect, told: Told) -> None:
     with told(UnreachableError, "Qdrant", "refuses the connection"):
         qdrant_health(connect(f"http://127.0.0.1:{dead_port()}", service="Qdrant"))
+
+
+STRANGERS: dict[str, tuple[Reply, Reply]] = {
+    "the core-server": (document({"status": "ok"}), text(404, "")),
+    "a dashboard": (answer(200, "<html>", {"Content-Type": "text/html"}), answer(200, "<html>", {})),
+    "nothing of the kind": (text(404, "404 page not found"), text(404, "404 page not found")),
+    "a portal": (answer(302, "", {"Location": "/login"}), answer(302, "", {"Location": "/login"})),
+    "an empty answer": (answer(200), answer(200)),
+    "another title": (text(200, "ok"), document({"title": "Grafana"})),
+}
+
+
+@pytest.mark.parametrize("kind", STRANGERS)
+def test_what_is_no_qdrant_is_told_and_breaks_no_promise(
+    kind: str, serve: Serve, connect: Connect, told: Told
+) -> None:
+    health, title = STRANGERS[kind]
+    with told(ElsewhereError, "What answers there is no Qdrant: "):
+        asked(serve, connect, health, title)
 
 
 def test_a_web_server_in_its_place_is_told(serve: Serve, connect: Connect, told: Told) -> None:

@@ -18,7 +18,7 @@ Mutation = tuple[object, str, object]
 """A place, a name there, and the wrong thing to put under it."""
 
 _CAPABILITIES = "SELECT capabilities FROM api_tokens WHERE token_hash = %s"
-_view_job, _view_event = jobs.job_json, jobs.event_json
+_view_job, _view_event, _page = jobs.job_json, jobs.event_json, api.JobsApi._events
 _understand, _refuse = api._read_new_job, api._refusal
 _count, _handle, _cancel = parity._count_postgres, runner.Runner._handle, jobs.JobStore.request_cancel
 
@@ -45,6 +45,11 @@ def _result_whatever_the_status(self: api.JobsApi, request: Any, _: bytes) -> An
 def _event_in_z(row: Any) -> Any:
     event = _view_event(row)
     return event | {"created_at": event["created_at"].replace("+00:00", "Z")}
+
+
+def _empty_page_begins_again(self: api.JobsApi, request: Any, _: bytes) -> Any:
+    page = _page(self, request, _)
+    return page if page["events"] else page | {"next_after": api._query_integer(request, "after", 0)}
 
 
 def _only_ask_to_cancel(self: jobs.JobStore, job_id: Any) -> Any:
@@ -117,6 +122,7 @@ MUTATIONS: Mapping[str, tuple[Mutation, ...]] = {
         (jobs.JobStore, "request_cancel", _touch_the_terminal),
         _reworded(jobs, "_FIND_SAME_KEY", "WHERE", "WHERE false AND"),
         (api, "POST_BURST", 30),
+        (api.JobsApi, "_events", _empty_page_begins_again),
     ),
     "workers": (
         (jobs.JobStore, "request_cancel", _only_ask_to_cancel),

@@ -28,6 +28,7 @@ EXCHANGED: tuple[Case, ...] = (
 )
 BEHAVED: tuple[Case, ...] = (
     ("history", "events-one-by-one", "contract 3: The ids of events do not ascend"),
+    ("pages", "events-one-by-one", "contract 3: A page of events that ends with none has the next_after"),
     ("pages", "event-pages-are-clamped", "contract 3: A page of events with limit=100000 has 6.. instead of 500"),
     ("pages", "terminal-is-left-unchanged", "contract 3: The cancellation of a completed job changed updated_at"),
     ("pages", "dedupe-returns-the-same-job", "contract 3: With dedupe and the same job_key a second job"),

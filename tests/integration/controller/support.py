@@ -84,6 +84,13 @@ class FarmRows:
     def delete(self, key: Key) -> None:
         self.connection.execute("DELETE FROM metrics WHERE sensor_id = %s AND ts = %s", key)
 
+    def as_exported(self) -> dict[Key, Row]:
+        """Return the rows as the writer changes them: no quality is 0, no insertion time is the row's `ts`."""
+        return {
+            key: (value, quality or 0, inserted or key[1])
+            for key, (value, quality, inserted) in self.rows().items()
+        }
+
     def rows(self) -> dict[Key, Row]:
         found = self.connection.execute("SELECT sensor_id, ts, value, quality, inserted_at FROM metrics")
         return {(sensor_id, ts): (value, quality, inserted) for sensor_id, ts, value, quality, inserted in found}

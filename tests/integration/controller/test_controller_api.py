@@ -154,6 +154,7 @@ def test_events_come_in_pages_with_ascending_ids(api: Api, store: JobStore) -> N
         assert len(page["events"]) <= 3
         found += page["events"]
         after = page["next_after"]
+    assert page == {"events": [], "next_after": None}
     assert [event["kind"] for event in found] == ["created"] + ["progress"] * 7
     assert [event["payload"].get("number") for event in found[1:]] == list(range(7))
     ids = [event["id"] for event in found]

@@ -85,27 +85,24 @@ def test_canceling_an_ended_job_changes_nothing(store: SettledStore) -> None:
     assert store.job(job_id) == before
 
 
-def test_a_job_that_ran_when_the_controller_died_runs_again(store: SettledStore) -> None:
-    job_id = store.post("fine")
+def test_a_job_that_ran_when_the_controller_died_stays_running_and_no_cancel_helps(store: SettledStore) -> None:
+    left = store.post("fine")
     assert store.claim_oldest() is not None
-    store.start({"fine": lambda *_: {"answer": 42}})
-    store.await_end()
-    assert store.job(job_id)["status"] == "completed"
-    assert store.result(job_id) == {"answer": 42}
-    assert store.kinds(job_id) == ["created", "started", "started", "runner_summary", "completed"]
-
-
-def test_a_job_to_be_canceled_when_the_controller_died_is_canceled(store: SettledStore) -> None:
-    unwanted = store.post("fine")
-    assert store.claim_oldest() is not None
-    store.request_cancel(unwanted)
     later = store.post("fine")
-    store.start({"fine": lambda *_: {}}, workers=1)
+    store.start({"fine": lambda *_: {"answer": 42}})
     assert store.await_end() == later
-    assert store.job(unwanted)["status"] == "canceled"
+    stood_still = store.job(left)
+    assert stood_still["status"] == "running"
+    for _ in range(2):
+        before = store.job(left)
+        answered = job_json(given(store.request_cancel(left)))
+        assert answered["status"] == "running"
+        assert answered["updated_at"] > before["updated_at"]
+        assert store.job(left) == stood_still | {"updated_at": answered["updated_at"]}
+    assert store.kinds(left) == ["created", "started", "cancel_requested"]
 
 
-def test_a_controller_that_stops_leaves_a_running_job_for_the_next_start(store: SettledStore) -> None:
+def test_a_controller_that_stops_leaves_a_running_job_as_it_is(store: SettledStore) -> None:
     job_id = store.post("hold")
     hold = _Hold()
     runner = store.start({"hold": hold})
@@ -114,10 +111,10 @@ def test_a_controller_that_stops_leaves_a_running_job_for_the_next_start(store: 
     stopper.start()
     hold.release_once_stopping()
     stopper.join(PATIENCE_SECONDS)
-    assert store.job(job_id)["status"] == "running"
+    later = store.post("hold")
     store.start({"hold": lambda *_: {}})
-    store.await_end()
-    assert store.job(job_id)["status"] == "completed"
+    assert store.await_end() == later
+    assert store.job(job_id)["status"] == "running"
 
 
 @pytest.mark.parametrize(

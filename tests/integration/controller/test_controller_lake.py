@@ -1,10 +1,12 @@
 """The controller's promises about data (contract sections 3 to 5)."""
 
 import math
+import shutil
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -47,12 +49,17 @@ def _fill_three_days(bed: Bed) -> None:
     bed.backfill(5)
 
 
+def _keys_of(path: Path) -> list[tuple[str, datetime]]:
+    with pq.ParquetFile(path) as segment:
+        return [(row["sensor_id"], row["ts"]) for row in segment.read(["sensor_id", "ts"]).to_pylist()]
+
+
 def test_a_pass_takes_what_is_due_by_its_insertion_time_and_leaves_the_rest(bed: Bed) -> None:
     due = bed.now - timedelta(seconds=60)
     edge = bed.reading(SENSOR, bed.now - 30 * DAY, inserted_at=due)
     bed.reading("not-due", bed.now - DAY, inserted_at=due + timedelta(microseconds=1))
     bed.reading("before-the-late-window", bed.now - DAY, inserted_at=due - timedelta(hours=48))
-    bed.reading("unknown", bed.now - DAY, inserted_at=None)
+    bed.reading("unknown", due - timedelta(hours=48, microseconds=1), inserted_at=None)
     state = bed.tick()
     assert set(bed.lake_rows()) == {edge}
     assert state.computed_through_ts == state.last_inserted_at == due
@@ -171,7 +178,7 @@ def test_a_float_comes_back_with_every_bit(bed: Bed, value: float) -> None:
 
 @pytest.mark.parametrize("sensor", ['quo"te', "com,ma", "new\nline", " blank ", "ünï🌾", "\\N", "NaN", "null", ""])
 def test_a_hand_made_sensor_id_comes_back_as_it_is(bed: Bed, sensor: str) -> None:
-    bed.reading(sensor, bed.now, quality=None, inserted_at=bed.now - 2 * MINUTE)
+    bed.reading(sensor, bed.now, inserted_at=bed.now - 2 * MINUTE)
     bed.tick()
     assert bed.lake_rows() == bed.rows()
 
@@ -189,7 +196,7 @@ def test_a_backfill_exports_its_range_and_moves_the_watermark(bed: Bed) -> None:
     bed.reading("not-due", target - DAY, inserted_at=target + timedelta(microseconds=1))
     outcome = bed.backfill(2)
     assert set(bed.lake_rows()) == inside
-    assert bed.lake_rows() == {key: row for key, row in bed.rows().items() if key in inside}
+    assert bed.lake_rows() == {key: row for key, row in bed.as_exported().items() if key in inside}
     assert outcome.rows_exported == 3
     assert outcome.touched_dates == [date(2026, 3, 8), date(2026, 3, 9), date(2026, 3, 10)]
     assert (outcome.target, outcome.window.start, outcome.window.end) == (target, target - 2 * DAY, target)
@@ -227,18 +234,17 @@ def test_a_backfill_never_targets_before_the_watermark(bed: Bed) -> None:
     assert bed.backfill(1).target == through
 
 
-def test_replacing_keeps_the_head_and_tail_of_partial_days(bed: Bed) -> None:
+def test_replacing_takes_away_what_lies_outside_of_the_range_on_its_first_and_last_date(bed: Bed) -> None:
     target = bed.now - timedelta(seconds=60)
-    head = bed.reading(SENSOR, target - DAY - MINUTE, 1.0, inserted_at=target)
-    tail = bed.reading("forecast_irradiance", target + timedelta(hours=3), 2.0, inserted_at=target)
-    tomorrow = bed.reading("forecast_irradiance", target + DAY, 3.0, inserted_at=target)
+    bed.reading(SENSOR, target - DAY - MINUTE, inserted_at=target)
+    bed.reading("forecast_irradiance", target + timedelta(hours=3), inserted_at=target)
+    tomorrow = bed.reading("forecast_irradiance", target + DAY, inserted_at=target)
     bed.tick()
-    inside = bed.reading(SENSOR, target - MINUTE, 4.0, inserted_at=None)
+    assert len(bed.lake_rows()) == 3
+    inside = bed.reading(SENSOR, target - MINUTE, inserted_at=None)
     bed.backfill(1)
-    assert set(bed.lake_rows()) == {head, tail, tomorrow, inside}
-    assert bed.lake_rows() == bed.rows()
-    bed.backfill(1)
-    assert bed.lake_rows() == bed.rows()
+    assert set(bed.lake_rows()) == {tomorrow, inside}
+    assert sorted(bed.partitions()) == ["2026-03-10", "2026-03-11"]
 
 
 def test_a_row_outside_the_range_that_came_in_since_the_last_pass_is_not_jumped_over(bed: Bed) -> None:
@@ -280,43 +286,87 @@ def test_replacing_brings_a_value_that_changed_without_a_trace(bed: Bed) -> None
     assert bed.lake_rows()[key][0] == 2.0
 
 
-def test_no_reader_finds_a_date_without_its_rows_while_it_is_replaced(
-    bed: Bed, monkeypatch: pytest.MonkeyPatch
+def test_dates_that_postgres_has_dropped_are_gone_after_a_backfill(cold_bed: Bed) -> None:
+    """The lake had the only copy of them (contract section 3)."""
+    _fill_three_days(cold_bed)
+    cold = given(cold_bed.service.lake.cold) / "metrics/v1/date=2026-03-08"
+    shutil.copytree(cold_bed.service.lake.hot / "metrics/v1/date=2026-03-08", cold)
+    cold_bed.connection.execute("DELETE FROM metrics WHERE ts < '2026-03-09'")
+    cold_bed.backfill(5)
+    assert cold_bed.lake_rows() == cold_bed.rows()
+    assert sorted(cold_bed.partitions()) == ["2026-03-09", "2026-03-10"]
+    assert not cold.exists()
+
+
+def test_a_date_is_removed_with_all_that_lies_in_it(bed: Bed) -> None:
+    _fill_three_days(bed)
+    litter = bed.files("2026-03-09")[0].with_name("._part-1-0.parquet")
+    litter.write_bytes(b"x")
+    bed.backfill(5)
+    assert not litter.exists()
+
+
+@pytest.mark.parametrize(("stopped_at", "gone"), [(4, set()), (5, {date(2026, 3, 7)}), (7, {date(2026, 3, 8)})])
+def test_a_backfill_that_is_canceled_between_removing_a_date_and_writing_it_leaves_it_empty(
+    bed: Bed, stopped_at: int, gone: set[date]
 ) -> None:
     _fill_three_days(bed)
-    seen: list[bool] = []
-    unlink, rename = Path.unlink, Path.replace
-
-    def unlink_after_a_look(path: Path, missing_ok: bool = False) -> None:
-        unlink(path, missing_ok)
-        seen.append(bed.lake_rows() == bed.rows())
-
-    def replace_after_a_look(path: Path, target: Path) -> Path:
-        moved = rename(path, target)
-        seen.append(bed.lake_rows() == bed.rows())
-        return moved
-
-    monkeypatch.setattr(Path, "unlink", unlink_after_a_look)
-    monkeypatch.setattr(Path, "replace", replace_after_a_look)
-    bed.backfill(5)
-    assert len(seen) > 8
-    assert all(seen)
-
-
-def test_a_canceled_backfill_leaves_every_date_whole_and_the_watermark_alone(bed: Bed) -> None:
-    _fill_three_days(bed)
-    before = bed.replication()
+    before = bed.replication(), bed.manifest()["computed_through_ts"]
     bed.clock.advance(minutes=10)
 
     def cancel(check: int) -> None:
-        if check == 4:
+        if check == stopped_at:
             raise StopHereError
 
     with pytest.raises(StopHereError):
         bed.backfill(5, Control(cancel))
-    assert bed.lake_rows() == bed.rows()
-    assert bed.replication() == before
+    assert bed.lake_rows() == {key: row for key, row in bed.rows().items() if key[1].date() not in gone}
+    assert (bed.replication(), bed.manifest()["computed_through_ts"]) == before
     bed.backfill(5)
+    assert bed.lake_rows() == bed.rows()
+
+
+def test_what_has_no_quality_or_no_insertion_time_is_written_as_0_and_as_its_own_instant(bed: Bed) -> None:
+    old = bed.reading(SENSOR, bed.now - 4 * DAY, quality=None, inserted_at=None)
+    bed.backfill(5)
+    assert bed.lake_rows() == {old: (1.0, 0, old[1])}
+    assert bed.rows()[old] == (1.0, None, None)
+
+
+def test_a_pass_gives_the_rows_of_the_late_window_that_have_no_insertion_time_its_target(bed: Bed) -> None:
+    target = bed.now - timedelta(seconds=60)
+    stamped = {
+        bed.reading(SENSOR, target, inserted_at=None),
+        bed.reading(SENSOR, target - timedelta(hours=48), quality=None, inserted_at=None),
+    }
+    left = {
+        bed.reading(SENSOR, target + timedelta(microseconds=1), inserted_at=None),
+        bed.reading(SENSOR, target - timedelta(hours=48, microseconds=1), inserted_at=None),
+    }
+    bed.tick()
+    assert {key for key, row in bed.rows().items() if row[2] == target} == stamped
+    assert {key for key, row in bed.rows().items() if row[2] is None} == left
+    assert bed.lake_rows() == {key: row for key, row in bed.as_exported().items() if key in stamped}
+
+
+def test_a_pass_that_does_not_move_the_watermark_stamps_nothing(bed: Bed) -> None:
+    """What it stamped with the watermark itself no later pass would take."""
+    bed.tick()
+    key = bed.reading(SENSOR, bed.now - DAY, inserted_at=None)
+    bed.tick()
+    assert bed.rows()[key][2] is None
+    bed.tick(minutes=1)
+    assert key in bed.lake_rows()
+
+
+def test_a_file_of_many_rows_starts_its_order_again_and_loses_none(bed: Bed) -> None:
+    for minutes in range(bed.service.lake.restart_rows):
+        bed.reading(SENSOR, bed.now - minutes * MINUTE, minutes, inserted_at=bed.now - 2 * MINUTE)
+    bed.reading("few", bed.now, inserted_at=bed.now - 2 * MINUTE)
+    bed.reading("few", bed.now - MINUTE, inserted_at=bed.now - 2 * MINUTE)
+    bed.tick()
+    keys = [_keys_of(path) for path in bed.files("2026-03-10")]
+    assert sorted(len([1 for one, two in pairwise(rows) if one > two]) for rows in keys) == [0, 1]
     assert bed.lake_rows() == bed.rows()
 
 
@@ -350,17 +400,17 @@ def test_the_newest_version_of_a_row_counts_before_and_after_compaction(bed: Bed
     assert datetime.fromisoformat(entry["last_compacted_at"]) == bed.now
 
 
-def test_compaction_takes_an_unknown_insertion_time_for_the_oldest(bed: Bed) -> None:
-    key = bed.reading(SENSOR, bed.now - DAY, 1.0, inserted_at=None)
-    bed.backfill(3)
-    bed.reading(SENSOR, bed.now - DAY, 2.0, inserted_at=bed.now)
+def test_compaction_takes_the_newest_insertion_time_of_a_row_that_had_none(bed: Bed) -> None:
+    key = bed.reading(SENSOR, bed.now - 3 * DAY, 1.0, inserted_at=None)
+    bed.backfill(4)
+    bed.reading(SENSOR, bed.now - 3 * DAY, 2.0, inserted_at=bed.now)
     bed.tick(minutes=2)
     for _ in range(9):
-        # Copies of the older version, as a backfill beside what is there would make them from an older database.
-        bed.reading(SENSOR, bed.now - DAY - timedelta(hours=1), inserted_at=None)
-        bed.backfill(3, replace=False)
-    assert len(bed.files("2026-03-09")) == 1
-    assert bed.lake_rows()[key][0] == 2.0
+        # Copies of another row, as a backfill beside what is there makes them.
+        bed.reading(SENSOR, bed.now - 3 * DAY + MINUTE, inserted_at=None)
+        bed.backfill(4, replace=False)
+    assert len(bed.files("2026-03-07")) == 1
+    assert bed.lake_rows()[key] == (2.0, 0, bed.rows()[key][2])
 
 
 def test_old_dates_move_to_the_cold_lake_and_late_rows_follow_them(cold_bed: Bed) -> None:

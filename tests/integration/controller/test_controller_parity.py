@@ -14,6 +14,7 @@ from fixtures.controller.parity import check_parity, read_request
 from fixtures.controller.replication import LakeService
 from fixtures.controller.runner import JobFailedError
 from tests.integration.controller.support import Bed
+from tsse_validation.domain.instants import MICROSECOND, format_rfc3339, parse_rfc3339
 
 REAL = Path(__file__).parents[2] / "data"
 MINUTE = timedelta(minutes=1)
@@ -115,12 +116,36 @@ def test_a_late_arrival_is_a_mismatch_to_the_plain_count(replicated: Bed) -> Non
     assert (failure["code"], failure["details"]) == ("parity_mismatch", {"mismatches": 1})
 
 
-def test_versions_of_a_row_count_once(replicated: Bed) -> None:
+def test_each_version_of_a_row_counts_in_the_lake_until_compaction(replicated: Bed) -> None:
     replicated.reading("a-sensor", replicated.now - 3 * MINUTE, 2.0, inserted_at=replicated.now)
     replicated.tick(minutes=2)
     result = _check(replicated, sensor_ids=["a-sensor"])
-    assert result["rows"][0]["lake_count"] == 3
-    assert result["partitions"][0]["max_shard_files"] == 2
+    assert result["rows"] == [{"sensor_id": "a-sensor", "pg_count": 3, "lake_count": 4, "matches": False}]
+    assert (result["mismatches"], result["partitions"][0]["max_shard_files"]) == (1, 2)
+
+
+@pytest.mark.parametrize(("micros", "counted"), [(0, (1, 1)), (1, (0, 1)), (2, (0, 0))])
+def test_the_lakes_side_reaches_a_microsecond_further_than_postgress(
+    replicated: Bed, micros: int, counted: tuple[int, int]
+) -> None:
+    reading = parse_rfc3339("2026-03-10T11:54:30Z")
+    replicated.reading("a-sensor", reading + micros * MICROSECOND, 2.0, inserted_at=replicated.now)
+    replicated.tick(minutes=2)
+    result = _check(
+        replicated,
+        start="2026-03-10T11:54:10Z",
+        end=format_rfc3339(reading),
+        sensor_ids=["a-sensor"],
+    )
+    assert (result["rows"][0]["pg_count"], result["rows"][0]["lake_count"]) == counted
+
+
+def test_the_microsecond_behind_a_days_last_lies_under_the_next_date(replicated: Bed) -> None:
+    midnight = parse_rfc3339("2026-03-10T00:00:00Z")
+    replicated.reading("a-sensor", midnight, 2.0, inserted_at=replicated.now)
+    replicated.tick(minutes=2)
+    result = _check(replicated, start="2026-03-09T00:00:00Z", end=format_rfc3339(midnight - MICROSECOND))
+    assert [(row["pg_count"], row["lake_count"]) for row in result["rows"]] == [(0, 1), (0, 0)]
 
 
 def test_the_report_reads_as_a_real_one(replicated: Bed) -> None:

@@ -173,6 +173,7 @@ class Farm:
         promise = naive.Promise(
             naive.micros(coverage.backfill_to),
             naive.micros(coverage.watermark),
+            self.service.late_window // timedelta(microseconds=1),
             naive.micros(window.start),
             naive.micros(window.end),
         )

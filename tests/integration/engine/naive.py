@@ -1,7 +1,8 @@
 """The comparison again, as plain as can be: rows in dictionaries, the rules of the contract, none of our code.
 
-Postgres is read by one SELECT and the lake by pyarrow, file by file. A row is `(inserted, bits, quality)`,
-instants are microseconds since 1970, and a value is its bits, with one NaN for all.
+Postgres is read by one SELECT and the lake by pyarrow, file by file. A row is `(inserted, bits, quality)`, where
+no quality of Postgres is 0, as the lake's writer has it. Instants are microseconds since 1970, and a value is its
+bits, with one NaN for all.
 """
 
 import json
@@ -83,7 +84,8 @@ def sensor_day(key: Key) -> SensorDay:
 def read_postgres(connection: psycopg.Connection[Any]) -> dict[Key, Version]:
     found = connection.execute(
         "SELECT sensor_id, (extract(epoch FROM ts) * 1000000)::bigint,"
-        " (extract(epoch FROM inserted_at) * 1000000)::bigint, float8send(value), quality FROM metrics"
+        " (extract(epoch FROM inserted_at) * 1000000)::bigint, float8send(value), coalesce(quality, 0)"
+        " FROM metrics"
     )
     return {
         (sensor, ts): Version(inserted, canonical(int.from_bytes(bytes(value), "big")), quality)
@@ -131,6 +133,7 @@ class Promise:
 
     backfill_to: int
     watermark: int
+    late_window: int
     start: int
     end: int
 
@@ -138,9 +141,13 @@ class Promise:
         return self.start <= key[1] <= self.end
 
     def due(self, key: Key, version: Version) -> bool:
-        if key[1] < self.backfill_to:
-            return version.inserted is None or version.inserted <= self.watermark
-        return version.inserted is not None and self.backfill_to < version.inserted <= self.watermark
+        if version.inserted is None:
+            # a pass since the backfill has stamped what was untimed in its late window
+            stamped_from = self.watermark - self.late_window if self.watermark > self.backfill_to else key[1] + 1
+            return key[1] < min(self.backfill_to, stamped_from)
+        if version.inserted > self.watermark:
+            return False
+        return key[1] < self.backfill_to or version.inserted > self.backfill_to
 
     def counts(self, copy: Copy) -> bool:
         inserted = copy.version.inserted

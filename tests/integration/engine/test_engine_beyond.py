@@ -12,7 +12,7 @@ from tests.integration.engine.farm import Farm, Row, rewritten, told
 from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.instants import MICROSECOND
 from tsse_validation.parity import beyond
-from tsse_validation.parity.beyond import look_outside, unpromised_part
+from tsse_validation.parity.beyond import OuterReader, unpromised_part
 from tsse_validation.settings.fields import Level
 
 DAY = timedelta(days=1)
@@ -53,7 +53,9 @@ def first_of(farm: Farm) -> datetime:
 
 
 def promised(farm: Farm, earlier: Coverage | None = None, level: Level = Level.DIGEST) -> beyond.SensorDays:
-    return beyond.compare_promised(farm.proof(), farm.client, farm.coverage(), earlier, first_of(farm), level)
+    return beyond.compare_promised(
+        farm.proof(), OuterReader(farm.client), farm.coverage(), earlier, first_of(farm), level
+    )
 
 
 def compared(farm: Farm, earlier: Coverage | None = None) -> dict[date, tuple[int, int]]:
@@ -264,20 +266,22 @@ def test_what_retention_deletes_where_there_is_no_cold_place_is_not_due(conninfo
         assert not farm.files(BACK)
         assert differing(farm) == {(SENSOR, BACK, "missing")}, "as long as nobody says that it is deleted"
         kept = farm.coverage().after_retention(90, farm.clock.now)
-        found = beyond.compare_promised(farm.proof(), farm.client, kept, None, first_of(farm), Level.DIGEST)
+        found = beyond.compare_promised(
+            farm.proof(), OuterReader(farm.client), kept, None, first_of(farm), Level.DIGEST
+        )
         assert [(row.day, row.matches) for _, part in found for row in part] == [((NOON - 20 * DAY).date(), True)]
     finally:
         farm.close()
 
 
 def test_postgres_is_looked_at_outside_of_the_range(farm: Farm) -> None:
-    outside = look_outside(farm.client, farm.coverage(), counted=True)
+    outside = OuterReader(farm.client).look_outside(farm.coverage(), counted=True)
     ((rows,),) = farm.connection.execute(
         "SELECT count(*) FROM metrics WHERE NOT ts BETWEEN %s AND %s",
         (farm.covered().start, farm.covered().end),
     ).fetchall()
     assert outside == beyond.PostgresOutside(NOON - 109 * DAY, NOON + 3 * DAY + 4 * HOUR, rows)
-    assert look_outside(farm.client, farm.coverage(), counted=False).rows is None
+    assert OuterReader(farm.client).look_outside(farm.coverage(), counted=False).rows is None
 
 
 def test_the_lakes_rows_outside_of_the_range_are_counted_by_their_dates(farm: Farm) -> None:

@@ -68,6 +68,11 @@ def put(farm: Farm, rows: Sequence[Row]) -> None:
     farm.ingest(rows)
 
 
+def written(rows: Sequence[Row]) -> list[Row]:
+    """Return rows as the lake's writer makes them: no quality is 0 (contract section 4)."""
+    return [(sensor, ts, value, quality or 0, at) for sensor, ts, value, quality, at in rows]
+
+
 def in_order(table: Any) -> list[dict[str, Any]]:
     return sorted(table.to_pylist(), key=lambda row: (row["sensor_id"], row["day"]))
 
@@ -80,7 +85,7 @@ def test_postgres_and_we_hash_each_row_alike(farm: Farm, rows: list[Row]) -> Non
         f"SELECT mod({ROW_HASH_SQL}::numeric + 2::numeric ^ 64, 2::numeric ^ 64) FROM metrics".encode()
         + b' ORDER BY sensor_id COLLATE "C", ts'
     ).fetchall()
-    ours = row_hashes(rows_table(sorted(rows, key=lambda row: (row[0].encode(), row[1]))))
+    ours = row_hashes(rows_table(written(sorted(rows, key=lambda row: (row[0].encode(), row[1])))))
     assert [int(row[0]) for row in theirs] == ours.tolist()
 
 
@@ -91,25 +96,38 @@ def test_postgres_and_we_digest_each_sensor_day_alike(farm: Farm, rows: list[Row
     with farm.client.snapshot() as snapshot:
         for hashed in (True, False):
             theirs = snapshot.digests(Scope(EVERYTHING, ALL), hashed=hashed)
-            assert in_order(theirs) == in_order(digest_days(rows_table(rows), hashed=hashed))
+            assert in_order(theirs) == in_order(digest_days(rows_table(written(rows)), hashed=hashed))
         of_some = snapshot.digests(Scope(EVERYTHING, ALL), sensor_ids=sorted(some))
-    assert in_order(of_some) == in_order(digest_days(rows_table(row for row in rows if row[0] in some)))
+    of_some_ours = digest_days(rows_table(row for row in written(rows) if row[0] in some))
+    assert in_order(of_some) == in_order(of_some_ours)
 
 
 def test_every_quality_that_there_is_has_a_hash_of_its_own_on_both_sides(farm: Farm) -> None:
-    qualities = [None, *range(-32_768, 32_768)]
+    qualities = range(-32_768, 32_768)
     farm.sensors("a")
-    farm.connection.execute("INSERT INTO metrics VALUES ('a', %s, 1, NULL, now())", (NOON,))
     farm.connection.execute(
-        "INSERT INTO metrics SELECT 'a', %s + (n + 32769) * interval '1 microsecond', 1, n, now()"
+        "INSERT INTO metrics SELECT 'a', %s + (n + 32768) * interval '1 microsecond', 1, n, now()"
         " FROM generate_series(-32768, 32767) n",
         (NOON,),
     )
-    one_instant = rows_table(("a", NOON, 1.0, quality, NOON) for quality in qualities)
-    assert len(np.unique(row_hashes(one_instant))) == len(qualities)
+    one_instant = rows_table(("a", NOON, 1.0, quality, NOON) for quality in [None, *qualities])
+    assert len(np.unique(row_hashes(one_instant))) == len(qualities) + 1
     spread = rows_table(("a", NOON + n * MICROSECOND, 1.0, quality, NOON) for n, quality in enumerate(qualities))
     with farm.client.snapshot() as snapshot:
         assert in_order(snapshot.digests(Scope(EVERYTHING, ALL))) == in_order(digest_days(spread))
+
+
+def test_no_quality_in_postgres_is_0_in_the_lake_and_nothing_else(farm: Farm) -> None:
+    put(farm, [("a", NOON, 1.0, None, NOON)])
+    with farm.client.snapshot() as snapshot:
+        theirs = in_order(snapshot.digests(Scope(EVERYTHING, ALL)))
+        kept = snapshot.due_rows(Scope(EVERYTHING, ALL))["quality"].to_pylist()
+    alike = [
+        quality
+        for quality in (0, None, 1, -1, -32_768)
+        if theirs == in_order(digest_days(rows_table([("a", NOON, 1.0, quality, NOON)])))
+    ]
+    assert (alike, kept) == ([0], [0])
 
 
 @examples
@@ -117,25 +135,27 @@ def test_every_quality_that_there_is_has_a_hash_of_its_own_on_both_sides(farm: F
 def test_each_of_the_classic_faults_changes_the_digest(farm: Farm, rows: list[Row], which: int) -> None:
     rows = [*(row for row in rows if row[1].date() != NOON.date()), *PAIR]
     put(farm, rows)
+    rows, pair = written(rows), written(PAIR)
     sensor, ts, value, quality, at = picked = rows[which % len(rows)]
     others = [row for row in rows if row is not picked]
-    one, other = PAIR
+    one, other = pair
     off = math.nextafter(value, math.inf) if math.isfinite(value) else 0.0
     faults: dict[str, list[Row]] = {
         "one missing": others,
         "one extra": [*rows, (sensor, ts + timedelta(seconds=1), value, quality, at)],
         "one ulp": [*others, (sensor, ts, off, quality, at)],
-        "quality": [*others, (sensor, ts, value, 0 if quality is None else None, at)],
+        "quality lost": [*others, (sensor, ts, value, None, at)],
+        "another quality": [*others, (sensor, ts, value, (quality or 0) ^ 1, at)],
         "ts by a microsecond": [
             *others,
             (sensor, ts + MICROSECOND * (1 if ts < LAST else -1), value, quality, at),
         ],
         "a swapped pair": [
-            *(row for row in rows if row not in PAIR),
+            *(row for row in rows if row not in pair),
             (*one[:2], other[2], *one[3:]),
             (*other[:2], one[2], *other[3:]),
         ],
-        "a doubled pair": [*rows, *PAIR],
+        "a doubled pair": [*rows, *pair],
         "a row doubled, thrice in all": [*rows, picked, picked],
     }
     with farm.client.snapshot() as snapshot:

@@ -1,7 +1,6 @@
 """What happens on both sides between the listing, the snapshot and the reading raises no false alarm."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from fixtures.controller import housekeeping
 from tests.integration.engine import naive
 from tests.integration.engine.conftest import NOON
 from tests.integration.engine.farm import Farm, Row, told
-from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import MICROSECOND
@@ -70,6 +68,14 @@ def retire(farm: Farm) -> None:
     farm.replicate()
 
 
+def rewrite(farm: Farm) -> None:
+    """Rewrite the table as a chunk is when it is compressed: an older snapshot finds no row of it any more."""
+    with farm.connection.transaction():
+        farm.connection.execute("CREATE TEMP TABLE kept ON COMMIT DROP AS TABLE metrics")
+        farm.connection.execute("TRUNCATE metrics")
+        farm.connection.execute("INSERT INTO metrics SELECT * FROM kept")
+
+
 def all_of(*changes: Callable[[Farm], None]) -> Callable[[Farm], None]:
     def change(farm: Farm) -> None:
         for one in changes:
@@ -84,6 +90,7 @@ CHANGES = {
     "a compaction": compact,
     "a backfill": all_of(late, backfill),
     "a retirement to the cold lake": retire,
+    "a chunk that is rewritten": rewrite,
     "an upsert that is compacted": all_of(upsert, compact),
     "an upsert that a backfill takes up": all_of(upsert, backfill),
 }
@@ -123,25 +130,11 @@ class Meanwhile:
 
         self._patch.setattr(owner, method, called)
 
-    def after_the_snapshot_is_taken(self) -> None:
-        """Let it happen when the transaction has seen its state of the database, and no file is read."""
-        found = PostgresClient.snapshot
-
-        @contextmanager
-        def snapshot(client: PostgresClient) -> Iterator[Snapshot]:
-            with found(client) as opened:
-                opened.now()
-                opened.sensor_ids()
-                self.happen()
-                yield opened
-
-        self._patch.setattr(PostgresClient, "snapshot", snapshot)
-
 
 COUNT_MOMENTS: dict[str, Callable[[Meanwhile], None]] = {
     "before the listing": lambda change: change.before(LakeReader, "listing"),
     "between the listing and the snapshot": lambda change: change.after(LakeReader, "listing"),
-    "between the snapshot and the reading": lambda change: change.after_the_snapshot_is_taken(),
+    "between the snapshot and the reading": lambda change: change.before(Snapshot, "not_due_keys"),
 }
 MOMENTS = COUNT_MOMENTS | {
     "before the pending keys are read": lambda change: change.before(LakeRows, "pending_keys")

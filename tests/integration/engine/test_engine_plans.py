@@ -13,6 +13,7 @@ import pytest
 from fixtures.postgres import EmbeddedPostgres
 from tests.support.schema import with_tables
 from tsse_validation.clients.snapshot import Snapshot
+from tsse_validation.clients.tables import find_tables
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.windows import Window
 
@@ -131,9 +132,11 @@ def plan(conninfo: str) -> Iterator[Callable[[Ask], Plan]]:
     with RecordingConnection.connect(conninfo, options="-c timezone=UTC") as connection:
 
         def planned(ask: Ask) -> Plan:
-            ask(Snapshot(connection))
+            tables = find_tables(connection, ["public"], "the test's server")
+            connection.ran.clear()
+            ask(Snapshot(connection, tables, "the test's server"))
             (query,) = connection.ran
-            inner = re.fullmatch(r"COPY \((.*)\) TO STDOUT \(FORMAT csv\)", query, re.DOTALL)
+            inner = re.fullmatch(r"COPY \((.*)\) TO STDOUT \(FORMAT csv, HEADER\)", query, re.DOTALL)
             explain = f"EXPLAIN (FORMAT JSON) {inner[1] if inner else query}"
             (answer,) = connection.execute(explain.encode()).fetchone() or ("[]",)
             told = json.loads(answer) if isinstance(answer, str) else answer

@@ -132,7 +132,9 @@ def test_the_prepared_database_has_the_tables_pgcrypto_and_an_honest_description
         found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         extensions = connection.execute("SELECT extname FROM pg_extension").fetchall()
     assert {"nodes", "sensors", "metrics", "api_tokens", "users", "analysis_jobs"} <= {name for (name,) in found}
-    assert "no TimescaleDB" in component.description
+    with_it = ("timescaledb",) in extensions
+    assert ("no TimescaleDB: metrics is a plain table" in component.description) != with_it
+    assert ("metrics is a hypertable" in component.description) == with_it
     assert component.version
     assert ("pgcrypto",) in extensions
 

@@ -4,7 +4,7 @@ import copy
 import json
 import math
 from collections.abc import Callable, Collection
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from hypothesis import strategies as st
 
@@ -68,8 +68,9 @@ class Driven(FarmStateMachine):
         first = now - LAG if mark is None else mark
         span = data.draw(st.sampled_from([MICROSECOND, 2 * MICROSECOND, LAG, 2 * LAG, 100 * DAY]))
         drawn = min(now, first + span) if first < now else first + MICROSECOND
-        before = self.inserted.get(key)
-        return drawn if before is None else max(drawn, before + MICROSECOND)
+        row = self.model.rows.get(key)
+        known = [at for at in (self.inserted.get(key), row and row.inserted_at) if at is not None]
+        return max([drawn, *(at + MICROSECOND for at in known)])
 
     def keys(self, instants: st.SearchStrategy[datetime], most: int = 5) -> st.SearchStrategy[list[Key]]:
         return st.lists(st.tuples(st.sampled_from(self.sensors), instants), min_size=1, max_size=most, unique=True)
@@ -117,8 +118,17 @@ class Driven(FarmStateMachine):
         self.farm.backfill(days, replace_existing=replace)
         self.model.backfill(self.farm.clock.now, days, replace=replace)
 
-    def kill(self, changes: int, work: Callable[[], None], model_work: Callable[[Model], None]) -> None:
-        """Kill the process after so many changes of files, start it again, and see by its state how far it was."""
+    def kill(
+        self,
+        changes: int,
+        work: Callable[[], None],
+        model_work: Callable[[Model], None],
+        emptied: Collection[date] = (),
+    ) -> None:
+        """Kill the process after so many changes of files, start it again, and see by its state how far it was.
+
+        It may have left some dates `emptied`.
+        """
         was, whole = self.model, copy.deepcopy(self.model)
         model_work(whole)
         try:
@@ -132,7 +142,7 @@ class Driven(FarmStateMachine):
         state = self.state_on_disk()
         assert state in (_state_of(was), _state_of(whole))
         if state == _state_of(was):
-            self.model.broken_off(whole)
+            self.model.broken_off(whole, emptied)
         else:
             self.model = whole
 

@@ -5,7 +5,7 @@ held against the model. What is honest must show no difference; a row that is de
 replicated, and one that came in while replication stood still for longer than the late window, must show exactly.
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
@@ -51,7 +51,7 @@ class Replication(Driven):
 
     @rule(data=st.data())
     def rows_that_nobody_timed_come_in(self, data: Data) -> None:
-        """Only the next backfill takes them up, so they are honest after the end of the last one alone."""
+        """Insert what the next pass stamps in its late window; older ones are honest after the backfill alone."""
         self.happened("rows_that_nobody_timed_come_in")
         promise = self.model.promise()
         assert promise is not None
@@ -128,20 +128,23 @@ class Replication(Driven):
         self.happened("a_backfill")
         self.backfill(days, replace=replace)
 
-    @rule(days=DAYS, replace=st.booleans(), days_done=st.integers(0, 6))
-    def a_backfill_is_canceled_in_the_middle(self, days: int, *, replace: bool, days_done: int) -> None:
+    @rule(days=DAYS, replace=st.booleans(), days_done=st.integers(0, 6), emptied=st.booleans())
+    def a_backfill_is_canceled_in_the_middle(
+        self, days: int, *, replace: bool, days_done: int, emptied: bool
+    ) -> None:
+        """Cancel it before a date, and where it replaces, between removing a date and writing it."""
         self.happened("a_backfill_is_canceled_in_the_middle")
-        target = self.model.due_through(self.farm.clock.now)
-        days_done = min(days_done, len(days_of(target - days * DAY, target)) - 1)
+        days_done, emptied = min(days_done, len(self.dates_of_a_backfill(days)) - 1), emptied and replace
+        checks = days_done * (2 if replace else 1) + emptied
 
         def cancel(check: int) -> None:
-            if check == days_done:
+            if check == checks:
                 raise CanceledError
 
         try:
             self.farm.backfill(days, replace_existing=replace, control=Control(cancel))
         except CanceledError:
-            self.model.backfill(self.farm.clock.now, days, replace=replace, days_done=days_done)
+            self.model.backfill(self.farm.clock.now, days, replace=replace, days_done=days_done, emptied=emptied)
         else:
             raise AssertionError("the backfill did not hear that it was canceled")
 
@@ -157,7 +160,12 @@ class Replication(Driven):
             changes,
             lambda: self.farm.backfill(days, replace_existing=replace),
             lambda model: model.backfill(self.farm.clock.now, days, replace=replace),
+            emptied=self.dates_of_a_backfill(days) if replace else (),
         )
+
+    def dates_of_a_backfill(self, days: int) -> list[date]:
+        target = self.model.due_through(self.farm.clock.now)
+        return days_of(target - days * DAY, target)
 
     # ---- what must hold ----------------------------------------------------------------------------------------
 
@@ -185,8 +193,8 @@ class Replication(Driven):
 
     @invariant()
     @precondition(lambda self: self.sensors)
-    def no_due_row_is_lost_by_a_backfill_outside_or_inside_its_range(self) -> None:
-        """Compare far beyond the covered range: what was replicated before it, or for days to come, stays."""
+    def outside_of_the_covered_range_the_lake_is_as_the_model_says(self) -> None:
+        """Compare far beyond it: what was replicated before, or for days to come, stays until it is replaced."""
         promise = self.promise()
         wide = promise._replace(start=promise.start - FAR, end=promise.end + FAR)
         coverage = Coverage(wide.start, wide.backfill_to, wide.watermark)

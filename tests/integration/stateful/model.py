@@ -6,7 +6,7 @@ Nothing here reads Postgres or a file, and none of the suite's or the controller
 import math
 import struct
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -31,6 +31,10 @@ class Row(NamedTuple):
         (bits,) = struct.unpack("<Q", struct.pack("<d", math.nan if math.isnan(value) else value))
         return cls(bits, quality, inserted_at)
 
+    def written(self, ts: datetime) -> "Row":
+        """Return it as the lake's writer makes it: no quality is 0, no insertion time is the row's own instant."""
+        return self._replace(quality=self.quality or 0, inserted_at=self.inserted_at or ts)
+
 
 Held = frozenset[Row | None]
 """What the lake may hold of a key: one thing, unless a crash has left open which."""
@@ -49,8 +53,24 @@ class Promise(NamedTuple):
 
     def due(self, key: Key, row: Row) -> bool:
         if row.inserted_at is None:
-            return key[1] < self.backfill_to
-        return row.inserted_at <= self.watermark
+            return key[1] < self.untimed_until
+        return row.inserted_at <= self.watermark and not self.taken_away(key, row)
+
+    @property
+    def untimed_until(self) -> datetime:
+        """What a pass since the backfill found untimed in its late window, it has stamped: the rest came later."""
+        if self.watermark == self.backfill_to:
+            return self.backfill_to
+        return min(self.backfill_to, self.watermark - LATE_WINDOW)
+
+    def taken_away(self, key: Key, row: Row) -> bool:
+        """Whether a row was there when the backfill replaced its last date, and lies on that, after the range."""
+        last_day = (self.backfill_to - MICROSECOND).date()
+        return (
+            self.backfill_to <= key[1] < midnight(last_day) + DAY
+            and row.inserted_at is not None
+            and row.inserted_at <= self.backfill_to
+        )
 
     def seen(self, row: Row | None) -> bool:
         """Whether a row of the lake counts: what was inserted after the watermark does not."""
@@ -83,19 +103,31 @@ class Model:
         return now - LAG if self.watermark is None else max(now - LAG, self.watermark)
 
     def tick(self, now: datetime) -> None:
-        """Take up what was inserted after the watermark, at most the late window back."""
+        """Stamp the untimed rows of the late window, then take up what was inserted after the watermark."""
         through = self.due_through(now)
+        for key, row in self.rows.items():
+            untimed = row.inserted_at is None and through != self.watermark
+            if untimed and through - LATE_WINDOW <= key[1] <= through:
+                self.rows[key] = row._replace(inserted_at=through)
         self._increment(through, lambda _: True)
         self.watermark = through
 
-    def backfill(self, now: datetime, days: int, *, replace: bool, days_done: int | None = None) -> None:
-        """Take up a range of `ts` anew, and all else that is due; canceled, it did some days and no more."""
+    def backfill(
+        self, now: datetime, days: int, *, replace: bool, days_done: int | None = None, emptied: bool = False
+    ) -> None:
+        """Take up a range of `ts` anew, and all else that is due.
+
+        Canceled, it did some days and no more, or has `emptied` the next one too.
+        """
         target = self.due_through(now)
         begin = target - days * DAY
-        self._increment(target, lambda ts: not begin <= ts < target)
-        for day in days_of(begin, target)[:days_done]:
+        dates = days_of(begin, target)
+        for day in dates[:days_done]:
             self._day(day, begin, target, replace=replace)
+        if emptied and days_done is not None:
+            self._remove(dates[days_done])
         if days_done is None:
+            self._increment(target, lambda ts: not begin <= ts < target)
             self.watermark, self.backfill_from, self.backfill_to = target, begin, target
 
     def _increment(self, through: datetime, wanted: Callable[[datetime], bool]) -> None:
@@ -109,18 +141,27 @@ class Model:
             return key[1].date() == day and begin <= key[1] < target
 
         if replace:
-            self.lake = {key: held for key, held in self.lake.items() if not part(key)}
+            self._remove(day)
         for key, row in self.rows.items():
             if part(key) and (row.inserted_at is None or row.inserted_at <= target):
                 self._add(key, row)
 
-    def _add(self, key: Key, row: Row) -> None:
-        self.lake[key] = frozenset(_newest(held, row) for held in self.held(key))
+    def _remove(self, day: date) -> None:
+        self.lake = {key: held for key, held in self.lake.items() if key[1].date() != day}
 
-    def broken_off(self, whole: "Model") -> None:
-        """Die in the middle of what would lead to `whole`: of each key there is what was, or what was to be."""
+    def _add(self, key: Key, row: Row) -> None:
+        written = row.written(key[1])
+        self.lake[key] = frozenset(_newest(held, written) for held in self.held(key))
+
+    def broken_off(self, whole: "Model", emptied: Collection[date] = ()) -> None:
+        """Die in the middle of what would lead to `whole`: of each key there is what was, or what was to be.
+
+        Of the dates that may have been `emptied` there may be nothing. What is stamped in Postgres stays stamped.
+        """
         for key in self.lake.keys() | whole.lake.keys():
-            self.lake[key] = self.held(key) | whole.held(key)
+            nothing: Held = frozenset([None]) if key[1].date() in emptied else frozenset()
+            self.lake[key] = self.held(key) | whole.held(key) | nothing
+        self.rows = whole.rows
 
     # ---- what is known -----------------------------------------------------------------------------------------
 
@@ -164,7 +205,7 @@ class Model:
             return "missing"
         if seen.bits != row.bits:
             return "changed_value"
-        return "changed_quality" if seen.quality != row.quality else None
+        return "changed_quality" if seen.quality != (row.quality or 0) else None
 
     def totals(self, promise: Promise) -> dict[str, Totals]:
         """Count each sensor's keys on both sides; what is not due counts on neither."""
@@ -211,7 +252,8 @@ def named(differences: Iterable[tuple[str, datetime, str]]) -> Mapping[Key, str]
 
 
 def _newest(held: Row | None, row: Row) -> Row:
-    """Keep the newest insertion; one that nobody kept is the oldest, and of equals the later file counts."""
+    """Keep the newest insertion; of equals the later file counts."""
+    assert row.inserted_at is not None
     if held is None or held.inserted_at is None:
         return row
-    return row if row.inserted_at is not None and row.inserted_at >= held.inserted_at else held
+    return row if row.inserted_at >= held.inserted_at else held

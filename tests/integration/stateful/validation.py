@@ -18,7 +18,10 @@ from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import SuiteError
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.windows import Window
+from tsse_validation.parity.by_job import SpotCheck
 from tsse_validation.parity.comparing import sum_by_sensor
+from tsse_validation.parity.settling import Explained
+from tsse_validation.parity.whole_range import RangeCount
 from tsse_validation.pytest_plugin.recording import _meaning
 from tsse_validation.runlog.log import RunLog
 from tsse_validation.runlog.records import (
@@ -35,6 +38,7 @@ from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.loading import load_settings
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check, Facts, ValidationRun
+from tsse_validation.steps.spot_checking import OurReading
 from tsse_validation.verdict import Verdict, decide
 
 _TAKEN_FROM_A_GOOD_RUN = (CountsTaken, RowsCompared)
@@ -107,7 +111,7 @@ class Validator:
             ),
             "no_temporary_file_is_left": lambda check: step_5.test_no_temporary_file_is_left(farm.reader, check),
             "parity_job_counts_as_we_do": lambda check: step_6.test_parity_job_counts_as_we_do(
-                proof, scope, facts, check
+                OurReading(proof, lambda _windows: days), facts, check
             ),
             "counts_agree_for_every_sensor": lambda check: step_6.test_counts_agree_for_every_sensor(
                 days, sensors, check
@@ -131,7 +135,7 @@ class Validator:
             days,
         )
 
-    def _job(self, window: Window) -> ParityResult | None:
+    def _job(self, window: Window) -> RangeCount | None:
         """Count by the controller's own job; it wants an end after the start."""
         if window.start == window.end:
             return None
@@ -142,7 +146,7 @@ class Validator:
             "sensor_ids": self._farm.known_sensors(),
         }
         found = check_parity(service.database, service.lake, service.states, read_request(params))
-        return ParityResult.model_validate(found)
+        return RangeCount.of_one_window(SpotCheck(ParityResult.model_validate(found), Explained()), posts=1)
 
 
 def _ended(name: str, check: Callable[[Check], None], run: ValidationRun) -> CheckFinished:

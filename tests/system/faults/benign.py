@@ -76,7 +76,7 @@ def series(ts: str, source: str, value: str = "1", role: Role = Role.REGULAR) ->
 
 
 _NIGHTS = series("ts", "generate_series(now() - interval '88 days', now(), '20 minutes') ts", "1.25")
-_MIDNIGHTS = series(
+MIDNIGHTS = series(
     "day + beside * interval '1 microsecond'",
     "generate_series(date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '80 days', now(),"
     " '24 hours') day, generate_series(-1, 1) beside",
@@ -89,7 +89,7 @@ _AROUND_THE_EDGE = series(
 
 def _a_leap_day(controller: Controller) -> None:
     elsewhen.take(controller, SPRING)
-    for plant in (_NIGHTS, _MIDNIGHTS):
+    for plant in (_NIGHTS, MIDNIGHTS):
         plant(controller)
     ((rows,),) = controller.sql(
         "SELECT count(*) FROM metrics WHERE ts >= %s AND ts < %s", LEAP_DAY, LEAP_DAY + timedelta(days=1)
@@ -181,6 +181,16 @@ BENIGN = (
     Benign("no row of a sensor knows when it came in", "rows from before the column").by(
         statement("UPDATE metrics SET inserted_at = NULL WHERE sensor_id = %s", _regular)
     ),
+    _meanwhile("untimed rows come in and are stamped", "a feed without the column", beside.untimed_rows),
+    Benign(
+        "untimed rows come in all the time",
+        "a feed without the column",
+        during=beside.untimed_ingest,
+        explained=("late arrival pending",),
+    ),
+    Benign("no row of a sensor has a quality", "rows from before the column").by(
+        statement("UPDATE metrics SET quality = NULL WHERE sensor_id = %s", _regular)
+    ),
     Benign("forecasts for next week", "a weather feed").by(
         series("now() + hour * interval '1 hour'", "generate_series(1, 170) hour", role=Role.FORECAST)
     ),
@@ -188,7 +198,7 @@ BENIGN = (
         series("ts::timestamptz", "unnest(ARRAY['1969-12-31 23:59:59.999999Z', '2000-02-29 12:00Z']) ts")
     ),
     Benign("a leap day and a New Year lie in the range", "the spring of 2024, by all clocks", _a_leap_day),
-    Benign("rows on both sides of each midnight", "a sensor by the clock", _MIDNIGHTS),
+    Benign("rows on both sides of each midnight", "a sensor by the clock", MIDNIGHTS),
     Benign("ten thousand rows in a hundredth of a second", "a burst").by(
         series("now() - interval '2 days' + n * interval '1 microsecond'", "generate_series(1, 10000) n", "n")
     ),
@@ -238,7 +248,9 @@ BENIGN = (
         "a newer writer",
         beside.rewritten(compression="none", row_group_size=2),
     ),
-    _meanwhile("files of others lie about", "a file browser", beside.foreign_files),
+    _meanwhile("rows of some files stand the other way round", "a newer writer", beside.backwards),
+    _meanwhile("files of others lie about", "a person's notes", beside.foreign_files),
+    _meanwhile("litter lies about, hot and cold", "a Mac", beside.litter, explained=("litter in the lake",)),
     _meanwhile(
         "a copy of a file lies in the cold",
         "a move that began",

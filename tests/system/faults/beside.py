@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -10,12 +11,13 @@ import pyarrow.parquet as pq
 
 from fixtures.controller.lake_store import new_run
 from tests.support.controller import OPTIONS, Controller, dataset, days_ago, traffic
-from tests.support.damage import in_the_cold, lake_file
+from tests.support.damage import APPLE_DOUBLE, in_the_cold, lake_file
 from tests.system.faults.logic import late_instants, replicated
 from tests.system.faults.model import Front
 from tests.system.faults.retiring import STAYS
 from tsse_validation.domain.contract import (
     COMPACTION_THRESHOLD_FILES,
+    DATASET,
     INSPECT_JOB,
     TICK_JOB,
     InspectResult,
@@ -28,6 +30,7 @@ PATIENCE_SECONDS = 120.0
 INSERT = "INSERT INTO metrics (sensor_id, ts, value, quality, inserted_at) "
 _BACKFILL = "SELECT 1 FROM analysis_jobs WHERE job_type = 'lake_backfill_v1' AND started_at IS NOT NULL"
 _BACKFILLED = f"{_BACKFILL} AND status = 'completed'"
+_UNTIMED = "SELECT 1 FROM metrics WHERE sensor_id = %s AND ts >= %s AND inserted_at IS NULL"
 
 Work = Callable[[Controller], object]
 
@@ -151,10 +154,63 @@ def rewritten(**options: object) -> Work:
     return work
 
 
+def backwards(controller: Controller) -> None:
+    """Write the rows of some files the other way round."""
+    for ago in range(3, 9):
+        path = lake_file(controller, controller.sensor(), days_ago(ago))
+        with pq.ParquetFile(path) as parquet:
+            table = parquet.read()
+        aside = path.with_name("aside")
+        pq.write_table(table.take(list(range(table.num_rows - 1, -1, -1))), aside)
+        aside.replace(path)
+
+
+def untimed_rows(controller: Controller) -> None:
+    """Insert rows of the late window that do not know when they came in, and let a pass stamp them."""
+    _insert_untimed(controller, late_instants(3, ago=1))
+    replicated(controller)
+    assert not controller.sql(_UNTIMED, controller.sensor(), days_ago(1))
+
+
+@contextmanager
+def untimed_ingest(controller: Controller) -> Iterator[str]:
+    """Let rows enter one after the other that do not know when they came in: passes stamp some of them."""
+    over = threading.Event()
+
+    def insert() -> None:
+        for instant in late_instants(10_000, ago=1):
+            if over.wait(0.3):
+                return
+            _insert_untimed(controller, [instant])
+
+    thread = threading.Thread(target=insert, daemon=True)
+    thread.start()
+    yield controller.url
+    over.set()
+    thread.join()
+
+
+def _insert_untimed(controller: Controller, instants: list[datetime]) -> None:
+    for instant in instants:
+        controller.sql(INSERT + "VALUES (%s, %s, 1, NULL, NULL)", controller.sensor(), instant)
+
+
+def litter(controller: Controller) -> None:
+    """Leave what a Mac leaves that looks into the lake, hot and cold."""
+    day = dataset(controller.paths) / f"date={days_ago(5)}"
+    for path in [*day.glob("shard=*/*.parquet"), day]:
+        path.with_name(f"._{path.name}").write_bytes(APPLE_DOUBLE)
+        twin = in_the_cold(controller, path)
+        twin.with_name(f"._{twin.name}").write_bytes(APPLE_DOUBLE)
+    for place in (day, dataset(controller.paths), controller.cold / DATASET):
+        (place / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (day / ".AppleDouble").mkdir()
+
+
 def foreign_files(controller: Controller) -> None:
     """Leave files and directories that are none of the lake's."""
     day = dataset(controller.paths) / f"date={days_ago(5)}"
-    (day / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (day / "listing.csv").write_bytes(b"name,size")
     (dataset(controller.paths) / "README.txt").write_text("do not touch")
     (day / "shard=99").mkdir()
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from tests.support.controller import Controller, dataset, days_ago
 from tests.support.damage import (
+    APPLE_DOUBLE,
     Change,
     at_row,
     in_the_cold,
@@ -23,17 +24,31 @@ from tests.support.damage import (
     with_extra_row,
     without_row,
 )
-from tests.system.faults.model import CHANGED, DATES, DIGESTS, LOST, ROWS, SPOT, Fault, Place, Plant
+from tests.system.faults.model import (
+    CHANGED,
+    DATES,
+    DIGESTS,
+    LOST,
+    OURS,
+    ROWS,
+    SPOT,
+    SPOT_AND_OURS,
+    Fault,
+    Place,
+    Plant,
+)
 from tsse_validation.lake.shards import shard_of
 
+MISLAID = (SPOT, SPOT_AND_OURS)
+"""Red where rows lie in a shard in which the job does not look for them."""
 AGO = 5
 """The day, so long ago, that is damaged: in the middle of the covered range."""
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 A_PART = "part-20260101T000000-0.parquet"
 FORM = "lake_files_are_well_formed[{}]"
 PARTITIONS = "direct_inspection_agrees_with_the_api[partitions]"
-READABLE, SCHEMA, SHARD, DATE, ORDER, TWICE = (
-    FORM.format(aspect) for aspect in ("readable", "schema", "shard", "date", "order", "duplicates")
+READABLE, SCHEMA, SHARD, DATE, TWICE = (
+    FORM.format(aspect) for aspect in ("readable", "schema", "shard", "date", "duplicates")
 )
 
 
@@ -139,12 +154,18 @@ def _misname_the_date(controller: Controller) -> None:
     day.rename(day.with_name(f"date={days_ago(AGO):%Y%m%d}"))
 
 
-def _doubled(table: pa.Table) -> pa.Table:
+def doubled(table: pa.Table) -> pa.Table:
+    """Let each row stand twice."""
     return table.take(pa.array([row for row in range(table.num_rows) for _ in range(2)]))
 
 
-def _backwards(table: pa.Table) -> pa.Table:
-    return table.take(pa.array(range(table.num_rows - 1, -1, -1)))
+def _appended(table: pa.Table) -> pa.Table:
+    return pa.concat_tables([table, table])
+
+
+def _with_a_shadow(path: Path) -> None:
+    tear(path)
+    path.with_name(f"._{path.name}").write_bytes(APPLE_DOUBLE)
 
 
 def _as_type(column: str, kind: pa.DataType) -> Change:
@@ -183,7 +204,7 @@ def _fault(name: str, models: str, red: tuple[str, ...], plant: Plant) -> Fault:
 
 
 def _unreadable(name: str, models: str, work: Callable[[Path], object]) -> Fault:
-    """Do to the file what leaves none of its rows to be read."""
+    """Do to the file what leaves none of its rows to be read, by us or by the job."""
     return _fault(name, models, (READABLE, *LOST), on_the_file(work)).told("unreadable file")
 
 
@@ -205,12 +226,10 @@ FAULTS = (
     _fault(
         "yesterday's file is lost",
         "the same, where the spot check looks",
-        (*LOST, SPOT),
+        LOST,
         on_the_file(os.unlink, 1),
-    ).told("counts differ", "shard missing"),
-    _fault("a shard is lost on every day", "a sensor's whole history", (*LOST, SPOT), _lose_all).told(
-        "counts differ", "shard missing"
-    ),
+    ).told("shard missing"),
+    _fault("a shard is lost on every day", "a sensor's whole history", LOST, _lose_all).told("shard missing"),
     _fault(
         "a partition is lost",
         "retention ran amok",
@@ -227,8 +246,11 @@ FAULTS = (
     _fault("a row that never was", "a test's left-over", LOST, of_the_sensor(with_extra_row)).told(
         "deleted in Postgres"
     ),
-    _changed("every row stands twice in a file", "an export ran twice", rewritten(_doubled), TWICE).told(
+    _changed("every row stands twice in a file", "an export ran twice", rewritten(doubled), TWICE).told(
         "duplicate rows"
+    ),
+    _changed("a file is appended to itself", "a merge that reads a file twice", rewritten(_appended), TWICE).told(
+        "duplicate rows", says="that the file has already"
     ),
     _fault(
         "a value is one unit in the last place off",
@@ -251,9 +273,12 @@ FAULTS = (
     _fault(
         "a torn file beside a whole one",
         "a compaction broke off",
-        (READABLE, *CHANGED),
+        (READABLE, *CHANGED, SPOT),
         on_the_file(lambda path: path.with_name(A_PART).write_bytes(path.read_bytes()[:-10])),
     ).told("unreadable file", says="what a torn file holds is not known", by=DIGESTS),
+    _unreadable("a torn file has a shadow beside it", "a crash, and a Mac that looked at it", _with_a_shadow).told(
+        "unreadable file", says="unreadable file", by=ROWS
+    ),
     _unreadable("a file is empty", "a crash before the first write", lambda path: path.write_bytes(b"")),
     _unreadable("a page's first bytes are zeroes", "a block that a crash left unwritten", _zero_a_page),
     _unreadable("a bit of a page is flipped", "a failing disk", _flip_a_bit_of_a_page),
@@ -271,11 +296,11 @@ FAULTS = (
     _changed(
         "a column is missing", "an old schema", rewritten(lambda table: table.drop_columns(["quality"])), SCHEMA
     ).told(*("quality differs", "wrong schema")),
-    _fault("a file lies in another shard", "another hash", (SHARD,), _move_to_another_shard).told(
+    _fault("a file lies in another shard", "another hash", (SHARD, *MISLAID), _move_to_another_shard).told(
         "wrong shard", says="which belongs to shard"
     ),
-    _fault("two shards are swapped", "a restore by hand", (SHARD,), _swap_two_shards).told("wrong shard"),
-    _fault("a file lies under another date", "another time zone", (DATE, *LOST), _put_under_another_date).told(
+    _fault("two shards are swapped", "a restore by hand", (SHARD, *MISLAID), _swap_two_shards).told("wrong shard"),
+    _fault("a file lies under another date", "another time zone", (DATE, *OURS), _put_under_another_date).told(
         "wrong date", says="whose ts is not on"
     ),
     _fault("a day is a copy of its neighbour", "a restore by hand", (DATE, *LOST), _copy_a_day_over_another).told(
@@ -283,9 +308,6 @@ FAULTS = (
     ),
     _fault("a date's name is spelt otherwise", "another writer", (DATES, *LOST), _misname_the_date).told(
         "partition missing"
-    ),
-    _fault("a file is not sorted", "a merge without a sort", (ORDER,), rewritten(_backwards)).told(
-        "unsorted file"
     ),
     _fault(
         "a temporary file is left",

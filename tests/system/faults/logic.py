@@ -10,13 +10,13 @@ import psycopg
 from tests.support.controller import Controller, days_ago, noon
 from tests.system.faults.database import AGO, on_the_row
 from tests.system.faults.elsewhen import MORNING
-from tests.system.faults.lake import DATE, ORDER, SHARD, TWICE, on_the_file
+from tests.system.faults.lake import DATE, MISLAID, SHARD, TWICE, on_the_file
 from tests.system.faults.model import (
     CHANGED,
     DATES,
     LOOK_ONLY,
     LOST,
-    SPOT,
+    OURS,
     SPOT_AND_OURS,
     WITH_BACKFILL,
     Fault,
@@ -68,16 +68,6 @@ def _upsert(controller: Controller) -> None:
     replicated(controller)
 
 
-def _upsert_today(controller: Controller) -> None:
-    """Let a row of the last day stand in two files, as it does until compaction."""
-    controller.sql(
-        "UPDATE metrics SET inserted_at = clock_timestamp() WHERE (sensor_id, ts) = (SELECT sensor_id, max(ts)"
-        " FROM metrics WHERE sensor_id = %s GROUP BY sensor_id)",
-        controller.sensor(),
-    )
-    replicated(controller)
-
-
 def _open_transaction(controller: Controller) -> None:
     """Insert a row, let a pass go by, and commit then: within the lag that a pass should keep."""
     with psycopg.connect(controller.conninfo) as connection:
@@ -120,6 +110,10 @@ def _set_quality(controller: Controller) -> None:
     controller.sql("UPDATE metrics SET quality = 3 WHERE sensor_id = %s", controller.sensor())
 
 
+def _no_quality(controller: Controller) -> None:
+    controller.sql("UPDATE metrics SET quality = NULL WHERE sensor_id = %s", controller.sensor())
+
+
 def more_sensors(controller: Controller, ids: str, source: str, *parameters: object) -> None:
     """Insert sensors like the regular one, one for each row of a source; their ids are told of its row."""
     controller.sql(
@@ -139,6 +133,19 @@ def _without_inserted_at(controller: Controller) -> None:
     controller.sql(_INSERT.format("NULL"), controller.sensor(), late_instants()[0], 2.5, 0)
 
 
+def _untimed_late_row(controller: Controller) -> None:
+    """Insert a row of the late window that does not know when it came in, and let a pass stamp it."""
+    (instant,) = late_instants(ago=1)
+    controller.sql(_INSERT.format("NULL"), controller.sensor(), instant, 2.5, 0)
+    replicated(controller)
+    ((stamped,),) = controller.sql(
+        "SELECT inserted_at IS NOT NULL FROM metrics WHERE sensor_id = %s AND ts = %s",
+        controller.sensor(),
+        instant,
+    )
+    assert stamped
+
+
 _DELETED, _LOST_TODAY = on_the_row("DELETE FROM metrics"), on_the_file(os.unlink, 1)
 
 
@@ -148,11 +155,11 @@ def _at_the_windows_end(controller: Controller) -> None:
 
 
 PINNED_END = noon((MORNING - timedelta(days=2)).date()) + BESIDE
-PINNED = (
-    *LOOK_ONLY,
+PINNED_WINDOW = (
     f"--window-start={(MORNING - timedelta(days=3)).isoformat()}",
     f"--window-end={PINNED_END.isoformat()}",
 )
+PINNED = (*LOOK_ONLY, *PINNED_WINDOW)
 
 
 def _logic(
@@ -171,15 +178,15 @@ def _passing(mutant: str, models: str, red: tuple[str, ...], plant: Plant = noth
 
 
 def _part_of_its_day(end: str) -> Fault:
-    fault = _logic(f"day-{end}-lost", "a partition replaced by a part of its day", (*LOST, SPOT))
-    return fault.told("counts differ", "shard missing", f"day {end} lost")
+    fault = _logic(f"day-{end}-lost", "a partition replaced by a part of its day", LOST)
+    return fault.told("shard missing", f"day {end} lost")
 
 
 HEALTHY = "replication_is_healthy[{}]"
 FAULTS = (
     _passing("lag-ignored", "a pass reads up to now", LOST, _open_transaction).told("rows missing"),
     _passing("pass-end-exclusive", "`<` where `≤` belongs", LOST, _every_second).told("rows missing"),
-    _logic("day-start-exclusive", "`>` where `≥` belongs", (*LOST, SPOT)).told("counts differ", "rows missing"),
+    _logic("day-start-exclusive", "`>` where `≥` belongs", LOST).told("rows missing"),
     _passing("watermark-by-ts", "ts taken for the time of insertion", LOST, _late_rows).told("rows missing"),
     _passing("late-window-too-short", "a pause longer than the look back", LOST, _over_seconds).told(
         "rows missing"
@@ -187,15 +194,16 @@ FAULTS = (
     _logic("old-rows-ignored", "SQL's NULL is not ≤", LOST, _without_inserted_at).told("rows missing"),
     # each date's rows go under the next one from 15:00 on, and are lost where that is replaced in its turn;
     # the job reads a date's files whatever their rows' date, but no date after its window's
-    _logic("day-in-local-time", "a zone in place of UTC", (DATE, *LOST, SPOT_AND_OURS)).told(
+    _logic("day-in-local-time", "a zone in place of UTC", (DATE, *OURS, SPOT_AND_OURS)).told(
         "day tail lost", "shard missing", "wrong date"
     ),
     _part_of_its_day("head"),
     _part_of_its_day("tail"),
     _logic("exported-twice", "a page read twice", (TWICE, *CHANGED)).told("duplicate rows"),
-    _logic("unsorted", "a sort left out", (ORDER,)).told("unsorted file"),
-    _logic("another-hash", "a hash of another library", (SHARD, SPOT)).told("counts differ", "wrong shard"),
+    _logic("another-hash", "a hash of another library", (SHARD, *MISLAID)).told("wrong shard"),
     _logic("quality-dropped", "a column forgotten", CHANGED, _set_quality).told("quality differs"),
+    _logic("no-quality-is-one", "another default", CHANGED, _no_quality).told("quality differs"),
+    _logic("no-quality-stays-none", "a column as it is", CHANGED, _no_quality).told("quality differs"),
     _logic("nan-to-null", "a CSV reader's idea of NaN", CHANGED, _set_value("NaN")).told("changed in place"),
     _logic("infinity-clipped", "JSON in between", CHANGED, _set_value("Infinity")).told("changed in place"),
     _logic("sign-of-zero-lost", "an addition of nought", CHANGED, _set_value("-0")).told("changed in place"),
@@ -203,10 +211,11 @@ FAULTS = (
     _logic("one-decimal", "a number format", CHANGED).told("values rounded"),
     _logic("milliseconds", "a unit of Parquet", CHANGED).told("timestamps rounded"),
     # what leaves its date goes where that is replaced in its turn
-    _logic("hours-shifted", "local time taken for UTC", (*LOST, SPOT)).told(
-        "counts differ", "rows missing", "timestamps shifted"
-    ),
+    _logic("hours-shifted", "local time taken for UTC", LOST).told("rows missing", "timestamps shifted"),
     _logic("sensor-id-trimmed", "a clean-up of texts", LOST, _padded_id).told("sensor id altered"),
+    _passing("stamped-after-the-pass", "two steps the wrong way round", LOST, _untimed_late_row).told(
+        "counts differ", "rows missing"
+    ),
     _passing("upserts-skipped", "ON CONFLICT DO NOTHING", CHANGED, _upsert).told("stale value"),
     _passing("compaction-keeps-the-oldest", "a comparison the wrong way round", CHANGED, _upsert).told(
         "stale value"
@@ -243,11 +252,11 @@ FAULTS = (
         _at_the_windows_end,
         arguments=PINNED,
     ),
-    _passing("counts-without-dedup", "rows counted, not keys", (SPOT,), _upsert_today).told("counts differ"),
+    _passing("counts-one-row-too-many", "an inner join", MISLAID).told(says="the job says"),
     _passing(
         "counts-postgres-twice",
         "a parity job that compares a side with itself",
-        (SPOT_AND_OURS, *LOST),
+        (SPOT_AND_OURS, *OURS),
         _LOST_TODAY,
     ).told("shard missing"),
 )

@@ -27,8 +27,12 @@ SPOT = "parity_job_finds_no_mismatch"
 SPOT_AND_OURS = "parity_job_counts_as_we_do"
 CHANGED = (DIGESTS, ROWS)
 """Red where rows differ and their number does not."""
-LOST = (COUNTS, DIGESTS, ROWS)
+OURS = (COUNTS, DIGESTS, ROWS)
+"""Red where rows are missing or too many and the controller's own job does not see it."""
+LOST = (*OURS, SPOT)
 """Red where rows are missing or too many."""
+BY_COUNTS: tuple[str, ...] = ()
+"""What a run that has the API alone must be told, to be GO."""
 
 Plant = Callable[[Controller], object]
 Front = Callable[[Controller], AbstractContextManager[str]]
@@ -61,6 +65,7 @@ class Fault:
     `red` are all checks that end red but the drawn windows, which meet it or do not. `says` are words that a red
     check's message must have. `diagnosis` are the flagged findings, all of them. A `mutant` of the reference
     controller takes the controller's place before `plant` is called, and `front` stands between it and the run.
+    With `by_api` the run has nothing but the API.
     """
 
     name: str
@@ -74,6 +79,7 @@ class Fault:
     arguments: tuple[str, ...] = LOOK_ONLY
     mutant: str | None = None
     front: Front = itself
+    by_api: bool = False
 
     def told(self, *diagnosis: str, says: str = "", by: str = "") -> "Fault":
         """Return it with the findings that tell of it, and words of a check, by default the first red one."""
@@ -86,7 +92,7 @@ class Benign:
 
     Where `options` are given, the controller is started with them, a module first, before `plant` is called;
     `during` goes on beside the run. `explained` are findings that the
-    run must have, not flagged: what it has met.
+    run must have, not flagged: what it has met. With `by_api` it has nothing but the API.
     """
 
     name: str
@@ -97,6 +103,7 @@ class Benign:
     environment: Mapping[str, str] = field(default_factory=dict)
     during: Front = itself
     explained: tuple[str, ...] = ()
+    by_api: bool = False
 
     def by(self, plant: Plant) -> "Benign":
         """Return it with what is done before the run."""

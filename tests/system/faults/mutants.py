@@ -28,7 +28,7 @@ from fixtures.controller import (
 )
 from fixtures.controller.lake_store import remove_hot_date
 from fixtures.controller.state import StateFiles
-from tsse_validation.domain.instants import to_micros
+from tsse_validation.domain.windows import Window
 
 Mutation = Callable[[], None]
 Row = Callable[[pa.Table], pa.Table]
@@ -129,11 +129,22 @@ def _half_of_each_day(bound: str) -> Mutation:
         part = part_of(self, day)
         return replace(part, **{bound: part.start + (part.end - part.start) / 2})
 
-    def mutate() -> None:
-        _put(backfill._Plan, "part_of", half)
-        _put(backfill, "_rows_to_keep", lambda *_: iter(()))
+    return lambda: _put(backfill._Plan, "part_of", half)
 
-    return mutate
+
+def _stamped_after_the_pass() -> None:
+    """Read the rows of a pass first, and then give the untimed ones its target: no later pass takes them."""
+    stamp, export_increment = export.stamp_untimed_rows, replication.export_increment
+    put_off: list[tuple[Any, ...]] = []
+
+    def read_first(*arguments: Any, **named: Any) -> Any:
+        exported = export_increment(*arguments, **named)
+        while put_off:
+            stamp(*put_off.pop())
+        return exported
+
+    _put(replication, "stamp_untimed_rows", lambda *arguments: put_off.append(arguments))
+    _put(replication, "export_increment", read_first)
 
 
 def _upserts_skipped() -> None:
@@ -254,25 +265,36 @@ def _an_hour_earlier(_states: StateFiles, state: Any) -> object:
 
 def _end_off_by_a_microsecond() -> None:
     _put(parity, "_COUNT", parity._COUNT.replace("ts <= %s", "ts < %s"))
-    count = parity._count_keys
+    count = parity._count_rows
 
-    def exclusive(keys: Any, sensors: Any, window: Any) -> Any:
-        return count(keys, sensors, replace(window, end=window.end - timedelta(microseconds=1)))
+    def exclusive(rows: Any, sensors: Any, window: Any) -> Any:
+        # the job reaches a microsecond further by itself
+        return count(rows, sensors, replace(window, end=window.end - timedelta(microseconds=2)))
 
-    _put(parity, "_count_keys", exclusive)
+    _put(parity, "_count_rows", exclusive)
 
 
-def _counts_without_dedup() -> None:
-    def rows(keys: Any, sensors: Any, window: Any) -> Iterator[tuple[str, int]]:
-        if keys is None:
-            return
-        ts = segments.micros(keys["ts"])
-        start, end = to_micros(window.start), to_micros(window.end)
-        inside = keys.filter(pa.array((ts >= start) & (ts <= end)))
-        for sensor in sensors:
-            yield sensor, inside.filter(pc.equal(inside["sensor_id"], sensor)).num_rows
+def _counts_one_row_too_many() -> None:
+    """Let the job find a row in each shard-day that no file holds."""
+    count = parity._count_rows
 
-    _put(parity, "_count_keys", rows)
+    def one_more(rows: Any, sensors: Any, window: Any) -> Any:
+        for sensor, found in count(rows, sensors, window):
+            yield sensor, found + bool(found)
+
+    _put(parity, "_count_rows", one_more)
+
+
+def _counts_keys() -> None:
+    """Let the job count keys up to the window's end: one without the defect that the real one has."""
+    count = parity._count_rows
+
+    def keys(rows: Any, sensors: Any, window: Any) -> Any:
+        own = Window(window.start, window.end - timedelta(microseconds=1))
+        alone = None if rows is None else rows.group_by(["sensor_id", "ts"]).aggregate([])
+        return count(alone, sensors, own)
+
+    _put(parity, "_count_rows", keys)
 
 
 def _counts_postgres_twice() -> None:
@@ -310,9 +332,10 @@ MUTANTS: Mapping[str, Mutation] = {
     "exported-twice": _split_otherwise(
         lambda part: part.take(pa.array([row for row in range(part.num_rows) for _ in range(2)]))
     ),
-    "unsorted": _split_otherwise(lambda part: part.take(pa.array(range(part.num_rows - 1, -1, -1)))),
     "another-hash": _with(segments, "shard_of", lambda sensor, shards: sum(sensor.encode()) % shards),
     "quality-dropped": _of_column("quality", lambda column: pa.array(np.zeros(len(column), np.int32))),
+    "no-quality-is-one": _in_sql("_COPY_DAY", "coalesce(quality, 0)", "coalesce(quality, 1)"),
+    "no-quality-stays-none": _in_sql("_COPY_DAY", "coalesce(quality, 0)", "quality"),
     "nan-to-null": _of_column(
         "value", lambda column: pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)
     ),
@@ -325,6 +348,7 @@ MUTANTS: Mapping[str, Mutation] = {
     "milliseconds": _of_column("ts", lambda column: pc.floor_temporal(column, unit="millisecond")),
     "hours-shifted": _of_column("ts", lambda ts: _later(ts, timedelta(hours=1))),
     "sensor-id-trimmed": _of_column("sensor_id", pc.utf8_trim_whitespace),
+    "stamped-after-the-pass": _stamped_after_the_pass,
     "upserts-skipped": _upserts_skipped,
     "compaction-keeps-the-oldest": _compacted_otherwise(_oldest_rows),
     "compaction-forgets-a-file": _compacted_otherwise(lambda tables: segments.newest_rows(tables[:-1])),
@@ -343,7 +367,8 @@ MUTANTS: Mapping[str, Mutation] = {
     "manifest-forgotten": _saved_otherwise("save_manifest", _without_watermark),
     "backfill-range-forgotten": _saved_otherwise("save_replication", _an_hour_earlier),
     "window-end-exclusive": _end_off_by_a_microsecond,
-    "counts-without-dedup": _counts_without_dedup,
+    "counts-one-row-too-many": _counts_one_row_too_many,
+    "counts-keys": _counts_keys,
     "counts-postgres-twice": _counts_postgres_twice,
 }
 """Every mistake by the name that the command line knows."""

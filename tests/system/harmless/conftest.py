@@ -15,7 +15,7 @@ from tests.support.command import PATIENCE_SECONDS, REPOSITORY, Runbook
 from tests.support.controller import Controller
 from tests.system.harmless.server_log import SETTINGS, Line, read_log
 from tsse_validation.domain.polling import wait_until
-from tsse_validation.lake.reader import STATE_DIR
+from tsse_validation.domain.stack import STATE_DIR
 
 OPTIONS = EmbeddedOptions(
     farm=FarmSpec(sensors=6, days=367, rows=8_000),

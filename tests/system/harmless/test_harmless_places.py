@@ -11,6 +11,7 @@ from tests.system.harmless.conftest import Installed
 from tests.system.harmless.promised import changes, tree
 from tsse_validation.cli.app import app
 from tsse_validation.domain.errors import SettingsError
+from tsse_validation.domain.stack import STATE_DIR
 from tsse_validation.settings.loading import load_settings
 
 
@@ -37,7 +38,7 @@ def test_what_pytest_would_write_into_the_lake_stops_the_run(
 @pytest.fixture
 def lake(tmp_path: Path) -> Path:
     lake = tmp_path / "lake"
-    lake.mkdir()
+    (lake / STATE_DIR).mkdir(parents=True)
     return lake
 
 
@@ -54,7 +55,7 @@ def test_temporary_and_cache_directory_must_lie_outside(
 ) -> None:
     monkeypatch.setenv(name, str(lake / "tmp"))
     assert f"({name}) {lake}" in refusal(lake)
-    assert list(lake.iterdir()) == []
+    assert list(lake.iterdir()) == [lake / STATE_DIR]
 
 
 def test_the_working_directory_must_lie_outside(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,4 +85,4 @@ def test_the_helper_does_not_put_its_report_into_the_lake(lake: Path) -> None:
     done = CliRunner().invoke(app, ["parity", *options, f"--report={lake / 'parity.md'}"])
     assert isinstance(done.exception, SettingsError)
     assert f"--report {lake / 'parity.md'} lies in the lake" in str(done.exception)
-    assert list(lake.iterdir()) == []
+    assert list(lake.iterdir()) == [lake / STATE_DIR]

@@ -49,7 +49,7 @@ LIMITS = {
     "transaction_isolation": "repeatable read",
     "statement_timeout": "1500ms",
     "lock_timeout": "250ms",
-    "idle_in_transaction_session_timeout": "30min",
+    "idle_in_transaction_session_timeout": "1min",
     "work_mem": "16MB",
     "max_parallel_workers_per_gather": "0",
 }

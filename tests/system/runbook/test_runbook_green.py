@@ -8,6 +8,7 @@ import pytest
 from tests.support.command import (
     EXIT_GO,
     EXIT_INCOMPLETE,
+    EXIT_USAGE,
     LOGS,
     PATIENCE_SECONDS,
     QUICK,
@@ -23,9 +24,11 @@ from tests.support.damage import lake_file
 from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.report.markdown.markdown_report import markdown_name
+from tsse_validation.report.model.document import RESULT_JSON, read_result_json
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
+LOOK = (*QUICK, "--max-windows=7", "--max-job-windows=0")
 DIRECT_CHECKS = {
     "postgres_answers_a_query",
     "no_temporary_file_is_left",
@@ -50,6 +53,8 @@ def test_an_embedded_run_with_defaults_is_go_and_leaves_nothing_but_its_reports(
     assert {check.key for check in run.result.checks if check.status is CheckStatus.PASSED} == set(CHECKS)
     assert len(run.status(CheckStatus.PASSED)) == len(run.result.checks)
     assert "VERDICT: GO" in run.output
+    assert "GO by proof: every due row of every sensor, both sides read by us" in " ".join(run.output.split())
+    assert (run.verdict.assurance, run.verdict.label) == ("proof", "GO")
     assert "no installed controller" in run.output
     assert run.verdict.rows_compared > 2_500
     assert {path.name for path in run.files} == {*REPORTS, *LOGS, markdown_name(run.result.started.at)}
@@ -106,28 +111,71 @@ def test_a_tier_a_run_that_sees_everything_is_go_on_the_suites_own_reading(whole
     assert "the installed controller at" in " ".join(whole.output.split())
 
 
-def test_by_the_api_alone_go_rests_on_the_controllers_own_counts(runbook: Runbook, controller: Controller) -> None:
-    run = runbook(*controller.by_api(), *QUICK)
-    assert (run.code, run.verdict.outcome) == (EXIT_GO, Outcome.GO), run
-    assert "the controller's own counts" in run.verdict.basis
-    assert "no count here is independent" in run.verdict.basis
-    missing = {missing.check_id: missing for missing in run.verdict.not_checked}
-    assert missing.keys() >= DIRECT_CHECKS
-    assert all(entry.tolerated for entry in missing.values())
-    assert "no --database-url" in missing["counts_agree_for_every_sensor"].reason
-    assert "no --hot-path" in missing["no_temporary_file_is_left"].reason
-    assert "no --view-token-file" in missing["view_only_token_cannot_create_a_job"].reason
-    assert "the controller's own counts" in " ".join(run.output.split())
-
-
-def test_by_the_api_alone_there_is_no_go_when_direct_proof_is_required(
+def test_by_the_api_alone_no_proof_is_reached_and_go_needs_that_less_is_accepted(
     runbook: Runbook, controller: Controller
 ) -> None:
-    run = runbook(*controller.by_api(), *QUICK, "--require-direct")
+    run = runbook(*controller.by_api(), *QUICK)
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert not run.red
-    assert not any(missing.tolerated for missing in run.verdict.not_checked)
-    assert "no --database-url" in run.reasons
+    (reason,) = run.verdict.reasons
+    assert reason.startswith("proof was required and ")
+    assert "give --database-url (or --setup-config) and --hot-path (absent: no --database-url" in reason
+    missing = {missing.check_id: missing for missing in run.verdict.not_checked}
+    assert missing.keys() >= DIRECT_CHECKS
+    assert not any(missing[check].tolerated for check in DIRECT_CHECKS)
+    assert "no --database-url" in missing["counts_agree_for_every_sensor"].reason
+    assert "no --hot-path" in missing["no_temporary_file_is_left"].reason
+    assert missing["view_only_token_cannot_create_a_job"].tolerated
+    assert reason in " ".join(run.output.split())
+
+    grade = run.verdict.assurance
+    assert reason.endswith(f"or accept it by --require {grade}")
+    accepted = runbook(*controller.by_api(), *QUICK, f"--require={grade}")
+    assert (accepted.code, accepted.verdict.outcome) == (EXIT_GO, Outcome.GO), accepted
+    assert f"VERDICT: GO by {grade}" in accepted.output
+    assert f"Less than a proof was accepted, by --require {grade} (command line)" in " ".join(
+        accepted.output.split()
+    )
+    assert "no count here is independent" in accepted.verdict.basis
+    assert all(entry.tolerated for entry in accepted.verdict.not_checked)
+    assert f'<h2 id="tsse-verdict">GO by {grade}</h2>' in (accepted.directory / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env"),
+    [(["--require-direct"], {}), ([], {"TSSE_REQUIRE_DIRECT": "1"})],
+    ids=["option", "environment"],
+)
+def test_the_option_that_was_for_this_is_refused_with_what_to_use(
+    arguments: list[str], env: dict[str, str], runbook: Runbook, controller: Controller
+) -> None:
+    run = runbook(*controller.by_api(), *arguments, env=env)
+    assert run.code == EXIT_USAGE
+    assert "use --require proof (which is the default)" in run.output
+    assert not run.report_dir.exists()
+
+
+def test_our_own_counts_are_go_only_where_they_are_accepted(directly: Directly) -> None:
+    run = directly(*QUICK, "--level=count", "--require=counts")
+    assert (run.code, run.verdict.label) == (EXIT_GO, "GO by counts"), run
+    assert run.verdict.grade.startswith("our own counts of both sides")
+    assert run.verdict.proven is not None
+    assert run.verdict.proven.rows > 1_000
+
+
+def test_a_run_that_compares_less_than_the_last_says_so(runbook: Runbook, controller: Controller) -> None:
+    arguments = (*controller.directly(), *LOOK, "--skip-backfill")
+    first = runbook(*arguments, env=controller.environment)
+    assert first.result.earlier_run is None
+    assert first.verdict.warnings == ()
+    controller.backfill(3)
+    second = runbook.start(*arguments, env=controller.environment, report_dir=first.report_dir).end()
+    document = read_result_json(max(second.report_dir.iterdir()) / RESULT_JSON)
+    assert document.result.earlier_run is not None
+    assert document.result.earlier_run.run_id == min(second.report_dir.iterdir()).name
+    note = "smaller than the last run of this controller"
+    assert any(warning.startswith(note) for warning in document.verdict.warnings), second
+    assert note in " ".join(second.output.split())
 
 
 def test_a_lost_file_is_no_go_until_a_backfill_heals_it(directly: Directly, controller: Controller) -> None:

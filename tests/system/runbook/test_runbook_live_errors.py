@@ -102,7 +102,10 @@ def test_a_token_file_may_be_given_as_a_word_of_its_own(runbook: Runbook, contro
 WRONG = {
     "no URL": (["--base-url=127.0.0.1:8000"], "--base-url (command line): must be an http:// or https:// URL"),
     "a password in the URL": (["--base-url=http://me:hidden@127.0.0.1"], "must not carry a user or password"),
-    "no token file": (["--auth-token-file=/no/such/file"], "--auth-token-file (command line): is not a file"),
+    "no token file": (
+        ["--auth-token-file=/no/such/file"],
+        ": /no/such/file is not a file",
+    ),
     "a window without a zone": (["--window-start=2026-01-01T00:00:00"], "--window-start (command line)"),
     "a window that ends first": (
         ["--window-start=2026-01-02T00:00:00Z", "--window-end=2026-01-01T00:00:00Z"],

@@ -14,6 +14,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestSuite
 from pydantic import ValidationError
 
 from tests.support.report_builders import ALL, SCENARIOS, crashed, empty, go, hostile, live_api_only, no_go
+from tsse_validation.domain.assurance import Assurance
 from tsse_validation.report.ci_reports import SUITE, VERDICT_SUITE, render_ctrf, render_junit
 from tsse_validation.report.model.checks import check_lines
 from tsse_validation.report.model.document import ReportDocument, read_result_json, to_json, write_result_json
@@ -57,7 +58,8 @@ def test_the_suite_carries_the_verdict_the_run_and_the_basis() -> None:
     document = ReportDocument.of(live_api_only())
     root = ET.fromstring(render_junit(document))  # noqa: S314 - our own output
     found = {prop.get("name"): prop.get("value") for prop in root.iter("property")}
-    assert found["verdict"] == "GO"
+    assert found["verdict"] == "GO by counts"
+    assert (found["assurance"], found["assurance_required"]) == ("counts", "counts")
     assert found["exit_code"] == "0"
     assert found["run_id"] == document.run_id
     assert found["basis"] == document.verdict.basis
@@ -74,7 +76,7 @@ def test_a_run_that_is_no_go_is_not_green_in_ci(of: RunResult, kinds: list[type]
 def test_the_totals_count_both_suites() -> None:
     root = ET.fromstring(render_junit(ReportDocument.of(no_go())))  # noqa: S314 - our own output
     assert {name: root.get(name) for name in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "31",
+        "tests": "33",
         "failures": "3",
         "errors": "0",
         "skipped": "1",
@@ -116,16 +118,20 @@ def test_it_tells_the_checks_of_junit_alike(of: RunResult) -> None:
     for case in root.iter("testcase"):
         told = next((of_junit[child.tag] for child in case if child.tag in of_junit), "passed")
         expected[case.get("name")] = told
-    del expected[document.verdict.outcome.value]
+    del expected[document.verdict.label]
     tests = {test["name"]: test["status"] for test in ctrf(of)["tests"] if test["name"] != VERDICT_SUITE}
     assert tests == expected
 
 
-@pytest.mark.parametrize(("of", "status"), [(go(), "passed"), (no_go(), "failed"), (crashed(), "failed")])
+GREEN = (go(), live_api_only(Assurance.COUNTS), live_api_only(Assurance.SAMPLE))
+RED = (no_go(), crashed(), live_api_only(Assurance.PROOF))
+
+
+@pytest.mark.parametrize(("of", "status"), [*((of, "passed") for of in GREEN), *((of, "failed") for of in RED)])
 def test_only_a_go_is_green(of: RunResult, status: str) -> None:
     (verdict,) = (test for test in ctrf(of)["tests"] if test["name"] == VERDICT_SUITE)
     assert verdict["status"] == status
-    assert verdict["rawStatus"] == ReportDocument.of(of).verdict.outcome.value == ctrf(of)["extra"]["verdict"]
+    assert verdict["rawStatus"] == ReportDocument.of(of).verdict.label == ctrf(of)["extra"]["verdict"]
 
 
 def test_hostile_text_is_shown_and_not_obeyed() -> None:

@@ -192,7 +192,7 @@ def huge() -> RunResult:
 def test_it_begins_with_the_verdict_and_has_every_section_whatever_the_run_saw(of: RunResult) -> None:
     said = summary(of)
     verdict = ReportDocument.of(of).verdict
-    assert said.startswith(f"## TSSE lake validation: {verdict.outcome.value}\n")
+    assert said.startswith(f"## TSSE lake validation: {verdict.label}\n")
     headings = re.findall(r"^### (.*)$", said, re.MULTILINE)
     assert headings == re.findall(r"^### (.*)$", summary(no_go()), re.MULTILINE)
 

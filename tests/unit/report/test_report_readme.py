@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from tsse_validation.domain.stack import Capability
+from tsse_validation.grading import ProvenShare
 from tsse_validation.report.ci_reports import SUITE, VERDICT_SUITE
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.runlog.records import AnyRecord, CheckStatus, Record
@@ -30,7 +31,7 @@ def test_every_key_of_every_record_is_documented(record: type[Record]) -> None:
     assert set(record.model_fields) - {"record"} <= documented(paragraph[0])
 
 
-@pytest.mark.parametrize("model", [ReportDocument, Verdict, GateLine, NotChecked, RunResult])
+@pytest.mark.parametrize("model", [ReportDocument, Verdict, GateLine, NotChecked, ProvenShare, RunResult])
 def test_every_key_of_the_document_is_documented(model: type[BaseModel]) -> None:
     assert set(model.model_fields) <= documented(README)
 

@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.report_builders import crashed, go, live_api_only, no_go
+from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.report.model import words
 from tsse_validation.report.model.checks import StepState
 from tsse_validation.report.model.text import block, ident, one_line, shorten, visible
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
+from tsse_validation.runlog.result import RunResult
+from tsse_validation.verdict import Outcome, decide
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,9 @@ def test_instants_are_written_as_the_controller_writes_them() -> None:
     assert words.instant(None) == words.moment(None) == "unknown"
 
 
+GO = go()
+
+
 def test_every_state_has_a_tone() -> None:
     assert set(words.STATUS_TONES) == set(CheckStatus)
     assert set(words.STEP_TONES) == {state.value for state in StepState}
@@ -63,19 +69,64 @@ def test_every_state_has_a_tone() -> None:
 
 
 def test_a_go_says_what_it_goes_without() -> None:
-    assert "11 checks could not be made here" in words.meaning(Outcome.GO, 11, owned=False)
-    assert "could not be made" not in words.meaning(Outcome.GO, 0, owned=False)
+    assert "11 checks could not be made here" in words.meaning(decide(GO), 11, owned=False)
+    assert "could not be made" not in words.meaning(decide(GO), 0, owned=False)
 
 
 def test_a_go_on_a_stack_of_our_own_is_none_for_an_installed_controller() -> None:
-    assert "for no installed controller" in words.meaning(Outcome.GO, 0, owned=True)
-    assert "marked Done" not in words.meaning(Outcome.GO, 0, owned=True)
+    assert "for no installed controller" in words.meaning(decide(GO), 0, owned=True)
+    assert "marked Done" not in words.meaning(decide(GO), 0, owned=True)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.NO_GO, Outcome.INCOMPLETE])
-def test_only_a_go_on_a_live_controller_lets_the_gate_be_marked_done(outcome: Outcome) -> None:
-    assert "may be marked Done" in words.meaning(Outcome.GO, 0, owned=False)
-    assert "not mark TSSE-6 Done" in words.meaning(outcome, 0, owned=False)
+def test_a_go_by_proof_is_told_in_these_words() -> None:
+    assert words.meaning(decide(GO), 0, owned=False) == (
+        "GO by proof: every due row of every sensor, both sides read by us. TSSE-6 may be marked Done."
+    )
+    assert words.assurance(decide(GO)) == (
+        "proof required, proof reached: every due row of every sensor, both sides read by us"
+    )
+
+
+def test_a_go_below_proof_says_its_grade_what_was_accepted_and_by_which_option() -> None:
+    verdict = decide(live_api_only())
+    assert verdict.label == "GO by counts"
+    assert words.verdict_tone(verdict) == words.PART
+    assert words.meaning(verdict, 9, owned=False) == (
+        "GO by counts: the controller's own word; 100 % of sensors, values not compared; 9 checks could not be "
+        "made here. Less than a proof was accepted, by --require counts (command line). TSSE-6 may be marked "
+        "Done by counts, not by proof."
+    )
+    assert words.assurance(verdict) == (
+        "counts required by --require counts (command line), counts reached: the controller's own word; 100 % of "
+        "sensors, values not compared"
+    )
+
+
+@pytest.mark.parametrize("grade", [Assurance.COUNTS, Assurance.SAMPLE])
+def test_done_is_never_said_without_a_grade_below_proof(grade: Assurance) -> None:
+    verdict = decide(GO).model_copy(update={"assurance": grade, "required": grade})
+    meaning = words.meaning(verdict, 0, owned=False)
+    assert f"marked Done by {grade}, not by proof" in meaning
+    assert verdict.label == f"GO by {grade}"
+
+
+def test_a_verdict_that_is_no_go_has_no_grade_in_its_name() -> None:
+    for result in (no_go(), crashed(), live_api_only(Assurance.PROOF)):
+        assert " by " not in decide(result).label
+        assert words.verdict_tone(decide(result)) != words.PART
+        assert words.share_name(decide(result)) == "Compared"
+
+
+def test_a_share_is_told_of_a_result_that_knows_none() -> None:
+    old = decide(GO).model_copy(update={"proven": None})
+    assert "earlier version" in words.share(old)
+    assert words.share(decide(GO)) == "290,017 of an unknown number of rows, 2025-10-26 to 2026-01-24"
+
+
+@pytest.mark.parametrize("of", [no_go(), crashed()])
+def test_only_a_go_on_a_live_controller_lets_the_gate_be_marked_done(of: RunResult) -> None:
+    assert "may be marked Done" in words.meaning(decide(GO), 0, owned=False)
+    assert "not mark TSSE-6 Done" in words.meaning(decide(of), 0, owned=False)
 
 
 ANY_TEXT = st.text(st.characters(codec=None))

@@ -14,11 +14,15 @@ from tsse_validation.report.model.view import view_of
 
 @dataclass(frozen=True)
 class Run:
-    """One run; `link` is its report's address, `borne_out` says that its records give the same verdict again."""
+    """One run; `link` is its report's address, `borne_out` says that its records give the same verdict again.
+
+    `said_then` is the verdict of a version that knew no grades, where today's is another.
+    """
 
     document: ReportDocument
     link: str
     borne_out: bool
+    said_then: str = ""
 
     @property
     def rate(self) -> float | None:

@@ -49,6 +49,7 @@ def render_markdown(document: ReportDocument) -> str:
         section("Row by row", parity_tables.row_by_row(view)),
         section("Backfill", _backfills(view)),
         section("POST budget", _posts(view)),
+        section("Sessions on Postgres", _sessions(view)),
         section("Services that ended in the middle of the run", _services_ended(view)),
         section("Notes", _notes(view)),
         section("Settings", _settings_in_effect(view)),
@@ -60,12 +61,15 @@ def render_markdown(document: ReportDocument) -> str:
 def _head(view: ReportView) -> Lines:
     document, verdict = view.document, view.document.verdict
     started, finished = document.result.started, document.result.finished
-    yield f"# TSSE Lake Validation: {verdict.outcome}"
+    yield f"# TSSE Lake Validation: {verdict.label}"
     yield from ("", escaped(view.meaning), "", "## Why", "")
     yield from (bullet(escaped(reason)) for reason in verdict.reasons)
     yield from ("", "## Run", "")
     yield bullet(f"Validated: {escaped(words.services(document.result.stack))}")
     yield bullet(f"Rests on: {escaped(verdict.basis)}")
+    yield bullet(f"Assurance: {escaped(words.assurance(verdict))}")
+    yield bullet(f"{words.share_name(verdict)}: {escaped(words.share(verdict))}")
+    yield from (bullet(f"Note: {escaped(warning)}") for warning in verdict.warnings)
     rows = count_of(verdict.rows_compared, "row")
     yield bullet(f"Compared: {count_of(verdict.sensors_compared, 'sensor')}, {rows}, {count_of(view.days, 'day')}")
     yield bullet(f"Run: {code(document.run_id)}, suite {code(started.suite_version)}")
@@ -105,7 +109,7 @@ def _scope(view: ReportView) -> Lines:
         yield "No stack was reached."
         return
     yield bullet(f"Stack: {escaped(stack.kind)} at {code(stack.base_url, text.LINE_LIMIT)}")
-    yield bullet(f"Started by this run: {words.truth(stack.owned)}; strict: {words.truth(stack.strict)}")
+    yield bullet(f"Started by this run: {words.truth(stack.owned)}")
     for component in stack.components:
         unknown = " (it tells no version)" if component.name == "core-server" else ""
         version = f" {component.version}" if component.version else unknown
@@ -189,6 +193,11 @@ def _posts(view: ReportView) -> Lines:
         f"waited {words.duration(posts.waited_seconds)}; {words.BUDGET}"
     )
     yield from (bullet(f"{escaped(name)}: {number(count)}") for name, count in posts.by_purpose.items())
+
+
+def _sessions(view: ReportView) -> Lines:
+    sessions = view.document.result.sessions
+    yield words.sessions(sessions) if sessions else "Postgres was not read."
 
 
 def _services_ended(view: ReportView) -> Lines:

@@ -72,13 +72,16 @@ def _bytes(line: str) -> bytes:
 
 def _verdict(view: ReportView) -> Lines:
     verdict = view.document.verdict
-    yield f"## TSSE lake validation: {verdict.outcome.value}"
+    yield f"## TSSE lake validation: {verdict.label}"
     yield from ("", escaped(view.meaning), "")
     reasons = capped(verdict.reasons, MAX_ROWS)
     yield from (bullet(escaped(reason)) for reason in reasons.items)
     yield from _more(reasons, "reason")
     yield ""
     yield bullet(f"Validated: {escaped(words.services(view.document.result.stack))}")
+    yield bullet(f"Assurance: {escaped(words.assurance(verdict))}")
+    yield bullet(f"{words.share_name(verdict)}: {escaped(words.share(verdict))}")
+    yield from (bullet(f"Note: {escaped(warning)}") for warning in verdict.warnings)
     yield bullet(f"Rests on: {escaped(verdict.basis)}")
     yield bullet(f"Replication: {escaped(view.lake.lag_phrase)}")
     yield bullet(f"Lake: {escaped(view.lake.files_phrase)}")

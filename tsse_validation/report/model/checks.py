@@ -119,8 +119,8 @@ def check_lines(document: ReportDocument) -> tuple[CheckLine, ...]:
     """Return every check of the run in the runbook's order, also those that never ended."""
     result = document.result
     not_checked = document.verdict.not_checked
-    tolerated = {missing.check_id for missing in not_checked if missing.tolerated}
     ended = {check.check_id for check in result.checks}
+    tolerated = {missing.check_id for missing in not_checked if missing.tolerated}
     lines = [_ended(check, check.check_id in tolerated) for check in result.checks]
     lines += [_never_ended(missing, document) for missing in not_checked if missing.check_id not in ended]
     return tuple(sorted(lines, key=lambda line: (line.step, _RUNBOOK_ORDER.get(line.key, len(CHECKS)))))
@@ -154,7 +154,7 @@ def _state(checks: tuple[CheckLine, ...]) -> StepState:
 
 
 def _ended(check: CheckFinished, tolerated: bool) -> CheckLine:
-    given = check.model_dump(exclude={"record", "at", "duration_seconds"})
+    given = check.model_dump(exclude={"record", "at", "duration_seconds", "for_want_of_posts"})
     return CheckLine(**given, seconds=check.duration_seconds, tolerated=tolerated)
 
 

@@ -67,6 +67,14 @@ class ReportDocument(BaseModel):
         return cls(run_id=result.started.run_id, verdict=decide(result), result=result)
 
 
+def as_decided_today(document: ReportDocument) -> ReportDocument:
+    """Return a result of an earlier version, which knew no grades, with today's verdict on its records.
+
+    Any other comes back as it is: its verdict is held against its records, and never put right.
+    """
+    return document if document.verdict.proven is not None else ReportDocument.of(document.result)
+
+
 def to_json(document: ReportDocument) -> bytes:
     """Return the document as one line of JSON in UTF-8; lone surrogates become question marks."""
     text = json.dumps(document.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))

@@ -8,6 +8,8 @@ from tsse_validation.report.model import text, words
 from tsse_validation.report.model.view import ReportView
 
 _NAMES: Mapping[str, str] = {
+    "assurance": "Assurance reached",
+    "postgres_rows": "Rows in Postgres",
     "not_checked_that_go_needs": "Not checked, and GO needs it",
     "not_checked_that_is_excused": "Not checked, and excused here",
     "backfill_seconds": "Backfill took",
@@ -44,7 +46,9 @@ def figures(view: ReportView) -> dict[str, Figure]:
 
 def _decision(view: ReportView) -> Iterator[Figure]:
     verdict = view.document.verdict
-    yield _text("verdict", verdict.outcome.value)
+    yield _text("verdict", verdict.label)
+    yield _text("assurance", str(verdict.assurance or "none"))
+    yield _text("assurance_required", str(verdict.required))
     yield _count("exit_code", verdict.exit_code)
     yield _text("run_id", view.document.run_id)
     yield _text("basis", verdict.basis)
@@ -55,6 +59,7 @@ def _reach(view: ReportView) -> Iterator[Figure]:
     compared = view.rows_were_compared or view.differences.total
     yield _count("sensors_compared", verdict.sensors_compared)
     yield _count("rows_compared", verdict.rows_compared)
+    yield _count("postgres_rows", verdict.proven.of if verdict.proven else None)
     yield _count("days_counted", view.days or None)
     yield _count("mismatching_sensors", view.mismatching_sensors if document.result.counts else None)
     yield _count("differing_rows", view.differences.total if compared else None)

@@ -72,9 +72,7 @@ class ReportView:
     def meaning(self) -> str:
         """The meaning of the outcome, in a sentence or two."""
         stack = self.document.result.stack
-        return words.meaning(
-            self.document.verdict.outcome, self.tolerated, owned=stack is not None and stack.owned
-        )
+        return words.meaning(self.document.verdict, self.tolerated, owned=stack is not None and stack.owned)
 
     @property
     def farm(self) -> str:

@@ -4,12 +4,20 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 
+from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.catalogue import step_name
 from tsse_validation.domain.contract import POST_BURST, POST_REFILL_SECONDS
 from tsse_validation.domain.instants import format_rfc3339, require_utc
 from tsse_validation.domain.phrasing import HIGHEST, count_of, number
-from tsse_validation.runlog.records import CheckStatus, RowDifference, RowVersion, RunFinished, StackDescribed
-from tsse_validation.verdict import Outcome
+from tsse_validation.runlog.records import (
+    CheckStatus,
+    RowDifference,
+    RowVersion,
+    RunFinished,
+    StackDescribed,
+)
+from tsse_validation.runlog.session_record import SessionsUsed
+from tsse_validation.verdict import Outcome, Verdict
 
 _MINUTE = 60
 _HOUR = 3600
@@ -23,6 +31,8 @@ GATE_WORDS: Mapping[Outcome, str] = {
     Outcome.NO_GO: "failed",
     Outcome.INCOMPLETE: "not proven",
 }
+PART = "part"
+"""The tone of a GO below proof: it has a colour and a shape of its own."""
 OUTCOME_TONES: Mapping[Outcome, str] = {Outcome.GO: "good", Outcome.NO_GO: "bad", Outcome.INCOMPLETE: "open"}
 STATUS_TONES: Mapping[CheckStatus, str] = {
     CheckStatus.PASSED: "good",
@@ -75,6 +85,16 @@ def seconds(value: float | None) -> str:
 def measured(value: int | None) -> str:
     """Write a number; `None` is not measured."""
     return NOT_MEASURED if value is None else number(value)
+
+
+def sessions(used: SessionsUsed) -> str:
+    """Write what a run has taken of Postgres."""
+    longest, idle = duration(used.longest_seconds), duration(used.idle_longest_seconds)
+    return (
+        f"{count_of(used.transactions, 'transaction')}, the longest {longest}, of which the server waited for us "
+        f"{idle} at the most. One locked {number(used.locks_most)} tables and indexes at the most. "
+        f"{count_of(used.tries_again, 'piece')} had to be tried again."
+    )
 
 
 def late_windows(count: int) -> str:
@@ -157,20 +177,47 @@ def step(which: int) -> str:
     return f"{which} {step_name(which) or ''}".strip()
 
 
-def meaning(outcome: Outcome, tolerated: int, *, owned: bool) -> str:
-    """Write the meaning of an outcome; for a GO also the number of tolerated gaps, and where it holds.
+def verdict_tone(verdict: Verdict) -> str:
+    """Return the tone of a verdict."""
+    return PART if verdict.label != verdict.outcome.value else OUTCOME_TONES[verdict.outcome]
+
+
+def meaning(verdict: Verdict, tolerated: int, *, owned: bool) -> str:
+    """Write the meaning of a verdict; for a GO its grade, the number of tolerated gaps, and where it holds.
 
     On an own stack the services may be stand-ins, so that a GO there is none for an installed controller.
     """
-    if outcome is not Outcome.GO:
-        return _MEANINGS[outcome]
+    if verdict.outcome is not Outcome.GO:
+        return _MEANINGS[verdict.outcome]
+    grade = str(verdict.assurance or "no known grade")
     without = f"; {count_of(tolerated, 'check')} could not be made here" if tolerated else ""
+    proof = verdict.assurance is Assurance.PROOF
+    accepted = (
+        "" if proof else f" Less than a proof was accepted, by {verdict.accepted_by or 'an unknown option'}."
+    )
     where = (
         "It holds for the services that this run started, and for no installed controller."
         if owned
-        else "TSSE-6 may be marked Done."
+        else f"TSSE-6 may be marked Done{'' if proof else f' by {grade}, not by proof'}."
     )
-    return f"Everything this stack allows to be looked at is proven{without}. {where}"
+    return f"GO by {grade}: {verdict.grade}{without}.{accepted} {where}"
+
+
+def assurance(verdict: Verdict) -> str:
+    """Write which grade was reached, and which was required: ``counts required, sample reached: …``."""
+    option = f" by {verdict.accepted_by}" if verdict.accepted_by else ""
+    reached = f"{verdict.assurance} reached: {verdict.grade}" if verdict.assurance else verdict.grade
+    return f"{verdict.required} required{option}, {reached}"
+
+
+def share(verdict: Verdict) -> str:
+    """Write how many rows were compared of how many, on which days."""
+    return verdict.proven.words if verdict.proven else "a result of an earlier version does not say how much"
+
+
+def share_name(verdict: Verdict) -> str:
+    """Return what the share is called: only a GO proves."""
+    return "Proven" if verdict.outcome is Outcome.GO else "Compared"
 
 
 def services(stack: StackDescribed | None) -> str:

@@ -1,0 +1,112 @@
+"""Whose database this is: what it says of itself, and whether it shows a job that the controller has just made.
+
+Nothing that a DSN, a name or an address says proves that a database is the controller's. A job does: the
+controller writes it into `analysis_jobs` of its own database (contract section 3), and only there, or on a standby
+that replays it, can it be seen. A copy made before never shows it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from tsse_validation.clients.tables import Tables, hold_unfiltered
+from tsse_validation.domain.errors import AccessError, NotCheckedError
+from tsse_validation.domain.phrasing import listed
+from tsse_validation.runlog.database_record import DatabaseSeen
+
+_JOB_COLUMNS = ("id", "job_type", "status", "created_at")
+_SELF = """
+SELECT inet_server_addr()::text, inet_server_port(), current_database()::text, current_user::text,
+       pg_is_in_recovery(), current_setting('server_version'),
+       has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
+"""
+_SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
+_PROCESS = (
+    "SELECT inet_server_addr()::text, inet_server_port(), current_database()::text, pg_postmaster_start_time()"
+)
+_SHOWS = "SELECT EXISTS (SELECT FROM analysis_jobs WHERE id::text = %s)"
+
+
+@dataclass(frozen=True)
+class ServerProcess:
+    """One server process and the database in it: it never goes back to an earlier state."""
+
+    address: str | None
+    port: int | None
+    database: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A job of ours that a server has shown: later sessions must show it too, or be on the same process."""
+
+    job_id: str
+    process: ServerProcess
+
+
+def describe(connection: psycopg.Connection, tables: Tables, where: str) -> DatabaseSeen:
+    """Return what the database says of itself."""
+    row = connection.execute(_SELF).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    address, port, database, role, standby, version, may_ask = row
+    system = connection.execute(_SYSTEM).fetchone() if may_ask else None
+    return DatabaseSeen(
+        server=where,
+        address=f"{address.split('/')[0]}:{port}" if address else None,
+        database=database,
+        role=role,
+        tables_in=tables.schema,
+        standby=standby,
+        version=version.split()[0],
+        system_identifier=system[0] if system else None,
+        policies=tables.policies,
+    )
+
+
+def server_process(connection: psycopg.Connection) -> ServerProcess:
+    """Return which server process this session is on."""
+    row = connection.execute(_PROCESS).fetchone()
+    assert row is not None  # noqa: S101
+    return ServerProcess(*row)
+
+
+def shows_job(connection: psycopg.Connection, tables: Tables, job_id: str, where: str) -> bool:
+    """Return whether `analysis_jobs` beside `metrics` has a job, in this state of the database.
+
+    Raises:
+        AccessError: there is no such table, or a row-level policy hides jobs from this role.
+        NotCheckedError: this role may not read it.
+    """
+    jobs = tables.jobs
+    if jobs is None or not jobs.real:
+        what = "is no" if jobs is None else f"is a {jobs.kind} instead of a table"
+        msg = f"Beside {tables.metrics} on Postgres at {where} there {what} analysis_jobs."
+        raise AccessError(msg, "This is not the controller's database: correct the DSN.")
+    hold_unfiltered(jobs, where)
+    if hidden := [column for column in _JOB_COLUMNS if column not in jobs.readable]:
+        msg = (
+            f"Postgres at {where} is not proven to be the controller's database: this role may not read"
+            f" {listed(hidden)} of {jobs}."
+        )
+        raise NotCheckedError(msg, f"GRANT SELECT ON {jobs.name} TO the role of the DSN, then run again.")
+    row = connection.execute(_SHOWS, (job_id,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def hold_to(anchor: Anchor, connection: psycopg.Connection, tables: Tables, where: str) -> None:
+    """Hold that this session sees a state that is no older than the one which showed the anchor's job.
+
+    The process alone is enough: a controller may clear old jobs away. Another one must show the job.
+
+    Raises NotCheckedError when it does neither.
+    """
+    if server_process(connection) == anchor.process or shows_job(connection, tables, anchor.job_id, where):
+        return
+    msg = (
+        f"Postgres at {where} is another server now, and does not show the job {anchor.job_id} that the first did."
+    )
+    raise NotCheckedError(
+        msg, "Name one server in the DSN: of several, one may be behind the others. Then run again."
+    )

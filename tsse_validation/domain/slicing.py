@@ -1,0 +1,210 @@
+"""How much of `metrics` one statement may take, by chunks, by rows, and by how long the last one took. Pure.
+
+A statement locks each chunk that it may read, and each index of these, until its transaction ends. The room for
+locks is shared by all sessions of the server: with thousands of chunks, one statement could use it up.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from itertools import accumulate
+
+from tsse_validation.domain.phrasing import count_of, number
+from tsse_validation.domain.windows import Window
+
+MOST_CHUNKS = 64
+"""Chunks that one statement may lock, where the server has the room."""
+LOCK_ROOM_DIVISOR = 10
+"""One statement takes at most this part of the locks that all sessions of the server share."""
+MOST_ROWS = 50_000_000
+"""Rows that one statement may read, about: some 20 seconds of one core of the server."""
+FIRST_ROWS = 5_000_000
+FIRST_LENGTH = timedelta(days=14)
+"""The first statement reads at most this, about; later ones what the time of those before allows."""
+AIM_SECONDS = 10.0
+"""How long a piece should take: worth its transaction, and not too long for those who wait for its end."""
+_SHORTEST = timedelta(minutes=1)
+_MOST_GROWTH = 64.0
+_LEAST_GROWTH = 1 / 4096
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+class TableKind(StrEnum):
+    """What kind of table `metrics` is (contract section 5)."""
+
+    PLAIN = "plain table"
+    PARTITIONED = "partitioned table"
+    INHERITED = "table with child tables"
+    HYPERTABLE = "hypertable"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A chunk, partition or child table: `ts` from `start` up to but not including `end`; `None` is not bounded.
+
+    `rows` is an estimate. `name` is how SQL names it.
+    """
+
+    name: str
+    start: datetime | None = None
+    end: datetime | None = None
+    rows: int = 0
+    compressed: bool = False
+
+    @property
+    def bounded(self) -> bool:
+        """Whether both ends are known."""
+        return self.start is not None and self.end is not None
+
+    def meets(self, window: Window) -> bool:
+        """Whether a row of a window may lie here."""
+        return (self.start or _EARLIEST) <= window.end and window.start < (self.end or _LATEST)
+
+    def rows_within(self, window: Window, whole: Window) -> float:
+        """Return about how many of the rows lie in a window; what is not bounded is spread over `whole`."""
+        start, end = self.start or whole.start, self.end or whole.end
+        inside = min(end, window.end) - max(start, window.start)
+        share = inside / (end - start) if end > start else 1.0
+        return self.rows * min(1.0, max(0.0, share))
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """What `metrics` consists of. `rows` is an estimate, of the chunks' rows too.
+
+    `locks_each` counts a chunk and its indexes. `lock_room` is how many locks all sessions of the server share.
+    With `by_name` a statement names the child tables that it reads, as the server would lock all of them else.
+    """
+
+    kind: TableKind
+    chunks: Sequence[Chunk] = ()
+    rows: int = 0
+    locks_each: int = 1
+    lock_room: int = 6_400
+    by_name: bool = False
+
+    def __str__(self) -> str:
+        match self.kind:
+            case TableKind.HYPERTABLE:
+                compressed = sum(chunk.compressed for chunk in self.chunks)
+                return f"hypertable, {count_of(len(self.chunks), 'chunk')}, {number(compressed)} compressed"
+            case TableKind.PARTITIONED:
+                return f"partitioned table, {count_of(len(self.chunks), 'partition')}"
+            case TableKind.INHERITED:
+                return f"table with {count_of(len(self.chunks), 'child table')}"
+            case TableKind.PLAIN:
+                return "plain table"
+
+    @property
+    def most_chunks(self) -> int:
+        """Chunks that one statement may lock here."""
+        return max(1, min(MOST_CHUNKS, self.lock_room // LOCK_ROOM_DIVISOR // self.locks_each))
+
+    def chunks_in(self, window: Window) -> list[Chunk]:
+        """Return the chunks in which a row of a window may lie."""
+        first = bisect_right(self._latest_ends, window.start)
+        beyond = bisect_right(self._starts, window.end)
+        return [chunk for chunk in self._by_start[first:beyond] if chunk.meets(window)]
+
+    def locks(self, window: Window) -> int:
+        """Return how many locks a statement on a window takes, about."""
+        spared = self.kind is not TableKind.INHERITED or self.by_name
+        return (1 + len(self.chunks_in(window) if spared else self.chunks)) * self.locks_each
+
+    def rows_in(self, window: Window, whole: Window) -> float:
+        """Return about how many rows lie in a window, a part of `whole`."""
+        if not self.chunks:
+            return Chunk("", rows=self.rows).rows_within(window, whole)
+        return sum(chunk.rows_within(window, whole) for chunk in self.chunks_in(window))
+
+    @cached_property
+    def _by_start(self) -> list[Chunk]:
+        return sorted(self.chunks, key=lambda chunk: chunk.start or _EARLIEST)
+
+    @cached_property
+    def _starts(self) -> list[datetime]:
+        return [chunk.start or _EARLIEST for chunk in self._by_start]
+
+    @cached_property
+    def _latest_ends(self) -> list[datetime]:
+        """The latest end of each chunk and all before it: they ascend, whatever the chunks' ends do."""
+        return list(accumulate((chunk.end or _LATEST for chunk in self._by_start), max))
+
+
+@dataclass
+class Pace:
+    """How much the next piece may take, learned from the last ones: `growth` times what the first may.
+
+    Fast pieces let it grow. Slow ones let it shrink, unless that is in vain: where a smaller piece takes as long,
+    each statement reads all of the table, and the fewer there are the better.
+    """
+
+    aim_seconds: float = AIM_SECONDS
+    growth: float = 1.0
+    _shrunk_after: float | None = field(default=None, init=False)
+    _in_vain: bool = field(default=False, init=False)
+
+    @property
+    def most_rows(self) -> float:
+        """Rows of the next piece, at the most."""
+        return min(MOST_ROWS, FIRST_ROWS * self.growth)
+
+    @property
+    def longest(self) -> timedelta:
+        """Length of the next piece, at the most."""
+        return FIRST_LENGTH * self.growth
+
+    def took(self, piece: Window, seconds: float) -> None:
+        """Take note of a piece that was read."""
+        if seconds < self.aim_seconds / 2 or self._in_vain:
+            self.growth = min(_MOST_GROWTH, self.growth * 2)
+            self._shrunk_after = None
+        elif seconds > self.aim_seconds * 2:
+            if self._shrunk_after is not None and seconds > self._shrunk_after * 3 / 4:
+                self._in_vain, self.growth = True, _MOST_GROWTH
+                return
+            self._shrunk_after = seconds
+            self._shrink_below(piece)
+
+    def failed(self, piece: Window) -> None:
+        """Take note of a piece that could not be read: for its time, a lock, or want of room."""
+        self._shrink_below(piece)
+
+    def _shrink_below(self, piece: Window) -> None:
+        self.growth = max(_LEAST_GROWTH, min(self.growth, (piece.end - piece.start) / FIRST_LENGTH) / 2)
+
+
+def next_piece(left: Window, whole: Window, layout: TableLayout, pace: Pace) -> Window:
+    """Return the first part of what is left of a window that one statement may read.
+
+    It ends at a midnight (UTC) where a whole day fits, and within the day where none does.
+    """
+    always = sum(not chunk.bounded for chunk in layout.chunks)
+
+    def fits(piece: Window) -> bool:
+        return (
+            piece.end - piece.start <= pace.longest
+            and layout.rows_in(piece, whole) <= pace.most_rows
+            and len(layout.chunks_in(piece)) - always <= layout.most_chunks
+        )
+
+    taken = None
+    for piece in _to_midnights(left):
+        if not fits(piece):
+            break
+        taken = piece
+    return taken or _within_a_day(next(left.split_by_day()), pace.longest, fits)
+
+
+def _to_midnights(window: Window) -> Iterator[Window]:
+    return (Window(window.start, day.end) for day in window.split_by_day())
+
+
+def _within_a_day(day: Window, longest: timedelta, fits: Callable[[Window], bool]) -> Window:
+    length = min(day.end - day.start, longest)
+    while length > _SHORTEST and not fits(Window(day.start, day.start + length)):
+        length /= 2
+    return Window(day.start, min(day.end, day.start + max(length, _SHORTEST)))

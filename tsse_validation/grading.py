@@ -1,0 +1,238 @@
+"""How much a run has proven: the grade of assurance that its records bear out, and how much of what there is.
+
+A grade rests on checks that are proven and on single records that reach over the whole covered range. So a record
+that is missing never makes it higher.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict
+
+from tsse_validation.domain.assurance import Assurance
+from tsse_validation.domain.catalogue import BOTH_SIDES, CHECKS
+from tsse_validation.domain.phrasing import count_of, number
+from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.records import CountsTaken, EarlierRun, JobCoverage
+from tsse_validation.runlog.result import RunResult
+
+_ROWS_TOO = frozenset({Assurance.PROOF, Assurance.COUNTS})
+_COUNTS = frozenset({Assurance.COUNTS})
+_BY_ROWS = frozenset({"digest", "rows"})
+CLEARLY_MORE = 1.05
+"""Times this run's rows from which on an earlier run has compared clearly more: farms grow, and retention cuts."""
+_OWN_COUNTS = "our own counts of both sides; 100 % of sensors, values not compared"
+
+
+class ProvenShare(BaseModel):
+    """The rows that were compared, of how many Postgres holds (`None`: not known), on which days.
+
+    `exact` is false where the number of Postgres' rows is an estimate. `words` says all of it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    of: int | None
+    exact: bool
+    days: int
+    first: date | None
+    last: date | None
+    words: str
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A grade that a run has reached, what it rests on in words, and over how many rows."""
+
+    assurance: Assurance
+    words: str
+    rows: int
+    window: Window
+
+
+def grade_reached(result: RunResult) -> Reached | None:
+    """Return the highest grade that the records bear out, or `None` when nothing was compared."""
+    return _proof(result) or _own_counts(result) or _job_counts(result) or _sample(result)
+
+
+def _proof(result: RunResult) -> Reached | None:
+    if not (_read_by_us(result) and _proven(result, _ROWS_TOO, by_us=True)):
+        return None
+    for seen in result.rows_compared:
+        if seen.level in _BY_ROWS and seen.rows and _reaches_over(seen.window, seen.covered or seen.window):
+            words = "every due row of every sensor, both sides read by us"
+            return Reached(Assurance.PROOF, words, seen.rows, seen.window)
+    return None
+
+
+def _own_counts(result: RunResult) -> Reached | None:
+    if not (_read_by_us(result) and _proven(result, _COUNTS, by_us=True)):
+        return None
+    for counts in result.counts:
+        if _is_of_the_whole(counts) and (rows := _rows_of(counts)):
+            return Reached(Assurance.COUNTS, _OWN_COUNTS, rows, counts.window)
+    return None
+
+
+def _is_of_the_whole(counts: CountsTaken) -> bool:
+    """Whether a table holds our counts of the whole range, as the one by sensor always did."""
+    if counts.source != "direct" or any(row.day is not None for row in counts.rows):
+        return False
+    return _reaches_over(counts.window, counts.covered or counts.window)
+
+
+def _job_counts(result: RunResult) -> Reached | None:
+    seen = result.job_coverage
+    if seen is None or not (_counts_all(seen) and _proven(result, _COUNTS, by_us=False)):
+        return None
+    whom = (
+        f"all sensors but {count_of(len(seen.left_out), 'deleted one')}" if seen.left_out else "100 % of sensors"
+    )
+    words = f"the controller's own word; {whom}, values not compared"
+    return Reached(Assurance.COUNTS, words, seen.rows, seen.window)
+
+
+def _counts_all(seen: JobCoverage) -> bool:
+    everyone = seen.known is not None and seen.sensors + len(seen.left_out) >= seen.known
+    return bool(everyone and seen.sensors and seen.rows and _reaches_over(seen.window, seen.covered))
+
+
+def _sample(result: RunResult) -> Reached | None:
+    if not _proven(result, _COUNTS, by_us=False):
+        return None
+    largest = max((counts for counts in result.counts if counts.source == "job"), key=_rows_of, default=None)
+    if largest is None or not _rows_of(largest):
+        return None
+    whom = count_of(len({row.sensor_id for row in largest.rows}), "sensor")
+    words = f"the controller's own word; {whom} in one window, values not compared"
+    return Reached(Assurance.SAMPLE, words, _rows_of(largest), largest.window)
+
+
+def _rows_of(counts: CountsTaken) -> int:
+    return sum(row.postgres for row in counts.rows)
+
+
+def _reaches_over(window: Window, covered: Window) -> bool:
+    return window.start <= covered.start and covered.end <= window.end
+
+
+def _read_by_us(result: RunResult) -> bool:
+    return result.stack is not None and not BOTH_SIDES & set(result.stack.absent)
+
+
+def _proven(result: RunResult, grades: Collection[Assurance], *, by_us: bool) -> bool:
+    """Whether all checks that the catalogue asks for these grades are proven, on each of their cases."""
+    asked = {key for key, spec in CHECKS.items() if spec.proves in grades and spec.by_our_reading == by_us}
+    proven = {check.key for check in result.checks if check.status.proven}
+    unproven = {check.key for check in result.checks if not check.status.proven}
+    return asked <= proven - unproven
+
+
+def rows_compared(result: RunResult) -> int:
+    """Return how many rows were compared one by one, or else by the largest count."""
+    counted = max(map(_rows_of, result.counts), default=0)
+    if result.job_coverage is not None:
+        counted = max(counted, result.job_coverage.rows)
+    return max((compared.rows for compared in result.rows_compared), default=counted)
+
+
+def share_proven(result: RunResult, reached: Reached | None) -> ProvenShare:
+    """Return how much was compared, by the grade reached or else at all, of what Postgres holds."""
+    rows = reached.rows if reached else rows_compared(result)
+    window = reached.window if reached else _largest_window(result)
+    extent = result.extent
+    of = extent.postgres_rows if extent else None
+    # an estimate may fall short of what was read
+    exact = of is not None and extent is not None and extent.exact and rows <= of
+    days = list(window.days()) if window and rows else []
+    return ProvenShare(
+        rows=rows,
+        of=of,
+        exact=exact,
+        days=len(days),
+        first=days[0] if days else None,
+        last=days[-1] if days else None,
+        words=_share_in_words(rows, of, days, exact=exact),
+    )
+
+
+def _largest_window(result: RunResult) -> Window | None:
+    seen: list[tuple[int, Window]] = [(one.rows, one.window) for one in result.rows_compared]
+    seen = seen or [(_rows_of(counts), counts.window) for counts in result.counts]
+    return max(seen, key=lambda one: one[0])[1] if seen else None
+
+
+def _share_in_words(rows: int, of: int | None, days: list[date], *, exact: bool) -> str:
+    if not rows:
+        return "no row"
+    whole = "an unknown number of rows" if of is None else f"{'' if exact else 'about '}{count_of(of, 'row')}"
+    span = f"{days[0]} to {days[-1]}" if len(days) > 1 else str(days[0])
+    return f"{number(rows)} of {whole}, {span}"
+
+
+def coverage_warnings(result: RunResult, reached: Reached | None, share: ProvenShare) -> Iterator[str]:
+    """Yield what is smaller than it may seem: than the lake, than the last run, than every sensor."""
+    yield from _smaller_than_the_lake(result, share)
+    if result.earlier_run is not None:
+        yield from _smaller_than(result.earlier_run, reached, share)
+    job = result.job_coverage
+    if (
+        job is not None
+        and reached is not None
+        and reached.assurance is Assurance.COUNTS
+        and job.rows == reached.rows
+    ):
+        yield from _limits_of_the_job(job)
+
+
+def _smaller_than_the_lake(result: RunResult, share: ProvenShare) -> Iterator[str]:
+    extent = result.extent
+    if extent is None or share.first is None or share.last is None or _covers_the_lake(result):
+        return
+    if extent.unpromised_rows:
+        dates = f" on {count_of(extent.unpromised_dates, 'date')}" if extent.unpromised_dates else ""
+        yield (
+            f"not compared, since no backfill promises them: {count_of(extent.unpromised_rows, 'row')} of the lake"
+            f"{dates} (--cover lake compares every date that the lake holds)"
+        )
+    if extent.unpromised_rows is not None:
+        return
+    if extent.lake_first is not None and extent.lake_first < share.first:
+        yield f"the lake begins at {extent.lake_first}, and what was compared at {share.first}"
+    if extent.lake_last is not None and extent.lake_last > share.last:
+        yield f"the lake ends at {extent.lake_last}, and what was compared at {share.last}"
+
+
+def _covers_the_lake(result: RunResult) -> bool:
+    """Whether every date that the lake holds was asked for."""
+    return any(setting.name == "cover" and setting.value == "lake" for setting in result.started.settings)
+
+
+def _smaller_than(earlier: EarlierRun, reached: Reached | None, share: ProvenShare) -> Iterator[str]:
+    """Yield one line where the last run's window was longer by days, or its rows or its grade clearly more."""
+    now = reached.assurance if reached else None
+    # a range that slides is a day shorter where it begins at a midnight
+    longer = earlier.days > share.days + 1
+    weaker = earlier.assurance is not None and (now is None or not now.reaches(earlier.assurance))
+    if longer or weaker or earlier.rows > CLEARLY_MORE * share.rows:
+        by = f" by {earlier.assurance}" if earlier.assurance else ""
+        span = f", {earlier.first} to {earlier.last}" if earlier.days else ""
+        yield (
+            f"smaller than the last run of this controller, {earlier.run_id}: that compared "
+            f"{count_of(earlier.rows, 'row')}{by}{span}; this one {share.words}"
+        )
+
+
+def _limits_of_the_job(job: JobCoverage) -> Iterator[str]:
+    if job.left_out:
+        yield (
+            f"the job has left out {count_of(len(job.left_out), 'deleted sensor')}: it counts them only when they "
+            "are named (--sensor-ids)"
+        )
+    if job.surplus:
+        yield (
+            f"the lake holds {count_of(job.surplus, 'row')} beyond those of Postgres, which can be copies that "
+            "wait for compaction: a row lost beside a doubled one is not seen by a count"
+        )

@@ -1,0 +1,156 @@
+"""Postgres's answers for the proof: read in bounded pieces, and put together again where they belong together."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import pyarrow as pa
+
+from tsse_validation.clients.bounded import BoundedReader
+from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.snapshot import DueCount, Snapshot
+from tsse_validation.domain.coverage import Scope
+from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA, add_digests
+from tsse_validation.domain.instants import MICROSECOND
+from tsse_validation.domain.slicing import Pace
+from tsse_validation.domain.windows import Window
+
+_CANCEL_AGAIN_SECONDS = 0.2
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class SideOfDays:
+    """What Postgres has of some whole UTC days of a scope: digests of the due rows, and the keys not due."""
+
+    scope: Scope
+    digests: pa.Table
+    not_due: pa.Table
+
+
+class PostgresSide:
+    """Reads one side of the proof. The keys not due are of the same snapshot as what is read beside them."""
+
+    def __init__(self, postgres: PostgresClient, pace: Pace | None = None) -> None:
+        self._reader = BoundedReader(postgres, pace=pace)
+
+    def cancel(self) -> None:
+        """End the query that another thread is running here, if there is one."""
+        self._reader.cancel()
+
+    def slices(self, scope: Scope, *, hashed: bool) -> Iterator[SideOfDays]:
+        """Yield some days at a time, ascending: what one statement has read, or a day that took several."""
+
+        def ask(snapshot: Snapshot, part: Scope) -> tuple[pa.Table, pa.Table]:
+            not_due = snapshot.not_due_keys(part)
+            return snapshot.digests(part, hashed=hashed), not_due
+
+        ends = {day.end for day in scope.window.split_by_day()}
+        begun = scope.window.start
+        digests, not_due = list[pa.Table](), list[pa.Table]()
+        for part, (digested, keys) in self._reader.pieces(scope, ask):
+            digests.append(digested)
+            not_due.append(keys)
+            end = part.window.end
+            if end in ends:
+                days = scope.narrowed(Window(begun, end))
+                yield SideOfDays(days, add_digests(digests), _joined(not_due, KEY_SCHEMA))
+                begun, digests, not_due = end + MICROSECOND, [], []
+
+    def digests(self, scope: Scope, sensor_ids: Sequence[str], *, hashed: bool) -> tuple[pa.Table, pa.Table]:
+        """Return the digests of some sensors, and the keys not due of all."""
+
+        def ask(snapshot: Snapshot, part: Scope) -> tuple[pa.Table, pa.Table]:
+            not_due = snapshot.not_due_keys(part)
+            return snapshot.digests(part, sensor_ids=sensor_ids, hashed=hashed), not_due
+
+        digests, not_due = self._read(scope, ask)
+        return add_digests(digests), _joined(not_due, KEY_SCHEMA)
+
+    def due_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+        """Return the due rows of some sensors, and the keys not due of all; give at most a day."""
+
+        def ask(snapshot: Snapshot, part: Scope) -> tuple[pa.Table, pa.Table]:
+            return snapshot.due_rows(part, sensor_ids), snapshot.not_due_keys(part)
+
+        due, not_due = self._read(scope, ask)
+        return _joined(due, ROW_SCHEMA), _joined(not_due, KEY_SCHEMA)
+
+    def held_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+        """Return the rows of some sensors up to the watermark, due or not, and the keys not due of all."""
+
+        def ask(snapshot: Snapshot, part: Scope) -> tuple[pa.Table, pa.Table]:
+            return snapshot.held_rows(part, sensor_ids), snapshot.not_due_keys(part)
+
+        held, not_due = self._read(scope, ask)
+        return _joined(held, ROW_SCHEMA), _joined(not_due, KEY_SCHEMA)
+
+    def counts(self, scope: Scope) -> tuple[Mapping[str, DueCount], pa.Table]:
+        """Return each sensor's rows, and the keys not due."""
+
+        def ask(snapshot: Snapshot, part: Scope) -> tuple[Mapping[str, DueCount], pa.Table]:
+            not_due = snapshot.not_due_keys(part)
+            return snapshot.counts(part), not_due
+
+        counts, not_due = self._read(scope, ask)
+        return _summed(counts), _joined(not_due, KEY_SCHEMA)
+
+    def _read(
+        self, scope: Scope, ask: Callable[[Snapshot, Scope], tuple[Item, pa.Table]]
+    ) -> tuple[list[Item], list[pa.Table]]:
+        answers = [answer for _, answer in self._reader.pieces(scope, ask)]
+        return [first for first, _ in answers], [not_due for _, not_due in answers]
+
+
+def _summed(parts: Sequence[Mapping[str, DueCount]]) -> Mapping[str, DueCount]:
+    total = defaultdict[str, DueCount](lambda: DueCount(0, 0))
+    for part in parts:
+        for sensor_id, count in part.items():
+            so_far = total[sensor_id]
+            total[sensor_id] = DueCount(so_far.due + count.due, so_far.not_due + count.not_due)
+    return dict(total)
+
+
+def _joined(parts: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
+    return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+class Ahead(Generic[Item]):
+    """Takes items one after the other from a source that works on the next in a thread of its own."""
+
+    def __init__(self, source: Iterator[Item], pool: ThreadPoolExecutor) -> None:
+        self._source = source
+        self._pool = pool
+        self._next = self._begin()
+
+    def take(self) -> Item | None:
+        """Return the next item as soon as it is there, and begin the one after; `None` at the end."""
+        item = self._next.result()
+        if item is not None:
+            self._next = self._begin()
+        return item
+
+    def settle(self, seconds: float | None = None) -> bool:
+        """Wait until the source is at rest, and return whether it is; should it fail, `take` tells."""
+        return not wait([self._next], seconds).not_done
+
+    def _begin(self) -> "Future[Item | None]":
+        return self._pool.submit(next, self._source, None)
+
+
+@contextmanager
+def ahead(source: Iterator[Item], cancel: Callable[[], None]) -> Iterator[Ahead[Item]]:
+    """Run a source one item ahead of whoever takes from it; `cancel` ends its work when they meet an error."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        upcoming = Ahead(source, pool)
+        try:
+            yield upcoming
+        except BaseException:
+            cancel()
+            while not upcoming.settle(_CANCEL_AGAIN_SECONDS):  # it may have been between two queries
+                cancel()
+            raise
