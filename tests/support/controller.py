@@ -16,6 +16,7 @@ from fixtures.farm import FarmSpec, IngestRates, LiveIngest, Role
 from fixtures.postgres import EmbeddedPostgres
 from fixtures.processes import ManagedProcess, http_ready
 from fixtures.stacks.embedded import EmbeddedOptions, RunningStack
+from tests.support.schema import SCHEMA
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
@@ -203,6 +204,11 @@ class Controller:
         """Make everything as it was when it was saved; another module may then be the core-server."""
         self.running.controller.kill()
         self.start_postgres()
+        if self.sql("SELECT 1 FROM pg_inherits WHERE inhparent = 'metrics'::regclass"):
+            self.sql("DROP TABLE metrics CASCADE")
+            with psycopg.connect(self.conninfo, autocommit=True) as connection:
+                connection.execute("SET search_path = public")
+                connection.execute(SCHEMA.read_bytes())
         self.sql("TRUNCATE sensors, metrics, api_tokens, analysis_jobs CASCADE")
         for table in _TABLES:
             self.sql(f"INSERT INTO {table} SELECT * FROM {_SAVED}.{table}")

@@ -46,6 +46,7 @@ class PostgresClient:
         use: SessionUse | None = None,
     ) -> None:
         self.use = use or SessionUse()
+        self.statement_seconds = statement_timeout
         self._transaction_seconds = transaction_timeout
         self._settings = fixed_settings(
             statement_timeout=statement_timeout,

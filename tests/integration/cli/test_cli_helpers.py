@@ -208,3 +208,27 @@ def test_a_token_on_the_command_line_is_taken_with_a_warning(helper: RunHelper, 
 
 def test_a_wrong_flag_is_wrong_usage(helper: RunHelper) -> None:
     assert helper("inspect", "--nope").code == 2
+
+
+def test_backfill_does_not_start_what_takes_rows_out_of_the_lake(
+    after_backfill: RunHelper, lake_options: list[str], dsn: dict[str, str]
+) -> None:
+    before = after_backfill("inspect", "--json").out
+    for options, variables in (([], {}), (lake_options, dsn)):
+        done = after_backfill("backfill", "--days", "3", "--replace-existing", "--wait", *options, **variables)
+        assert done.code == 6, done
+        for words in ("No backfill was started", "before the range", "--backfill-days 9", "--accept-loss"):
+            assert words in " ".join(done.err.split())
+    assert json.loads(after_backfill("inspect", "--json").out)["datasets"] == json.loads(before)["datasets"]
+
+
+def test_a_dry_run_of_backfill_says_what_would_be_lost(
+    after_backfill: RunHelper, lake_options: list[str], dsn: dict[str, str]
+) -> None:
+    done = after_backfill("backfill", "--days", "3", "--replace-existing", "--dry-run", *lake_options, **dsn)
+    assert done.code == 0, done
+    assert "would replace: 4 dates" in done.out
+    assert "before the range" in done.out
+    assert "so the backfill would not start" in done.out
+    only_added = after_backfill("backfill", "--days", "3", "--dry-run")
+    assert "would replace: nothing, rows are only added" in only_added.out

@@ -33,7 +33,7 @@ _NO_RELATIONS = {"tables", "lateral", "clock_timestamp", "unnest", "pg_control_s
 _FUNCTIONS = {
     *("count", "sum", "min", "max", "mod", "coalesce", "nullif", "greatest", "now", "clock_timestamp", "extract"),
     *("current_setting", "hashfloat8extended", "float8send", "date_part", "bool_or", "set_config", "unnest"),
-    *("current_schemas", "row_security_active", "has_column_privilege", "has_function_privilege"),
+    *("current_schemas", "row_security_active", "has_column_privilege", "has_function_privilege", "concat_ws"),
     *("inet_server_addr", "inet_server_port", "current_database", "pg_is_in_recovery", "pg_control_system"),
     *("pg_postmaster_start_time",),
 }
