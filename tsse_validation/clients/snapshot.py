@@ -253,10 +253,14 @@ class Snapshot:
 
     def first_and_last(self, window: Window) -> tuple[datetime, datetime] | None:
         """Return the first and the last instant of a window at which a known sensor has a row; or `None`."""
-        found = "(SELECT ts FROM {metrics} WHERE metrics.sensor_id = sensors.sensor_id AND {within} ORDER BY ts"
-        query = sql.SQL(f"SELECT min({found} LIMIT 1)), max({found} DESC LIMIT 1)) FROM sensors").format(
-            metrics=self._metrics, within=_WITHIN
+        first, last = (
+            sql.SQL(
+                "(SELECT ts FROM {metrics} WHERE metrics.sensor_id = sensors.sensor_id AND {within}"
+                " ORDER BY ts {order} LIMIT 1)"
+            ).format(metrics=self._metrics, within=_WITHIN, order=sql.SQL(order))
+            for order in ("ASC", "DESC")
         )
+        query = sql.SQL("SELECT min({}), max({}) FROM sensors").format(first, last)
         row = self._connection.execute(query, {"start": window.start, "end": window.end}).fetchone()
         return None if row is None or row[0] is None else (row[0], row[1])
 
