@@ -30,6 +30,11 @@ _NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts 
 _AHEAD = sql.SQL("(ts >= %(backfill_to)s AND inserted_at <= %(backfill_to)s)")
 """The opposite of `_DUE` in two parts, each in the words that the index on `inserted_at` serves."""
 _NOT_LATER = sql.SQL("(inserted_at IS NULL OR inserted_at <= %(watermark)s)")
+_MOVED = sql.SQL(
+    "greatest(extract(epoch FROM clock_timestamp() - updated_at), 0)::float8,"
+    " concat_ws(' of ', progress ->> 'completed', progress ->> 'total')"
+)
+"""How long a job has not moved, in seconds, and how far it came."""
 _AS_KEPT = sql.SQL(f"sensor_id, ts, value, {QUALITY_SQL}, nullif(inserted_at, '-infinity')")
 _WITHIN = sql.SQL("ts BETWEEN %(start)s AND %(end)s")
 _OF_SENSORS = sql.SQL("sensor_id = ANY(%(sensor_ids)s)")
@@ -72,12 +77,23 @@ class DueCount:
 
 @dataclass(frozen=True)
 class ActiveJob:
-    """A job that waits or runs in the controller, started by any user."""
+    """A job that waits or runs in the controller, started by any user.
+
+    `still_seconds` is how long its row has not changed, `None` where this role may not see that: a job that runs
+    updates its progress at each day, and one that a crash has left never does again (contract section 3).
+    `progress` is how far it came, in words.
+    """
 
     id: str
     job_type: str
     status: str
     created_at: datetime
+    still_seconds: float | None = None
+    progress: str = ""
+
+    def left_over(self, after: float) -> bool:
+        """Whether it is `running` in name only: it has not moved for `after` seconds."""
+        return self.status == "running" and self.still_seconds is not None and self.still_seconds >= after
 
 
 class Snapshot:
@@ -141,11 +157,18 @@ class Snapshot:
 
     def active_lake_jobs(self) -> list[ActiveJob]:
         """Return the lake jobs that wait or run, oldest first, by the controller's own table (section 7)."""
-        rows = self._connection.execute(
-            "SELECT id::text, job_type, status, created_at FROM analysis_jobs"
+        granted = self._connection.execute(
+            "SELECT has_column_privilege('analysis_jobs', 'updated_at', 'SELECT')"
+            " AND has_column_privilege('analysis_jobs', 'progress', 'SELECT')"
+        ).fetchone()
+        columns: sql.Composable = sql.SQL("id::text, job_type, status, created_at")
+        if granted is not None and granted[0]:
+            columns = sql.SQL(", ").join((columns, _MOVED))
+        query = sql.SQL(
+            "SELECT {columns} FROM analysis_jobs"
             " WHERE status IN ('pending', 'running') AND job_type LIKE 'lake%' ORDER BY created_at, id"
         )
-        return [ActiveJob(*row) for row in rows]
+        return [ActiveJob(*row) for row in self._connection.execute(query.format(columns=columns))]
 
     def estimated_rows(self) -> int:
         """Return about how many rows `metrics` has, its chunks or partitions too."""
@@ -263,6 +286,15 @@ class Snapshot:
         query = sql.SQL("SELECT min({}), max({}) FROM sensors").format(first, last)
         row = self._connection.execute(query, {"start": window.start, "end": window.end}).fetchone()
         return None if row is None or row[0] is None else (row[0], row[1])
+
+    def first_in(self, scope: Scope) -> datetime | None:
+        """Return the first `ts` in a window, by the primary key, sensor by sensor; `None` when it has no row."""
+        query = sql.SQL(
+            "SELECT min(found.ts) FROM sensors CROSS JOIN LATERAL (SELECT ts FROM {metrics}"
+            " WHERE metrics.sensor_id = sensors.sensor_id AND {within} ORDER BY ts LIMIT 1) AS found"
+        ).format(metrics=self._metrics, within=_WITHIN)
+        row = self._connection.execute(query, _parameters(scope)).fetchone()
+        return row[0] if row is not None else None
 
     def first_timestamp(self, sensor_ids: Sequence[str], window: Window) -> datetime | None:
         """Return the first instant of a window at which the first of some sensors that has a row there has one."""

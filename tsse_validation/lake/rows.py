@@ -7,7 +7,7 @@ watermark are left out, so that replication may go on meanwhile.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import TypeVar
 
@@ -76,6 +76,15 @@ class LakeRows:
 
         files, keys = partial(self._files_in, scope.window), not_due.cast(KEY_SCHEMA)
         return self._with(files, query, empty={}, set_aside=False, not_due=keys)
+
+    def minutes(self, scope: Scope) -> dict[datetime, int]:
+        """Count the distinct keys of each minute of a window of at most a day; no file is set aside here."""
+
+        def query(connection: Connection, files: Sequence[LakeFile]) -> dict[datetime, int]:
+            rows = connection.execute(lake_sql.MINUTES, lake_sql.parameters(files, scope)).fetchall()
+            return {minute.replace(tzinfo=UTC): keys for minute, keys in rows}
+
+        return self._with(partial(self._files_in, scope.window), query, empty={}, set_aside=False)
 
     def rows_as_they_stand(self, window: Window, sensor_ids: Sequence[str]) -> Counter[str]:
         """Count some sensors' rows in the files of a window's dates: copies, and rows not due, count too."""

@@ -71,6 +71,13 @@ COUNTS = f"""
 ROWS = _AS_OF.format(columns=_ROW)
 """All rows, copies too."""
 
+MINUTES = f"""
+    SELECT date_trunc('minute', ts), count(*)
+    FROM (SELECT DISTINCT * FROM ({_AS_OF.format(columns=_KEY)}))
+    GROUP BY 1
+"""  # noqa: S608
+"""Keys of each minute that has one."""
+
 NEWEST_OF_WANTED = _NEWEST_OF.format(rows=_OF_WANTED.format(rows=ROWS))
 """Of each key's copies the one that was inserted last, of the sensors in the table `wanted`."""
 

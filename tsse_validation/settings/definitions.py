@@ -89,6 +89,12 @@ class Settings(BaseSettings):
         False, description="cancel our own backfill when the run is interrupted (else it goes on, and is named)"
     )
     skip_backfill: bool = Field(False, description="do not backfill (the verdict is then INCOMPLETE)")
+    accept_loss: bool = Field(
+        False, description="backfill also where that takes rows out of the lake which it does not bring back"
+    )
+    dry_run: bool = Field(
+        False, description="say what a run would start and what its backfill would replace, and start nothing"
+    )
     sensor_ids: CommaList = Field((), description="sensors of the parity job, comma-separated; default: all")
     sample: int | None = Field(
         None,
@@ -124,6 +130,10 @@ class Settings(BaseSettings):
     backfill_timeout: Seconds = Field(4 * 3600, description="seconds the backfill job may take")
     active_job_timeout: Seconds = Field(
         900, description="seconds to wait for another active lake job before the backfill is started"
+    )
+    leftover_after: Seconds = Field(
+        600,
+        description="seconds after which a running job that has not moved is taken for one that a crash has left",
     )
     poll_interval: Seconds = Field(5, description="longest pause between two polls of a job, seconds")
     statement_timeout: Seconds = Field(120, description="seconds a statement may run in Postgres")

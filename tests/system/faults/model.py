@@ -12,8 +12,8 @@ HASTE = ("--poll-interval=0.25", "--max-windows=7", "--max-job-windows=0")
 """Windows that meet a fault are narrowed down, or wait for the watermark: few of them."""
 LOOK_ONLY = (*HASTE, "--skip-backfill")
 """A backfill would heal most faults."""
-WITH_BACKFILL = (*HASTE, "--backfill-days=10")
-"""For what only a backfill does wrong; ten days of it, for the sake of time."""
+WITH_BACKFILL = (*HASTE, "--backfill-days=11")
+"""For what only a backfill does wrong; a day more than the lake has, so that its first date is not cut."""
 IN_FULL = ("--poll-interval=0.25", "--max-windows=14", "--max-job-windows=6")
 """What a verdict of GO needs."""
 
@@ -31,7 +31,7 @@ OURS = (COUNTS, DIGESTS, ROWS)
 """Red where rows are missing or too many and the controller's own job does not see it."""
 LOST = (*OURS, SPOT)
 """Red where rows are missing or too many."""
-BY_COUNTS: tuple[str, ...] = ()
+BY_COUNTS = ("--require=counts",)
 """What a run that has the API alone must be told, to be GO."""
 
 Plant = Callable[[Controller], object]
