@@ -88,9 +88,9 @@ def _job_counts(result: RunResult) -> Reached | None:
     seen = result.job_coverage
     if seen is None or not (_counts_all(seen) and _proven(result, _COUNTS, by_us=False)):
         return None
-    whom = (
-        f"all sensors but {count_of(len(seen.left_out), 'deleted one')}" if seen.left_out else "100 % of sensors"
-    )
+    whom = "100 % of sensors" if seen.deleted_known else "100 % of sensors that are not deleted"
+    if seen.left_out:
+        whom = f"all sensors but {count_of(len(seen.left_out), 'deleted one')}"
     words = f"the controller's own word; {whom}, values not compared"
     return Reached(Assurance.COUNTS, words, seen.rows, seen.window)
 
@@ -238,6 +238,8 @@ def _limits_of_the_job(job: JobCoverage, *, named: bool) -> Iterator[str]:
             f"the job has left out {count_of(len(job.left_out), 'deleted sensor')}: it counts them only when they "
             "are named (--sensor-ids)"
         )
+    if not job.deleted_known:
+        yield "the job leaves deleted sensors out, and the API does not name them: their rows were not counted"
     if job.surplus:
         yield (
             f"the lake holds {count_of(job.surplus, 'row')} beyond those of Postgres, which can be copies that "

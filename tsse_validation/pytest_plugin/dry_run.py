@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tsse_validation.domain.errors import SettingsError
-from tsse_validation.pytest_plugin.options import given_to_run, runs_the_runbook
+from tsse_validation.pytest_plugin.options import given_to_run
+from tsse_validation.pytest_plugin.parts import runs_the_runbook
 from tsse_validation.settings.loading import load_settings
 from tsse_validation.steps.dry_running import dry_run_lines
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tsse_validation.domain.errors import SettingsError
+from tsse_validation.domain.errors import LogError, SettingsError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.replacement import Replacement
 from tsse_validation.pytest_plugin.command_line import given_settings
+from tsse_validation.pytest_plugin.parts import hold_together, only_shows, refusals, runs_the_runbook
 from tsse_validation.report.model.document import REPORT_HTML, TESTS_HTML
 from tsse_validation.runlog.records import Note
 from tsse_validation.settings.definitions import Settings
@@ -16,27 +17,19 @@ from tsse_validation.settings.places import places_in_the_lake
 from tsse_validation.steps.interrupts import interrupt_on_sigterm
 from tsse_validation.steps.run import ValidationRun, begin_run
 from tsse_validation.steps.validated_stack import absent_capabilities
-from tsse_validation.suite_home import RUNBOOK_DIR
 
 RUN = pytest.StashKey[ValidationRun]()
 """The run that a session makes."""
 
 
-def runs_the_runbook(config: pytest.Config) -> bool:
-    """Whether this session validates: it is asked for the runbook, or for nothing in particular."""
-    runbook = (config.rootpath / RUNBOOK_DIR).resolve()
-    paths = [(config.invocation_params.dir / arg.split("::", 1)[0]).resolve() for arg in config.args]
-    return any(path == runbook or runbook in path.parents or path in runbook.parents for path in paths)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Load the settings, refuse bad ones, and begin the run, before anything is contacted."""
-    if not runs_the_runbook(config):
+    if not runs_the_runbook(config) or only_shows(config):
         return
-    if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
-        msg = "the runbook's steps run in order, in one process: run it without -n (pytest-xdist)"
-        raise pytest.UsageError(msg)
+    hold_together(config)
+    if refused := list(refusals(config)):
+        raise pytest.UsageError("\n".join(refused))
     try:
         loaded = load_settings(given_to_run(config), Path.cwd())
         _keep_out_of_the_lake(config, loaded.settings)
@@ -49,10 +42,13 @@ def pytest_configure(config: pytest.Config) -> None:
     except OSError as error:
         msg = f"--report-dir {loaded.settings.report_dir} cannot be written: {error.strerror}"
         raise pytest.UsageError(msg) from None
+    except LogError as error:
+        msg = f"--report-dir {loaded.settings.report_dir}: {error}"
+        raise pytest.UsageError(msg) from None
     config.stash[RUN] = run
     interrupt_on_sigterm()
     run.record(*(Note(text=text) for text in (*loaded.warnings, *loaded.found)))
-    if not config.option.htmlpath:
+    if config.getoption("htmlpath", "not loaded") is None:
         config.option.htmlpath = str(run.directory / TESTS_HTML)
         config.option.self_contained_html = True
 

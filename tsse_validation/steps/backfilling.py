@@ -34,6 +34,7 @@ def run_backfill(
 
     Raises NotCheckedError when it would take something away, or must not be started now; nothing was POSTed then.
     """
+    run.hold_one_backfill()
     settings = run.settings
     last: list[Job] = []
 

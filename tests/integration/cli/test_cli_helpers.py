@@ -122,6 +122,18 @@ def test_parity_shows_the_row_whose_value_was_changed(
     assert parity(*chosen).code == 0
 
 
+def test_parity_directly_names_the_database_and_says_what_is_not_proven_of_it(parity: RunHelper) -> None:
+    (line,) = [line for line in parity().out.splitlines() if "Database:" in line]
+    assert "127.0.0.1:" in line
+    assert "schema public, a primary; not proven to be the controller's database" in line
+    named = json.loads(parity("--json").out)["database"]
+    assert (named["tables_in"], named["standby"], named["proven_to_be_the_controllers"]) == (
+        "public",
+        False,
+        False,
+    )
+
+
 def test_parity_by_count_does_not_see_a_changed_value_and_says_what_it_compared(
     parity: RunHelper, dsn: dict[str, str]
 ) -> None:

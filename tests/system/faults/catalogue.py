@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.system.faults import api, benign, by_api, database, lake, logic, losses, state
+from tests.system.faults import api, benign, by_api, database, lake, logic, losses, state, whose
 from tests.system.faults.model import Benign, Fault
 
 FAULTS: Mapping[str, Fault] = {
@@ -15,11 +15,14 @@ FAULTS: Mapping[str, Fault] = {
         *api.FAULTS,
         *database.FAULTS,
         *by_api.FAULTS,
+        *whose.FAULTS,
     )
 }
 """Every fault by its name, place by place."""
 
-BENIGN: Mapping[str, Benign] = {entry.name: entry for entry in (*benign.BENIGN, *losses.BENIGN, *by_api.BENIGN)}
+BENIGN: Mapping[str, Benign] = {
+    entry.name: entry for entry in (*benign.BENIGN, *losses.BENIGN, *by_api.BENIGN, *whose.BENIGN)
+}
 """Every odd thing that is no fault, by its name."""
 
 SENTINELS = frozenset(
@@ -29,7 +32,9 @@ SENTINELS = frozenset(
         "a day is hot and cold, and the manifest points to the poorer copy",
         *("hours shifted", "upserts skipped", "completed without work", "counts one row too many"),
         *("strangers are let in", "an answer drips", "replication is an hour behind"),
-        *("a row is deleted", "a value is changed in place"),
+        *("a row is deleted", "a value is changed in place", "the DSN leads to a clone"),
+        "a policy hides jobs from the reader",
+        *("the run reads a standby", "the reader's role is set up otherwise"),
         *("late rows and upserts come in", "varied: nanoseconds", "a row stands in two files"),
         "a leap day and a New Year lie in the range",
         *("the first date is cut", "a backfill would cut the first date", "a job is left over from a crash"),
