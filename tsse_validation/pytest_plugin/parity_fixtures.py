@@ -30,6 +30,7 @@ from tsse_validation.steps.identifying import identify_anew
 from tsse_validation.steps.inspecting import compare_inspections, watch_by_file, watch_by_jobs
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
+from tsse_validation.steps.proving_beyond import NOT_COUNTED_BEYOND, extent_by_inspection
 from tsse_validation.steps.retention import without_dropped
 from tsse_validation.steps.run import Check, Facts, ValidationRun
 from tsse_validation.steps.scoping import covered_scope, hold_cold_dates, spot_scope
@@ -100,6 +101,7 @@ def covered(
     hold_cold_dates(inspection, run.stack, run.absent)
     scope = covered_scope(settings, watch.read(), cold=inspection.cold_path is not None, now=clock.now())
     if not reads_directly(run):
+        run.record(extent_by_inspection(inspection, scope), Note(text=NOT_COUNTED_BEYOND))
         return scope
     left, finding = without_dropped(scope, request.getfixturevalue("postgres"), request.getfixturevalue("lake"))
     if finding is not None:

@@ -15,6 +15,7 @@ from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.instants import Instant
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.beyond_record import BeyondCompared
 from tsse_validation.runlog.check_records import CheckFinished, CheckPlanned, CheckStarted, CheckStatus
 from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.record_base import Record
@@ -350,6 +351,7 @@ AnyRecord = Annotated[
     | CheckFinished
     | CountsTaken
     | RowsCompared
+    | BeyondCompared
     | JobCoverage
     | ExtentSeen
     | RowDifference
