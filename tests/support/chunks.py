@@ -53,6 +53,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 def partition(connection: Connection, begin: datetime, length: timedelta, number: int) -> None:
     """Divide the table into partitions by `ts`, and one for the rest; it keeps its rows. Wants autocommit."""
+    connection.execute("SET search_path = public")
     connection.execute(_PARTITIONED.encode())
     _run(connection, _PARTITIONS, begin, length, number)
     connection.execute("INSERT INTO metrics SELECT * FROM was_metrics")
@@ -61,6 +62,7 @@ def partition(connection: Connection, begin: datetime, length: timedelta, number
 
 def inherit(connection: Connection, begin: datetime, length: timedelta, number: int) -> None:
     """Divide the table into child tables by `ts`; the table itself keeps the rest. Wants autocommit."""
+    connection.execute("SET search_path = public")
     _run(connection, _CHILDREN, begin, length, number)
 
 

@@ -16,6 +16,7 @@ from fixtures.farm import FarmSpec, IngestRates, LiveIngest, Role
 from fixtures.postgres import EmbeddedPostgres
 from fixtures.processes import ManagedProcess, http_ready
 from fixtures.stacks.embedded import EmbeddedOptions, RunningStack
+from tests.support.schema import SCHEMA
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
@@ -51,6 +52,8 @@ class Controller:
         self.running = running
         self.launcher: tuple[str, ...] = ()
         """A module with its arguments that is to run the core-server's module."""
+        self.led_to: str | None = None
+        """Where a run is led instead of its own database."""
         self._keep = keep
         self._ports = {"controller": urlsplit(self.url).port, "qdrant": urlsplit(self.qdrant_url).port}
         self.view_token_file = keep / "view-token.txt"
@@ -131,7 +134,7 @@ class Controller:
     @property
     def environment(self) -> dict[str, str]:
         """The DSN, where no process list shows it."""
-        return {"TSSE_DATABASE_URL": self.conninfo}
+        return {"TSSE_DATABASE_URL": self.led_to or self.conninfo}
 
     def sql(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
@@ -201,6 +204,11 @@ class Controller:
         """Make everything as it was when it was saved; another module may then be the core-server."""
         self.running.controller.kill()
         self.start_postgres()
+        if self.sql("SELECT 1 FROM pg_inherits WHERE inhparent = 'metrics'::regclass"):
+            self.sql("DROP TABLE metrics CASCADE")
+            with psycopg.connect(self.conninfo, autocommit=True) as connection:
+                connection.execute("SET search_path = public")
+                connection.execute(SCHEMA.read_bytes())
         self.sql("TRUNCATE sensors, metrics, api_tokens, analysis_jobs CASCADE")
         for table in _TABLES:
             self.sql(f"INSERT INTO {table} SELECT * FROM {_SAVED}.{table}")

@@ -47,6 +47,7 @@ from tsse_validation.runlog.records import (
     WindowChecked,
 )
 from tsse_validation.runlog.result import RunResult
+from tsse_validation.runlog.session_record import SessionsUsed
 
 SENSORS = ("006298880cd2dbb66247fdc3", "00ca2cd37fd567ab0016992d", "forecast_soil|0", "0137f2f857d4dd34c390573c")
 PER_DAY = (2_808, 283, 96, 0)
@@ -205,6 +206,12 @@ def ended(seconds: float = 214.5) -> RunFinished:
     return RunFinished(at=START + timedelta(seconds=seconds), reason="completed")
 
 
+def sessions() -> SessionsUsed:
+    return SessionsUsed(
+        transactions=41, longest_seconds=7.21, idle_longest_seconds=0.05, locks_most=212, tries_again=1
+    )
+
+
 def posts() -> PostsSpent:
     return PostsSpent(
         spent=14, refused=1, waited_seconds=7.0, by_purpose={"inspect": 3, "backfill": 1, "parity": 10}
@@ -232,6 +239,7 @@ def go() -> RunResult:
         *replication(61.5, 118.0, 7.25),
         *list(findings())[1:],
         posts(),
+        sessions(),
         Note(text="The stack was provisioned by this run."),
         ended(),
     )

@@ -43,6 +43,7 @@ class FakePostgres:
         self.rows = rows
         self.snapshots = 0
         self.use = SessionUse()
+        self.statement_seconds = 120.0
 
     @contextmanager
     def snapshot(self) -> Iterator["FakePostgres"]:

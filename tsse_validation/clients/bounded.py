@@ -11,7 +11,7 @@ from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import BusyError, DeadlineError, NotCheckedError
 from tsse_validation.domain.instants import MICROSECOND
-from tsse_validation.domain.slicing import Pace, TableLayout, next_piece
+from tsse_validation.domain.slicing import AIM_SECONDS, Pace, TableLayout, next_piece
 from tsse_validation.domain.windows import Window
 
 TRIES = 6
@@ -20,6 +20,8 @@ TRIES_OF_WHAT_IS_SLOW = 3
 """How often a piece is tried, each time a smaller one, that takes longer than a statement may."""
 LAYOUT_SECONDS = 60.0
 """How long it is taken for granted what the table consists of: new chunks come slowly."""
+AIMS_IN_A_TIMEOUT = 4
+"""A piece should take this part of the time that a statement may take, at the most."""
 MOST_OF_THE_ROOM = 4
 """No statement may take more than a part of this of the locks that all sessions share."""
 
@@ -42,7 +44,7 @@ class BoundedReader:
         sleep: Callable[[float], None] = nap.sleep,
     ) -> None:
         self._postgres = postgres
-        self._pace = pace or Pace()
+        self._pace = pace or Pace(min(AIM_SECONDS, postgres.statement_seconds / AIMS_IN_A_TIMEOUT))
         self._clock = clock
         self._sleep = sleep
         self._known: tuple[float, TableLayout] | None = None

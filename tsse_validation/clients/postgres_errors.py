@@ -65,12 +65,14 @@ _STATEMENTS = (
         "waited too long for us within a transaction, and ended it",
         "The suite stood still, or its machine has too much to do: run again.",
         ("25P03",),
+        ("idle-in-transaction timeout",),
     ),
     _Kind(
         DeadlineError,
         "was asked for too much in one transaction, which was ended so that nobody waits for it",
         "Look at the database's load, or raise --transaction-timeout.",
         ("25P04",),
+        ("transaction timeout", "longer than a transaction may"),
     ),
     _Kind(
         BusyError,

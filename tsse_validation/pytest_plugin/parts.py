@@ -13,6 +13,7 @@ PARTS = tuple(
     for name in (
         "command_line",
         "options",
+        "dry_run",
         "ordering",
         "recording",
         "resources",

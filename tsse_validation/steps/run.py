@@ -30,6 +30,7 @@ from tsse_validation.runlog.redaction import Redactor, is_distinctive
 from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
+from tsse_validation.steps.loss_guard import TakenAway, WouldLoseError
 from tsse_validation.steps.validated_stack import Stack
 
 LOG_NAME = "run.jsonl"
@@ -46,6 +47,8 @@ class Facts:
     inspection_before: Inspection | None = None
     inspection_after: Inspection | None = None
     backfill: FinishedJob[BackfillResult] | None = None
+    refused: WouldLoseError | None = None
+    taken_away: TakenAway | None = None
     job_parity: RangeCount | None = None
 
 

@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
+
 from fixtures.controller.variations import VARIATIONS
 from fixtures.farm import Role
+from tests.support.chunks import inherit, partition
 from tests.support.controller import Controller, days_ago, noon
 from tests.system.faults import beside, elsewhen
 from tests.system.faults.beside import INSERT, after_the_backfill
@@ -151,6 +154,17 @@ def _varied() -> Iterator[Benign]:
         yield Benign(f"varied: {variation}", allowed, options=("fixtures.controller", "--vary", str(variation)))
 
 
+def _chunked(divide: Callable[..., None], length: timedelta, number: int) -> Plant:
+    """Divide the table into so many parts, the last of which ends tomorrow."""
+
+    def plant(controller: Controller) -> None:
+        begin = day_start(days_ago(-2)) - number * length
+        with psycopg.connect(controller.conninfo, autocommit=True) as connection:
+            divide(connection, begin, length, number)
+
+    return plant
+
+
 BENIGN = (
     Benign("nothing happens", "a quiet night, without TimescaleDB", _no_timescale),
     *_varied(),
@@ -224,6 +238,20 @@ BENIGN = (
             " capabilities = capabilities || '[\"admin\"]' WHERE name = 'tsse-validation'"
         )
     ),
+    Benign("metrics is partitioned by day", "an installation without TimescaleDB, and with an eye to size").by(
+        _chunked(partition, timedelta(days=1), 100)
+    ),
+    Benign("metrics has three hundred child tables", "partitions as they were made of old").by(
+        _chunked(inherit, timedelta(hours=8), 300)
+    ),
+    _meanwhile(
+        "the table is locked for a moment, again and again",
+        "chunks that are compressed",
+        *[beside.lock_for_a_moment] * 3,
+    ),
+    _meanwhile(
+        "a day is rewritten meanwhile", "chunks that are compressed", *[beside.rewritten_partition] * 10
+    ).by(_chunked(partition, timedelta(days=1), 100)),
     _meanwhile("files are compacted meanwhile", "a busy week", *map(beside.compaction, range(3, 9))),
     Benign(
         "a row stands in two files",

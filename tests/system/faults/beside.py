@@ -10,7 +10,7 @@ import psycopg
 import pyarrow.parquet as pq
 
 from fixtures.controller.lake_store import new_run
-from tests.support.controller import OPTIONS, Controller, dataset, days_ago, traffic
+from tests.support.controller import OPTIONS, Controller, dataset, days_ago, noon, traffic
 from tests.support.damage import APPLE_DOUBLE, in_the_cold, lake_file
 from tests.system.faults.logic import late_instants, replicated
 from tests.system.faults.model import Front
@@ -27,6 +27,7 @@ from tsse_validation.domain.instants import day_start
 from tsse_validation.domain.polling import wait_until
 
 PATIENCE_SECONDS = 120.0
+LOCKED_SECONDS = 3.0
 INSERT = "INSERT INTO metrics (sensor_id, ts, value, quality, inserted_at) "
 _BACKFILL = "SELECT 1 FROM analysis_jobs WHERE job_type = 'lake_backfill_v1' AND started_at IS NOT NULL"
 _BACKFILLED = f"{_BACKFILL} AND status = 'completed'"
@@ -205,6 +206,27 @@ def litter(controller: Controller) -> None:
     for place in (day, dataset(controller.paths), controller.cold / DATASET):
         (place / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
     (day / ".AppleDouble").mkdir()
+
+
+def lock_for_a_moment(controller: Controller) -> None:
+    """Hold the table, as whoever swaps a chunk does, for longer than one statement waits for a lock."""
+    with psycopg.connect(controller.conninfo) as other:
+        other.execute("LOCK TABLE metrics IN ACCESS EXCLUSIVE MODE")
+        other.execute("SELECT pg_sleep(%s)", (LOCKED_SECONDS,))
+
+
+def rewritten_partition(controller: Controller) -> None:
+    """Rewrite a day as a chunk that is compressed: a snapshot from before finds no row in it any more."""
+    ((name,),) = controller.sql(
+        "SELECT tableoid::regclass::text FROM metrics WHERE ts >= %s LIMIT 1", noon(days_ago(7))
+    )
+    with psycopg.connect(controller.conninfo) as other:
+        for statement in (
+            f"CREATE TEMP TABLE kept ON COMMIT DROP AS TABLE {name}",
+            f"TRUNCATE {name}",
+            f"INSERT INTO {name} SELECT * FROM kept",
+        ):
+            other.execute(statement.encode())
 
 
 def foreign_files(controller: Controller) -> None:

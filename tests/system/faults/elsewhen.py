@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import time_machine
 
+from tsse_validation.clients import postgres, session
+
 if TYPE_CHECKING:
     from tests.support.controller import Controller
 
@@ -91,6 +93,13 @@ def take(controller: "Controller", instant: datetime) -> None:
     open_lake(controller, instant)
 
 
+def _let_postgres_be_elsewhere() -> None:
+    """Let this run's sessions find the clocks that were set, before Postgres's own: they fix their search path."""
+    held_to = session.search_path
+    for module in (session, postgres):
+        vars(module)["search_path"] = lambda *schemas: f"elsewhen, {held_to(*schemas)}"
+
+
 def main() -> None:
     """Go elsewhen, and be the module that is named there."""
     seconds, module = sys.argv[1:3]
@@ -103,3 +112,4 @@ if __name__ == "__main__":
     main()
 elif SECONDS in os.environ:
     travel(datetime.now(UTC) + timedelta(seconds=int(os.environ[SECONDS])))
+    _let_postgres_be_elsewhere()
