@@ -9,17 +9,13 @@ import os
 import runpy
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import time_machine
 
-<<<<<<< HEAD
-from tsse_validation.clients.snapshot import Snapshot
-=======
 from tsse_validation.clients import postgres, session
->>>>>>> main
 
 if TYPE_CHECKING:
     from tests.support.controller import Controller
@@ -97,18 +93,11 @@ def take(controller: "Controller", instant: datetime) -> None:
     open_lake(controller, instant)
 
 
-<<<<<<< HEAD
-def _take_the_databases_clock_along(away: timedelta) -> None:
-    """Shift what a run reads of Postgres's clock: its session looks for no function but the server's own."""
-    read: Callable[[Snapshot], datetime] = Snapshot.now
-    setattr(Snapshot, "now", lambda self: read(self) + away)  # noqa: B010 - mypy takes no assignment to a method
-=======
 def _let_postgres_be_elsewhere() -> None:
     """Let this run's sessions find the clocks that were set, before Postgres's own: they fix their search path."""
     held_to = session.search_path
     for module in (session, postgres):
         vars(module)["search_path"] = lambda *schemas: f"elsewhen, {held_to(*schemas)}"
->>>>>>> main
 
 
 def main() -> None:
@@ -122,11 +111,5 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 elif SECONDS in os.environ:
-<<<<<<< HEAD
-    _AWAY = timedelta(seconds=int(os.environ[SECONDS]))
-    travel(datetime.now(UTC) + _AWAY)
-    _take_the_databases_clock_along(_AWAY)
-=======
     travel(datetime.now(UTC) + timedelta(seconds=int(os.environ[SECONDS])))
     _let_postgres_be_elsewhere()
->>>>>>> main
