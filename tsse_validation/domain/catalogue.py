@@ -149,6 +149,12 @@ _CHECKS = (
     _counts("counts_agree_for_every_sensor", "Our counts agree for every sensor", *_DIRECT),
     _counts("counts_agree_for_every_sensor_and_day", "Our counts agree for every sensor and day", *_DIRECT),
     _parity(6, "every_due_row_is_in_the_lake_unchanged", "Every row is the same on both sides", *_DIRECT),
+    _parity(
+        6,
+        "due_rows_beyond_the_window_are_in_the_lake",
+        "Rows due beyond the covered range are in the lake",
+        *_DIRECT,
+    ),
     _parity(7, "random_windows_agree_by_direct_count", "Random windows agree by our count", *_DIRECT),
     _parity(
         7, "random_windows_agree_by_the_parity_job", "Random windows agree by the controller's job", spare=True

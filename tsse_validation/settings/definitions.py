@@ -15,6 +15,7 @@ from tsse_validation.domain.instants import Instant
 from tsse_validation.settings.fields import (
     CommaList,
     Conninfo,
+    Cover,
     HttpUrl,
     ImageName,
     Level,
@@ -106,6 +107,10 @@ class Settings(BaseSettings):
     level: Level = Field(
         Level.DIGEST,
         description="how step 6 compares: count, digest (rows where it differs) or rows (all of them)",
+    )
+    cover: Cover = Field(
+        Cover.PROMISED,
+        description="dates that step 6 compares: promised (by the lake's state), or lake (every date it holds)",
     )
     resume: ReadableFile | None = Field(
         None, description="run.jsonl of a run that was interrupted: what it proved by digest is taken over"

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from tests.system.faults import api, benign, by_api, database, lake, logic, losses, state, whose
+from tests.system.faults import api, benign, beyond, by_api, database, lake, logic, losses, state, whose
 from tests.system.faults.model import Benign, Fault
 
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
         *lake.FAULTS,
+        *beyond.FAULTS,
         *state.FAULTS,
         *logic.FAULTS,
         *losses.FAULTS,
@@ -21,7 +22,7 @@ FAULTS: Mapping[str, Fault] = {
 """Every fault by its name, place by place."""
 
 BENIGN: Mapping[str, Benign] = {
-    entry.name: entry for entry in (*benign.BENIGN, *losses.BENIGN, *by_api.BENIGN, *whose.BENIGN)
+    entry.name: entry for entry in (*benign.BENIGN, *beyond.BENIGN, *losses.BENIGN, *by_api.BENIGN, *whose.BENIGN)
 }
 """Every odd thing that is no fault, by its name."""
 
@@ -33,6 +34,7 @@ SENTINELS = frozenset(
         *("hours shifted", "upserts skipped", "completed without work", "counts one row too many"),
         *("strangers are let in", "an answer drips", "replication is an hour behind"),
         *("a row is deleted", "a value is changed in place", "the DSN leads to a clone"),
+        *("a forecast's file is lost", "an import's file in the cold is lost", "old rows are imported meanwhile"),
         "a policy hides jobs from the reader",
         *("the run reads a standby", "the reader's role is set up otherwise"),
         *("late rows and upserts come in", "varied: nanoseconds", "a row stands in two files"),

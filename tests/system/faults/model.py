@@ -20,6 +20,7 @@ IN_FULL = ("--poll-interval=0.25", "--max-windows=14", "--max-job-windows=6")
 DIGESTS = "counts_agree_for_every_sensor_and_day"
 COUNTS = "counts_agree_for_every_sensor"
 ROWS = "every_due_row_is_in_the_lake_unchanged"
+BEYOND = "due_rows_beyond_the_window_are_in_the_lake"
 WINDOWS = "random_windows_agree_by_direct_count"
 DATES = "dates_with_rows_have_partitions_and_no_others"
 SPOT = "parity_job_finds_no_mismatch"
