@@ -185,7 +185,7 @@ def coverage_warnings(result: RunResult, reached: Reached | None, share: ProvenS
         and reached.assurance is Assurance.COUNTS
         and job.rows == reached.rows
     ):
-        yield from _limits_of_the_job(job)
+        yield from _limits_of_the_job(job, named=not _absent(result, Capability.POSTGRES))
 
 
 def _smaller_than_the_lake(result: RunResult, share: ProvenShare) -> Iterator[str]:
@@ -230,7 +230,9 @@ def _absent(result: RunResult, side: Capability) -> bool:
     return result.stack is not None and side in result.stack.absent
 
 
-def _limits_of_the_job(job: JobCoverage) -> Iterator[str]:
+def _limits_of_the_job(job: JobCoverage, *, named: bool) -> Iterator[str]:
+    if not named:
+        yield "deleted sensors were left out: the job counts them by name only, and the API names none"
     if job.left_out:
         yield (
             f"the job has left out {count_of(len(job.left_out), 'deleted sensor')}: it counts them only when they "
