@@ -3,13 +3,13 @@
 The options come first: where pytest was started elsewhere, nothing has loaded them yet.
 """
 
-pytest_plugins = [
-    "tsse_validation.pytest_plugin.command_line",
-    "tsse_validation.pytest_plugin.options",
-    "tsse_validation.pytest_plugin.ordering",
-    "tsse_validation.pytest_plugin.recording",
-    "tsse_validation.pytest_plugin.resources",
-    "tsse_validation.pytest_plugin.parity_fixtures",
-    "tsse_validation.pytest_plugin.conformance_fixtures",
-    "fixtures.plugin",
-]
+import pytest
+
+from tsse_validation.pytest_plugin.parts import PARTS, hold_together
+
+pytest_plugins = [*PARTS, "fixtures.plugin"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a run that lacks a part."""
+    hold_together(config)

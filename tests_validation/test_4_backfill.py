@@ -7,8 +7,8 @@ from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.holding import require
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.backfilling import completed_backfill, run_backfill
-from tsse_validation.steps.inspecting import settled_inspection
 from tsse_validation.steps.lake_recorder import LakeRecorder
+from tsse_validation.steps.loss_guard import WouldLoseError
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.promises import BACKFILL_PROMISES, BackfillEvidence
 from tsse_validation.steps.run import Check, Facts, ValidationRun
@@ -28,9 +28,13 @@ def test_backfill_job_completes(
     if settings.skip_backfill:
         facts.inspection_after = facts.inspection_before
         raise NotCheckedError("left out by --skip-backfill: the lake is checked as earlier backfills left it")
-    facts.backfill = run_backfill(run, jobs, progress)
-    facts.inspection_after = settled_inspection(jobs, settings)
-    lake_recorder.inspection(facts.inspection_after, "after the backfill")
+    try:
+        facts.backfill = run_backfill(run, jobs, progress)
+    except WouldLoseError as error:
+        facts.inspection_after = facts.inspection_before
+        check.record(error.finding())
+        raise
+    lake_recorder.inspection(require(facts.inspection_after, "the inspection after it"), "after the backfill")
     check.fact("job", facts.backfill.job.id)
     check.fact("duration", f"{facts.backfill.seconds:.1f} s")
 
@@ -41,5 +45,6 @@ def test_backfill_keeps_its_promises(promise: str, run: ValidationRun, facts: Fa
         run.settings.backfill_days,
         completed_backfill(run),
         require(facts.inspection_after, "the lake's inspection after the backfill"),
+        require(facts.taken_away, "a look at what the backfill took away"),
     )
     check.fact(promise, BACKFILL_PROMISES[promise](evidence))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.windows import Window
@@ -15,7 +16,7 @@ from tsse_validation.parity.job_counts import ParityJobs
 from tsse_validation.parity.settling import Explaining
 from tsse_validation.parity.whole_range import Census
 from tsse_validation.runlog.records import CountRow, Finding
-from tsse_validation.steps import proving
+from tsse_validation.steps import proving, proving_beyond
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check, Facts, ValidationRun
@@ -73,3 +74,16 @@ def test_every_due_row_is_in_the_lake_unchanged(
 ) -> None:
     compared, found = proving.compare_every_row(run, proof, covered, day_counts, heal, progress)
     proving.check_rows(compared, found, check)
+
+
+def test_due_rows_beyond_the_window_are_in_the_lake(
+    run: ValidationRun,
+    proof: DirectProof,
+    database: PostgresClient,
+    covered: Scope,
+    day_counts: list[CountRow],
+    progress: ProgressReporter,
+    check: Check,
+) -> None:
+    seen = proving_beyond.compare_beyond(run, proof, database, covered, day_counts, progress)
+    proving_beyond.check_beyond(seen, check)

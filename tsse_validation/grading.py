@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.catalogue import BOTH_SIDES, CHECKS
 from tsse_validation.domain.phrasing import count_of, number
+from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.records import CountsTaken, EarlierRun, JobCoverage
 from tsse_validation.runlog.result import RunResult
@@ -87,9 +88,9 @@ def _job_counts(result: RunResult) -> Reached | None:
     seen = result.job_coverage
     if seen is None or not (_counts_all(seen) and _proven(result, _COUNTS, by_us=False)):
         return None
-    whom = (
-        f"all sensors but {count_of(len(seen.left_out), 'deleted one')}" if seen.left_out else "100 % of sensors"
-    )
+    whom = "100 % of sensors" if seen.deleted_known else "100 % of sensors that are not deleted"
+    if seen.left_out:
+        whom = f"all sensors but {count_of(len(seen.left_out), 'deleted one')}"
     words = f"the controller's own word; {whom}, values not compared"
     return Reached(Assurance.COUNTS, words, seen.rows, seen.window)
 
@@ -225,12 +226,18 @@ def _smaller_than(earlier: EarlierRun, reached: Reached | None, share: ProvenSha
         )
 
 
+def _absent(result: RunResult, side: Capability) -> bool:
+    return result.stack is not None and side in result.stack.absent
+
+
 def _limits_of_the_job(job: JobCoverage) -> Iterator[str]:
     if job.left_out:
         yield (
             f"the job has left out {count_of(len(job.left_out), 'deleted sensor')}: it counts them only when they "
             "are named (--sensor-ids)"
         )
+    if not job.deleted_known:
+        yield "the job leaves deleted sensors out, and the API does not name them: their rows were not counted"
     if job.surplus:
         yield (
             f"the lake holds {count_of(job.surplus, 'row')} beyond those of Postgres, which can be copies that "

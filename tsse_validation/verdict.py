@@ -23,6 +23,7 @@ from tsse_validation.domain.catalogue import (
     CHECKS,
     CONFORMANCE_CHECKS,
     GATE_TITLES,
+    PARITY_STEP,
     CheckSpec,
     Gate,
     spec_of,
@@ -55,7 +56,7 @@ EXIT_CODES: Mapping[Outcome, int] = {Outcome.GO: 0, Outcome.NO_GO: 1, Outcome.IN
 EXIT_LEAK = 7
 
 EXCUSABLE = frozenset({Capability.POSTGRES, Capability.LAKE, Capability.VIEW_TOKEN, Capability.TOKEN_FILE})
-"""What the operator of a live controller may be unable to give. Reports name what is absent; GO stays possible."""
+"""What the operator of a live controller may be unable to give: a GO by an accepted lower grade stays possible."""
 
 
 class _Model(BaseModel):
@@ -139,8 +140,7 @@ def decide(result: RunResult) -> Verdict:
     return Verdict(
         outcome=outcome,
         # what speaks against the release is no matter of grades
-        reasons=failures + gaps + ((ungraded,) if ungraded and not failures else ())
-        or ("every check of the runbook that this stack allows is proven",),
+        reasons=failures + gaps + ((ungraded,) if ungraded and not failures else ()) or (_all_is_well(reached),),
         basis=_basis(result),
         gates=tuple(_gate_line(gate, result, not_checked, ungraded) for gate in Gate),
         not_checked=not_checked,
@@ -153,6 +153,12 @@ def decide(result: RunResult) -> Verdict:
         proven=share,
         warnings=tuple(coverage_warnings(result, reached, share)),
     )
+
+
+def _all_is_well(reached: Reached | None) -> str:
+    if reached is None or reached.assurance is Assurance.PROOF:
+        return "every check of the runbook that this stack allows is proven"
+    return f"every check of the runbook that a GO by {reached.assurance} needs is proven"
 
 
 def _require_option(result: RunResult) -> str:
@@ -291,7 +297,8 @@ def _excused(check: CheckFinished, result: RunResult, reached: Reached | None) -
     if spec is None or check.status is not CheckStatus.NOT_CHECKED:
         return False
     required = result.started.required
-    if spec.proves and spec.by_our_reading and not required.reaches(spec.proves):
+    proves_more = spec.proves is not None and spec.by_our_reading and not required.reaches(spec.proves)
+    if proves_more and spec.step == PARITY_STEP:
         return True
     if spec.spare and check.for_want_of_posts and reached and reached.assurance is Assurance.PROOF:
         return True

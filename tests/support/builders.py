@@ -44,6 +44,7 @@ from tsse_validation.runlog.records import (
     StackComponent,
     StackDescribed,
 )
+from tsse_validation.steps.loss_guard import TakenAway
 from tsse_validation.steps.promises import BackfillEvidence
 
 WATERMARK = datetime(2026, 1, 24, 16, 29, 48, 358904, tzinfo=UTC)
@@ -176,11 +177,12 @@ def evidence(
     seen: tuple[tuple[int, int | None], ...] = ((0, 91), (40, 91), (91, 91)),
     after: Inspection | None = None,
     asked_days: int = 90,
+    taken: TakenAway = TakenAway(),  # noqa: B008 - frozen
 ) -> BackfillEvidence:
     """Return what a right backfill leaves behind, but for what is given."""
     job = a_job(BACKFILL_JOB, progress=progress)
     finished = FinishedJob(job, result or backfill_result(), events(*kinds), seen, 12.5)
-    return BackfillEvidence(asked_days, finished, after or inspection())
+    return BackfillEvidence(asked_days, finished, after or inspection(), taken)
 
 
 def parity_result(

@@ -52,6 +52,8 @@ class Controller:
         self.running = running
         self.launcher: tuple[str, ...] = ()
         """A module with its arguments that is to run the core-server's module."""
+        self.led_to: str | None = None
+        """Where a run is led instead of its own database."""
         self._keep = keep
         self._ports = {"controller": urlsplit(self.url).port, "qdrant": urlsplit(self.qdrant_url).port}
         self.view_token_file = keep / "view-token.txt"
@@ -132,7 +134,7 @@ class Controller:
     @property
     def environment(self) -> dict[str, str]:
         """The DSN, where no process list shows it."""
-        return {"TSSE_DATABASE_URL": self.conninfo}
+        return {"TSSE_DATABASE_URL": self.led_to or self.conninfo}
 
     def sql(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""

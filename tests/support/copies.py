@@ -13,8 +13,8 @@ class CopiedPostgres(EmbeddedPostgres):
     It has the origin's databases, roles, passwords and system identifier.
     """
 
-    def __init__(self, origin: EmbeddedPostgres, *, standby: bool, contrib: bool = False) -> None:
-        super().__init__(contrib=contrib)
+    def __init__(self, origin: EmbeddedPostgres, *, standby: bool) -> None:
+        super().__init__(contrib=origin.contrib)
         self.password = origin.password
         self._origin = origin
         self._standby = standby

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
 
@@ -33,11 +32,11 @@ def execute(conninfo: str, *statements: str) -> None:
             connection.execute(statement.encode())
 
 
-def new_database(server: EmbeddedPostgres, name: str, encoding: str = "UTF8") -> str:
-    """Create a database with the contract's tables, in an encoding."""
+def new_database(server: EmbeddedPostgres, name: str, encoding: str = "UTF8", options: str | None = None) -> str:
+    """Create a database with the contract's tables, in an encoding; its DSN has the options."""
     server.drop_database(name)
     execute(server.conninfo, f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'")
-    return with_tables(server.conninfo_for(name))
+    return with_tables(make_conninfo(server.conninfo_for(name), options=options))
 
 
 def put_rows(
@@ -71,8 +70,8 @@ def put_job(conninfo: str, job_id: str) -> None:
 def as_reader(conninfo: str, *statements: str, rights: str = RIGHTS) -> Iterator[str]:
     """Make a role with rights and what else is set up for it, and lend its DSN."""
     made = f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}'"
-    execute(conninfo, made, *filter(None, [rights]), *statements)
     try:
+        execute(conninfo, made, *filter(None, [rights]), *statements)
         yield make_conninfo(conninfo, user=READER, password=READER_PASSWORD)
     finally:
         execute(conninfo, f"DROP OWNED BY {READER}", f"DROP ROLE {READER}")
@@ -81,9 +80,3 @@ def as_reader(conninfo: str, *statements: str, rights: str = RIGHTS) -> Iterator
 def reading(conninfo: str) -> PostgresClient:
     """Open the suite's client, with short limits."""
     return PostgresClient(SecretStr(conninfo), connect_timeout=5, statement_timeout=20, lock_timeout=1)
-
-
-def reset(conninfo: str, database: str) -> None:
-    """Take all settings of a database away."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(database)))

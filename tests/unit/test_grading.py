@@ -149,6 +149,7 @@ def test_the_words_tell_by_whose_reading() -> None:
             "ours": run(OURS),
             "job": run(job_coverage(), absent=api_only),
             "deleted": run(job_coverage(known=5, left_out=("x",)), absent=api_only),
+            "unknown": run(job_coverage(deleted_known=False), absent=api_only),
             "sample": run(THE_JOBS, absent=api_only),
         }.items()
         if (reached := grade_reached(result))
@@ -158,6 +159,7 @@ def test_the_words_tell_by_whose_reading() -> None:
         "ours": "our own counts of both sides; 100 % of sensors, values not compared",
         "job": "the controller's own word; 100 % of sensors, values not compared",
         "deleted": "the controller's own word; all sensors but 1 deleted one, values not compared",
+        "unknown": ("the controller's own word; 100 % of sensors that are not deleted, values not compared"),
         "sample": "the controller's own word; 1 sensor in one window, values not compared",
     }
 
@@ -311,16 +313,18 @@ def test_a_run_that_is_smaller_than_the_last_says_so(more: dict[str, object]) ->
 
 
 def test_a_lower_grade_than_the_last_run_s_is_said() -> None:
-    (warning,) = warnings(job_coverage(), earlier(), absent=sorted(BOTH_SIDES))
+    warning, *_ = warnings(job_coverage(), earlier(), absent=[Capability.LAKE])
     assert "by proof" in warning
 
 
 def test_what_a_count_by_the_job_leaves_out_is_said() -> None:
     job = job_coverage(known=6, left_out=("x", "y"), surplus=7)
-    deleted, copies = warnings(job, absent=sorted(BOTH_SIDES))
+    deleted, copies = warnings(job, absent=[Capability.LAKE])
     assert deleted.startswith("the job has left out 2 deleted sensors")
     assert copies.startswith("the lake holds 7 rows beyond those of Postgres, which can be copies")
     assert warnings(WHOLE, job) == []
+    (unknown,) = warnings(job_coverage(deleted_known=False), absent=sorted(BOTH_SIDES))
+    assert unknown.startswith("the job leaves deleted sensors out, and the API does not name them")
 
 
 def test_the_verdict_carries_them() -> None:

@@ -9,8 +9,10 @@ from tsse_validation.domain.contract import InspectedDataset, JobProgress
 from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, utc_day
+from tsse_validation.domain.replacement import Loss
 from tsse_validation.domain.windows import Window
 from tsse_validation.settings.definitions import Settings
+from tsse_validation.steps.loss_guard import TakenAway
 from tsse_validation.steps.promises import (
     BACKFILL_PROMISES,
     REPLICATION_PROMISES,
@@ -53,7 +55,9 @@ def kinds(*seen: str) -> BackfillEvidence:
 OTHER_MARK = inspection(
     datasets={"metrics/v1": InspectedDataset(computed_through_ts=EARLIER)}, state=replication()
 )
+TAKEN = TakenAway((Loss(date(2025, 10, 26), 12, before=BEGIN),), accepted=(Loss(date(2025, 10, 27), 5),))
 BROKEN_BACKFILLS: list[tuple[str, str, BackfillEvidence]] = [
+    ("nothing-else-taken", "took away 12 rows of 2025-10-26 before 16:29 that it was not", evidence(taken=TAKEN)),
     ("days", "30 days were asked for, 90 were done", evidence(asked_days=30)),
     ("days", "replace_existing was asked for", result(replace_existing=False)),
     ("days", "about 'other/v1' instead of 'metrics/v1'", result(dataset="other/v1")),

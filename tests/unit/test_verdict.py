@@ -20,7 +20,7 @@ from tests.support.builders import (
     stack_described,
 )
 from tsse_validation.domain.assurance import Assurance
-from tsse_validation.domain.catalogue import BOTH_SIDES, CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, Gate
+from tsse_validation.domain.catalogue import BOTH_SIDES, CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, PARITY_STEP, Gate
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
 from tsse_validation.domain.stack import Capability
 from tsse_validation.runlog.records import (
@@ -108,8 +108,10 @@ def test_any_check_that_was_not_proven_is_incomplete(key: str, status: CheckStat
     assert found.outcome is Outcome.INCOMPLETE
     assert found.exit_code == 6
     assert [(missing.key, missing.tolerated) for missing in found.not_checked] == [(key, False)]
+    # where a grade takes the check, the line of parity is open with it
+    lines = {CHECKS[key].gate, *([Gate.PARITY] if CHECKS[key].proves else [])}
     for line in found.gates:
-        assert (line.outcome is Outcome.INCOMPLETE) == (line.gate is CHECKS[key].gate)
+        assert (line.outcome is Outcome.INCOMPLETE) == (line.gate in lines)
 
 
 @pytest.mark.parametrize("planned_so", [True, False])
@@ -386,6 +388,14 @@ def test_go_needs_the_grade_that_is_required(
     assert found.label == ("GO by " + str(grade) if outcome is Outcome.GO else outcome.value)
 
 
+@pytest.mark.parametrize("key", ["test_database_is_the_controllers", "test_database_is_as_new_as_the_watermark"])
+@pytest.mark.parametrize("required", Assurance)
+def test_a_database_that_is_not_proven_to_be_the_controllers_is_never_go(required: Assurance, key: str) -> None:
+    found = verdict(good_run({key: CheckStatus.NOT_CHECKED}, required))
+    assert found.outcome is Outcome.INCOMPLETE
+    assert found.assurance is None
+
+
 def test_the_gate_s_line_of_parity_is_open_for_want_of_a_grade() -> None:
     outcome, gaps = line_of(Gate.PARITY, verdict(live_run(*UNREAD, required=Assurance.PROOF)))
     assert outcome is Outcome.INCOMPLETE
@@ -491,7 +501,12 @@ def any_run(draw: st.DrawFn) -> list[Record]:
 
 def excused(key: str, result: RunResult) -> bool:
     stack, spec, required = result.stack, CHECKS[key], result.started.required
-    if spec.proves and spec.by_our_reading and spec.proves.strength > required.strength:
+    if (
+        spec.step == PARITY_STEP
+        and spec.proves
+        and spec.by_our_reading
+        and spec.proves.strength > required.strength
+    ):
         return True
     could_be_absent = EXCUSABLE - (BOTH_SIDES if required is Assurance.PROOF else frozenset())
     return stack is not None and not stack.strict and bool(spec.requires & could_be_absent & set(stack.absent))

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, utc_day
-from tsse_validation.domain.windows import SPOT_WINDOW, Window, asked_and_promised, in_slices, without_days
+from tsse_validation.domain.windows import (
+    SPOT_WINDOW,
+    Window,
+    asked_and_promised,
+    cut_at,
+    in_slices,
+    on_days,
+    without_days,
+)
 
 INSTANTS = st.datetimes(
     min_value=datetime(2025, 12, 1),  # noqa: DTZ001
@@ -111,11 +119,15 @@ def test_only_the_first_and_the_last_part_can_be_less_than_a_day(window: Window)
 
 
 @given(COVERAGES, ANY, ANY | st.none())
-def test_a_row_is_due_when_it_was_told(coverage: Coverage, ts: datetime, inserted_at: datetime | None) -> None:
+def test_a_row_is_due_when_a_backfill_or_a_pass_since_has_brought_it(
+    coverage: Coverage, ts: datetime, inserted_at: datetime | None
+) -> None:
     due = coverage.due(ts, inserted_at)
     within = coverage.backfill_from <= ts <= coverage.watermark
-    told = ts < coverage.untimed_until if inserted_at is None else inserted_at <= coverage.watermark
-    assert due == (within and told)
+    in_time = inserted_at is not None and inserted_at <= coverage.watermark
+    exported = ts < coverage.untimed_until if inserted_at is None else ts < coverage.backfill_to and in_time
+    passed = inserted_at is not None and inserted_at > coverage.backfill_to and in_time
+    assert due == (within and (exported or passed))
 
 
 def test_the_edges_of_what_is_due_are_to_the_microsecond() -> None:
@@ -125,6 +137,9 @@ def test_the_edges_of_what_is_due_are_to_the_microsecond() -> None:
     assert not coverage.due(begin - MICROSECOND, begin)
     assert coverage.due(coverage.watermark, coverage.watermark)
     assert not coverage.due(begin, coverage.watermark + MICROSECOND)
+    assert coverage.due(coverage.backfill_to - MICROSECOND, coverage.backfill_to)
+    assert not coverage.due(coverage.backfill_to, coverage.backfill_to)
+    assert coverage.due(coverage.backfill_to, coverage.backfill_to + MICROSECOND)
 
 
 HOUR = timedelta(hours=1)
@@ -208,6 +223,24 @@ def test_without_some_days_a_window_has_its_others(window: Window, days: set[dat
 def test_what_is_left_of_a_window_is_in_as_few_windows_as_can_be(window: Window, days: set[date]) -> None:
     left = without_days(window, days)
     assert all(later.start - earlier.end > MICROSECOND for earlier, later in pairwise(left))
+
+
+@given(FEW_DAYS, DAYS, NEAR)
+def test_on_some_days_a_window_has_those_and_no_others(window: Window, days: set[date], instant: datetime) -> None:
+    parts = on_days(window, days)
+    for at in (instant, window.start, window.end):
+        assert any(at in part for part in parts) == (at in window and at.date() in days)
+    assert all(later.start - earlier.end > MICROSECOND for earlier, later in pairwise(parts))
+
+
+@given(FEW_DAYS, st.lists(NEAR), st.integers(1, 4))
+def test_a_window_is_cut_into_pieces_that_touch_few_parts(
+    window: Window, starts: list[datetime], parts: int
+) -> None:
+    pieces = cut_at(window, starts, parts)
+    assert (pieces[0].start, pieces[-1].end) == (window.start, window.end)
+    assert all(later.start - earlier.end == MICROSECOND for earlier, later in pairwise(pieces))
+    assert all(len({start for start in starts if piece.start < start <= piece.end}) < parts for piece in pieces)
 
 
 @given(FEW_DAYS, st.integers(-1, 12))

@@ -3,8 +3,9 @@
 With ``--render`` it only renders the results that lie there: enough where no more than the reports has changed.
 
 A GO of the embedded stack; then, of one controller that is validated as an installed one, an INCOMPLETE without a
-backfill and a NO-GO with faults planted. Each lies in reports/samples with its picture. What is committed of a run
-is its result, and what is rendered of that; only the kernel's release, which is of this machine, is taken out.
+backfill, a GO by counts of the API alone, and a NO-GO with faults planted. Each lies in reports/samples with its
+picture. What is committed of a run is its result, and what is rendered of that; only the kernel's release, which
+is of this machine, is taken out.
 """
 
 import platform
@@ -39,7 +40,7 @@ _WIDTH, _HEIGHT = 1280, 1180
 
 
 def main() -> int:
-    """Make all three, each with the verdict that it is to show."""
+    """Make all four, each with the verdict that it is to show."""
     if Path.cwd() != REPOSITORY:
         sys.stderr.write(f"run it in {REPOSITORY}\n")
         return 2
@@ -78,6 +79,8 @@ def _installed(runbook: Runbook, directory: Path) -> None:
         controller.backfill(BACKFILLED_DAYS)
         arguments = (*controller.directly(), *QUICK, "--skip-backfill", "--max-job-windows=2")
         _keep(_run(runbook, "incomplete", *arguments, env=controller.environment), Outcome.INCOMPLETE)
+        by_api = (*controller.by_api(), *QUICK, "--no-discovery", "--require=counts", "--max-job-windows=2")
+        _keep(_run(runbook, "counts", *by_api), Outcome.GO)
         _damage(controller)
         _keep(_run(runbook, "no-go", *arguments, env=controller.environment), Outcome.NO_GO)
 

@@ -15,6 +15,7 @@ from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
 from tsse_validation.report.markdown.markup import bullet, code, escaped, table
+from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.records import RowVersion
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.fields import Level
@@ -24,6 +25,7 @@ from tsse_validation.steps.window_proof import WindowProof, count_window_by_job,
 from tsse_validation.verdict import EXIT_CODES, Outcome
 
 LAKE = ("hot_path", "cold_path", "shards")
+NOT_PROVEN = "not proven to be the controller's database"
 COMPARISON = ("window_start", "window_end", "sensor_ids", "sample", "level")
 
 
@@ -95,6 +97,7 @@ def _markdown(proof: WindowProof) -> str:
         f"- computed_through_ts: {code(format_rfc3339(proof.scope.coverage.watermark))}",
         f"- Window (checked): {start} → {end}",
         f"- Compared by: {proof.level}",
+        *([bullet(escaped(f"Database: {_database(proof.database)}"))] if proof.database else []),
         "",
         *table(
             ("Sensor", "Postgres count", "Lake count", "Match"),
@@ -131,6 +134,17 @@ def _differences(proof: WindowProof) -> Iterator[str]:
         )
 
 
+def _database(seen: DatabaseSeen) -> str:
+    """Name the database, and say what nobody has proven: this command asks no controller."""
+    what = "a standby" if seen.standby else "a primary"
+    return f"{seen.server}, schema {seen.tables_in}, {what}; {NOT_PROVEN}"
+
+
+def _read_from(seen: DatabaseSeen) -> dict[str, object]:
+    read = seen.model_dump(mode="json", exclude={"record", "job_id", "job_created_at"})
+    return {**read, "proven_to_be_the_controllers": False}
+
+
 def _side(version: RowVersion | None) -> str:
     return "not there" if version is None else f"{version.value}, quality {version.quality}"
 
@@ -139,6 +153,7 @@ def _document(proof: WindowProof) -> dict[str, object]:
     return {
         "counted_by": proof.by,
         "level": proof.level,
+        **({"database": _read_from(proof.database)} if proof.database else {}),
         "computed_through_ts": format_rfc3339(proof.scope.coverage.watermark),
         "window": {
             "start": format_rfc3339(proof.scope.window.start),

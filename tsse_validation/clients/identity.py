@@ -81,8 +81,8 @@ def shows_job(connection: psycopg.Connection, tables: Tables, job_id: str, where
     """
     jobs = tables.jobs
     if jobs is None or not jobs.real:
-        what = "is no" if jobs is None else f"is a {jobs.kind} instead of a table"
-        msg = f"Beside {tables.metrics} on Postgres at {where} there {what} analysis_jobs."
+        instead = "" if jobs is None else f" (it is a {jobs.kind})"
+        msg = f"Beside {tables.metrics} on Postgres at {where} there is no table analysis_jobs{instead}."
         raise AccessError(msg, "This is not the controller's database: correct the DSN.")
     hold_unfiltered(jobs, where)
     if hidden := [column for column in _JOB_COLUMNS if column not in jobs.readable]:

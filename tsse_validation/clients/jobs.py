@@ -1,5 +1,6 @@
 """Runs one analysis job from POST to result, polling with backoff under a deadline (contract section 3)."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
@@ -10,7 +11,8 @@ from pydantic import BaseModel
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.domain.contract import Job, JobEvent
 from tsse_validation.domain.errors import DeadlineError, JobFailedError, UnreachableError
-from tsse_validation.domain.polling import growing, looks
+from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.domain.polling import StillSince, growing, looks
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _FIRST_PAUSE = 0.1
@@ -75,15 +77,30 @@ class JobRunner:
         return self.follow(job, model, timeout=timeout, on_job=on_job)
 
     def follow(
-        self, job: Job, model: type[_Model], *, timeout: float, on_job: Callable[[Job], None] = lambda _job: None
+        self,
+        job: Job,
+        model: type[_Model],
+        *,
+        timeout: float,
+        still_after: float = math.inf,
+        on_job: Callable[[Job], None] = lambda _job: None,
     ) -> FinishedJob[_Model]:
-        """Follow a job that was just created to its end, and return it with its result; errors as in `run`."""
+        """Follow a job that was just created to its end, and return it with its result; errors as in `run`.
+
+        A job that runs and has not moved for `still_after` seconds, while the controller answers, is not waited
+        for any longer: a crash leaves it so for ever (contract section 3). That is a DeadlineError, too.
+        """
         began = self.clock()
         seen: list[tuple[int, int | None]] = []
+        still = StillSince(self.clock)
         for polled in self._polls(job, timeout=timeout):
             job = polled
             seen.append((job.progress.completed, job.progress.total))
             on_job(job)
+            if job.status != "running":
+                still.seconds(None)
+            elif (for_seconds := still.seconds((job.updated_at, job.progress))) >= still_after:
+                raise _left_over(job, for_seconds)
         if not job.terminal:
             msg = f"The {job.job_type} job {job.id} is {job.status} after {timeout:.0f} s; it was left running."
             raise DeadlineError(msg, f"Look at GET /api/analysis/jobs/{job.id}, then run again.")
@@ -135,6 +152,17 @@ class JobRunner:
             raise UnreachableError(
                 msg, "Restart it, look at its log and at the job (jobs are durable), then run again."
             ) from None
+
+
+def _left_over(job: Job, seconds: float) -> DeadlineError:
+    msg = (
+        f"The {job.job_type} job {job.id} stands still at {job.progress.in_words} since "
+        f"{format_rfc3339(job.updated_at)}, for {seconds:.0f} s, while the controller answers: a controller that "
+        "was killed in the middle leaves such a job, running for ever."
+    )
+    return DeadlineError(
+        msg, "Look into the controller's log for a restart, then run again (--leftover-after waits longer)."
+    )
 
 
 def _failure(job: Job) -> JobFailedError:

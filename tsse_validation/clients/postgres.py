@@ -20,6 +20,8 @@ from tsse_validation.domain.errors import NotAllowedError
 from tsse_validation.settings.definitions import Settings
 
 APPLICATION_NAME = "tsse-validation"
+_OURS = (psycopg.errors.SyntaxError, psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.ActiveSqlTransaction)
+"""Mistakes of this suite, which no operator can do anything about."""
 TRANSACTION_SECONDS = 180.0
 """How long a transaction may take by default: others may wait for its end."""
 
@@ -103,7 +105,6 @@ class PostgresClient:
                 # the transaction begins with the first query, and sees one state of the database to its end
                 connection.isolation_level = IsolationLevel.REPEATABLE_READ
                 connection.read_only = True
-                connection.deferrable = False
                 # a pooler lends its server connections in turn: what one session prepares there, another finds
                 connection.prepare_threshold = None
                 with self.use.measured(connection, longest_seconds=self._transaction_seconds):
@@ -139,8 +140,10 @@ class PostgresClient:
         try:
             yield
         except psycopg.Error as error:
-            if error.sqlstate is None and not isinstance(error, psycopg.OperationalError):
-                raise  # not the server's: a mistake of ours
+            if isinstance(error, _OURS) or (
+                error.sqlstate is None and not isinstance(error, psycopg.OperationalError)
+            ):
+                raise
             raise explained(error, self.where) from None
 
 

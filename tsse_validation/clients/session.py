@@ -48,7 +48,6 @@ _SPARES: Mapping[str, str] = {
 _BEGUN: Mapping[str, str] = {
     "transaction_isolation": "repeatable read",
     "transaction_read_only": "on",
-    "transaction_deferrable": "off",
 }
 """What the transaction was begun with."""
 

@@ -20,13 +20,26 @@ from tsse_validation.domain.slicing import TableLayout
 from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.database_record import DatabaseSeen
 
-_DUE = sql.SQL("CASE WHEN inserted_at IS NULL THEN ts < %(untimed_until)s ELSE inserted_at <= %(watermark)s END")
+_DUE = sql.SQL(
+    "CASE WHEN inserted_at IS NULL THEN ts < %(untimed_until)s ELSE inserted_at <= %(watermark)s"
+    " AND (ts < %(backfill_to)s OR inserted_at > %(backfill_to)s) END"
+)
+_DUE_SINCE = sql.SQL("inserted_at > %(since)s AND inserted_at <= %(watermark)s")
+"""`Scope.holds` in SQL: within the covered range, and outside of it."""
 _NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(untimed_until)s))")
-"""The opposite of `_DUE`, in the words that the index on `inserted_at` serves."""
+_AHEAD = sql.SQL("(ts >= %(backfill_to)s AND inserted_at <= %(backfill_to)s)")
+"""The opposite of `_DUE` in two parts, each in the words that the index on `inserted_at` serves."""
+_NOT_LATER = sql.SQL("(inserted_at IS NULL OR inserted_at <= %(watermark)s)")
+_MOVED = sql.SQL(
+    "greatest(extract(epoch FROM clock_timestamp() - updated_at), 0)::float8,"
+    " concat_ws(' of ', progress ->> 'completed', progress ->> 'total')"
+)
+"""How long a job has not moved, in seconds, and how far it came."""
 _AS_KEPT = sql.SQL(f"sensor_id, ts, value, {QUALITY_SQL}, nullif(inserted_at, '-infinity')")
 _WITHIN = sql.SQL("ts BETWEEN %(start)s AND %(end)s")
 _OF_SENSORS = sql.SQL("sensor_id = ANY(%(sensor_ids)s)")
 _METRICS = sql.SQL("metrics")
+_KEY = sql.SQL("sensor_id, ts")
 _DIGESTS = sql.SQL(
     "SELECT sensor_id, day, count(*), min(ts), max(ts),"
     " mod(mod(sum(hash), 18446744073709551616) + 18446744073709551616, 18446744073709551616) FROM ("
@@ -64,12 +77,23 @@ class DueCount:
 
 @dataclass(frozen=True)
 class ActiveJob:
-    """A job that waits or runs in the controller, started by any user."""
+    """A job that waits or runs in the controller, started by any user.
+
+    `still_seconds` is how long its row has not changed, `None` where this role may not see that: a job that runs
+    updates its progress at each day, and one that a crash has left never does again (contract section 3).
+    `progress` is how far it came, in words.
+    """
 
     id: str
     job_type: str
     status: str
     created_at: datetime
+    still_seconds: float | None = None
+    progress: str = ""
+
+    def left_over(self, after: float) -> bool:
+        """Whether it is `running` in name only: it has not moved for `after` seconds."""
+        return self.status == "running" and self.still_seconds is not None and self.still_seconds >= after
 
 
 class Snapshot:
@@ -133,11 +157,18 @@ class Snapshot:
 
     def active_lake_jobs(self) -> list[ActiveJob]:
         """Return the lake jobs that wait or run, oldest first, by the controller's own table (section 7)."""
-        rows = self._connection.execute(
-            "SELECT id::text, job_type, status, created_at FROM analysis_jobs"
+        granted = self._connection.execute(
+            "SELECT has_column_privilege('analysis_jobs', 'updated_at', 'SELECT')"
+            " AND has_column_privilege('analysis_jobs', 'progress', 'SELECT')"
+        ).fetchone()
+        columns: sql.Composable = sql.SQL("id::text, job_type, status, created_at")
+        if granted is not None and granted[0]:
+            columns = sql.SQL(", ").join((columns, _MOVED))
+        query = sql.SQL(
+            "SELECT {columns} FROM analysis_jobs"
             " WHERE status IN ('pending', 'running') AND job_type LIKE 'lake%' ORDER BY created_at, id"
         )
-        return [ActiveJob(*row) for row in rows]
+        return [ActiveJob(*row) for row in self._connection.execute(query.format(columns=columns))]
 
     def estimated_rows(self) -> int:
         """Return about how many rows `metrics` has, its chunks or partitions too."""
@@ -200,20 +231,69 @@ class Snapshot:
             hash=sql.SQL(ROW_HASH_SQL if hashed else "0::bigint"),
             metrics=self._metrics,
             within=_WITHIN,
-            condition=_due_of(sensor_ids),
+            condition=_due_of(scope, sensor_ids),
         )
         return self._copy_out(query, _parameters(scope, self._known(sensor_ids)), DIGEST_SCHEMA)
 
     def not_due_keys(self, scope: Scope) -> pa.Table:
-        """Return `(sensor_id, ts)` of the rows that are not due yet: late arrivals and pending upserts."""
-        return self._copy(sql.SQL("sensor_id, ts"), _NOT_DUE, _parameters(scope), KEY_SCHEMA)
+        """Return `(sensor_id, ts)` of the rows that are not due.
+
+        Those are late arrivals, pending upserts, and rows ahead of the backfill's target that it did not export.
+        """
+        keys = self._copy(_KEY, _NOT_DUE, _parameters(scope), KEY_SCHEMA)
+        if scope.since is not None or scope.window.end < scope.coverage.backfill_to:
+            return keys
+        return pa.concat_tables([keys, self._copy(_KEY, _AHEAD, _parameters(scope), KEY_SCHEMA)])
 
     def due_rows(self, scope: Scope, sensor_ids: Sequence[str] | None = None) -> pa.Table:
         """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time.
 
         No quality is 0, as the lake has it. What has no `inserted_at` has none here: nothing says when it came in.
         """
-        return self._copy(_AS_KEPT, _due_of(sensor_ids), _parameters(scope, self._known(sensor_ids)), ROW_SCHEMA)
+        return self._copy(
+            _AS_KEPT, _due_of(scope, sensor_ids), _parameters(scope, self._known(sensor_ids)), ROW_SCHEMA
+        )
+
+    def held_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> pa.Table:
+        """Return the rows that were not inserted after the watermark, due or not; give at most a day at a time."""
+        held = sql.SQL("{} AND {}").format(_NOT_LATER, _OF_SENSORS)
+        return self._copy(_AS_KEPT, held, _parameters(scope, self._known(sensor_ids)), ROW_SCHEMA)
+
+    def days_since(self, scope: Scope) -> set[date]:
+        """Return the UTC days with rows that were inserted since the scope's `since`, up to its watermark."""
+        query = sql.SQL("SELECT DISTINCT ts::date FROM {metrics} WHERE {within} AND {since}").format(
+            metrics=self._metrics, within=_WITHIN, since=_DUE_SINCE
+        )
+        return {row[0] for row in self._connection.execute(query, _parameters(scope))}
+
+    def count(self, window: Window) -> int:
+        """Return how many rows lie in a window."""
+        query = sql.SQL("SELECT count(*) FROM {metrics} WHERE {within}").format(
+            metrics=self._metrics, within=_WITHIN
+        )
+        row = self._connection.execute(query, {"start": window.start, "end": window.end}).fetchone()
+        return int(row[0]) if row is not None else 0
+
+    def first_and_last(self, window: Window) -> tuple[datetime, datetime] | None:
+        """Return the first and the last instant of a window at which a known sensor has a row; or `None`."""
+        found = sql.SQL(
+            "(SELECT ts FROM {metrics} WHERE metrics.sensor_id = sensors.sensor_id AND {within} ORDER BY ts"
+        ).format(metrics=self._metrics, within=_WITHIN)
+        query = sql.SQL("SELECT min({found} LIMIT 1)), max({found} DESC LIMIT 1)) FROM sensors").format(
+            found=found
+        )
+        bounds = {"start": window.start, "end": window.end}
+        row = self._connection.execute(ends.format(found=found), bounds).fetchone()
+        return None if row is None or row[0] is None else (row[0], row[1])
+
+    def first_in(self, scope: Scope) -> datetime | None:
+        """Return the first `ts` in a window, by the primary key, sensor by sensor; `None` when it has no row."""
+        query = sql.SQL(
+            "SELECT min(found.ts) FROM sensors CROSS JOIN LATERAL (SELECT ts FROM {metrics}"
+            " WHERE metrics.sensor_id = sensors.sensor_id AND {within} ORDER BY ts LIMIT 1) AS found"
+        ).format(metrics=self._metrics, within=_WITHIN)
+        row = self._connection.execute(query, _parameters(scope)).fetchone()
+        return row[0] if row is not None else None
 
     def first_timestamp(self, sensor_ids: Sequence[str], window: Window) -> datetime | None:
         """Return the first instant of a window at which the first of some sensors that has a row there has one."""
@@ -282,8 +362,9 @@ def _parse_csv(buffer: BytesIO, schema: pa.Schema) -> pa.Table:
     return table.cast(schema)
 
 
-def _due_of(sensor_ids: Sequence[str] | None) -> sql.Composable:
-    return _DUE if sensor_ids is None else sql.SQL("{due} AND {sensors}").format(due=_DUE, sensors=_OF_SENSORS)
+def _due_of(scope: Scope, sensor_ids: Sequence[str] | None) -> sql.Composable:
+    due = _DUE if scope.since is None else _DUE_SINCE
+    return due if sensor_ids is None else sql.SQL("{due} AND {sensors}").format(due=due, sensors=_OF_SENSORS)
 
 
 def _parameters(scope: Scope, sensor_ids: Sequence[str] | None = None) -> dict[str, object]:
@@ -292,5 +373,7 @@ def _parameters(scope: Scope, sensor_ids: Sequence[str] | None = None) -> dict[s
         "end": scope.window.end,
         "watermark": scope.coverage.watermark,
         "untimed_until": scope.coverage.untimed_until,
+        "backfill_to": scope.coverage.backfill_to,
+        "since": scope.since,
         "sensor_ids": list(sensor_ids or ()),
     }

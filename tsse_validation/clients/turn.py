@@ -5,6 +5,9 @@ once it has completed (contract section 3). So two things are looked at. A lock 
 own runs apart: the operating system frees it however its owner ends, and it names the backfill that a run has left
 behind. Where Postgres may be read, `analysis_jobs` has everybody's jobs; elsewhere the jobs of other users and
 machines are not seen, and `unseen` says so.
+
+A controller that dies leaves the jobs that ran `running` for ever, and no cancel ends them (contract section 3).
+So a job that has not moved for long is left over: it is named, and not waited for as if it ran.
 """
 
 import fcntl
@@ -12,8 +15,11 @@ import hashlib
 import json
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from io import StringIO
 from itertools import repeat
 from pathlib import Path
@@ -27,7 +33,7 @@ from tsse_validation.domain.contract import BACKFILL_JOB, Job
 from tsse_validation.domain.errors import AccessError, NotCheckedError
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import format_rfc3339
-from tsse_validation.domain.polling import looks
+from tsse_validation.domain.polling import StillSince, looks
 from tsse_validation.settings.places import cache_directory
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -36,13 +42,27 @@ _Value = TypeVar("_Value")
 
 
 class BackfillTurn:
-    """The right to start a backfill; `unseen` is why others' jobs could not be seen, or `None`."""
+    """The right to start a backfill; `unseen` is why others' jobs could not be seen, or `None`.
 
-    def __init__(self, core: CoreClient, postgres: PostgresClient | None, stream: TextIO) -> None:
+    `left_over` are the jobs that are `running` and have not moved for `leftover_after` seconds, by id.
+    """
+
+    def __init__(
+        self,
+        core: CoreClient,
+        postgres: PostgresClient | None,
+        stream: TextIO,
+        *,
+        leftover_after: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._core = core
         self._postgres = postgres
         self._stream = stream
         self._left = _left_job(stream)
+        self._leftover_after = leftover_after
+        self._watched = defaultdict[str, StillSince](partial(StillSince, clock))
+        self.left_over: dict[str, ActiveJob] = {}
         self.unseen: str | None = None
         if postgres is None:
             self.unseen = "the API lists no jobs, and no --database-url was given"
@@ -76,8 +96,8 @@ class BackfillTurn:
     def active(self) -> list[ActiveJob]:
         """Return the lake jobs that are active, as far as they can be seen, oldest first."""
         found = self._in_postgres()
-        if self._left is not None and all(job.id != self._left for job in found):
-            found += self._left_by_us(self._left)
+        if self._left is not None and all(job.id != self._left for job in (*found, *self.left_over.values())):
+            found += self._moving(self._left_by_us(self._left))
         return found
 
     def _in_postgres(self) -> list[ActiveJob]:
@@ -85,16 +105,33 @@ class BackfillTurn:
             return []
         try:
             with self._postgres.snapshot() as snapshot:
-                return snapshot.active_lake_jobs()
+                return self._moving(snapshot.active_lake_jobs())
         except AccessError as error:
             self.unseen = error.message.rstrip(".")
             return []
+
+    def _moving(self, jobs: list[ActiveJob]) -> list[ActiveJob]:
+        """Return the jobs that wait or run; those that a crash has left are remembered as such."""
+        for job in map(self._watched_for_long, jobs):
+            if job.left_over(self._leftover_after):
+                self.left_over[job.id] = job
+            else:
+                self.left_over.pop(job.id, None)
+        return [job for job in jobs if job.id not in self.left_over]
 
     def _left_by_us(self, job_id: str) -> list[ActiveJob]:
         if self._core.probe(job_id, self._core.authorization()).status == 404:  # the controller has forgotten it
             return []
         job = self._core.job(job_id)
         return [] if job.terminal else [ActiveJob(job.id, job.job_type, job.status, job.created_at)]
+
+    def _watched_for_long(self, job: ActiveJob) -> ActiveJob:
+        """Watch a job that runs by the API, where the table does not tell when it has moved."""
+        if job.status != "running" or job.still_seconds is not None:
+            return job
+        seen = self._core.job(job.id)
+        still = self._watched[job.id].seconds((seen.updated_at, seen.progress))
+        return replace(job, still_seconds=still, progress=seen.progress.in_words)
 
     def _write(self) -> None:
         self._stream.seek(0)
@@ -111,13 +148,15 @@ def backfill_turn(
     timeout: float,
     pause: float,
     say: Callable[[str], None],
+    leftover_after: float,
     alone: bool = False,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[BackfillTurn]:
     """Wait, up to `timeout` seconds, until no other lake job is active, and keep our own runs out meanwhile.
 
-    `alone` says that the stack is this run's own, of which no other run knows: it needs no lock file.
+    `alone` says that the stack is this run's own, of which no other run knows: it needs no lock file. A job that
+    has not moved for `leftover_after` seconds is not waited for.
 
     Raises NotCheckedError when one is active still: it would be disturbed, and our proof by it; AccessError when
     the lock file cannot be written.
@@ -142,15 +181,27 @@ def backfill_turn(
         lambda: StringIO() if alone else _locked(path), lambda stream: another_run if stream is None else None
     )
     with require(stream, "the lock file") as held:
-        turn = BackfillTurn(core, postgres, held)
+        turn = BackfillTurn(core, postgres, held, leftover_after=leftover_after, clock=clock)
         try:
             look_until_free(turn.active, lambda jobs: _named(jobs[0]) if jobs else None)
+            for job in turn.left_over.values():
+                say(left_over_in_words(job))
             turn.ended()
             yield turn
         finally:
             # still under our lock: a run that waits for this file sees that it is gone, and opens a new one
             if turn.over and not alone:
                 path.unlink(missing_ok=True)
+
+
+def left_over_in_words(job: ActiveJob) -> str:
+    """Return why a job that is `running` is not waited for."""
+    far = f" at {job.progress}" if job.progress else ""
+    return (
+        f"The {job.job_type} job {job.id} is left over: running since {format_rfc3339(job.created_at)}, and it "
+        f"has stood still{far} for {job.still_seconds or 0:,.0f} s. A crash of the controller leaves such a job "
+        "for ever, and no cancel ends it: it is not waited for (--leftover-after)."
+    )
 
 
 def _named(job: ActiveJob) -> str:

@@ -1,11 +1,11 @@
 """Findings from counts alone: what is explained, what differs, and what has healed. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from tsse_validation.diagnosis.tally import NAMED_SENSORS, NOTHING_TO_DO, Tally, healable
 from tsse_validation.domain.instants import format_rfc3339
-from tsse_validation.domain.phrasing import count_of
+from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.count_rules import JobCount
 from tsse_validation.parity.settling import Explained, Part
@@ -78,6 +78,21 @@ def beyond_watermark(requested: Window, watermark: datetime) -> Finding | None:
         summary=f"the window asked for ends {requested.end - watermark} after the watermark",
         evidence=f"checked up to {format_rfc3339(watermark)} only; what lies behind is not promised yet",
         next_step="Ask for a window that ends before computed_through_ts, or run again later.",
+    )
+
+
+def dropped_by_postgres(first: datetime, rows: int, days: Sequence[date]) -> Finding:
+    """Return the finding for dates before Postgres's first row, which only the lake holds."""
+    alone = f"{count_of(rows, 'row')} of {days_in_words(days)} are the lake's alone"
+    return Finding(
+        diagnosis="retention in Postgres",
+        flagged=False,
+        summary=f"Postgres begins at {format_rfc3339(first)}: {alone}",
+        evidence="Postgres has no row at all before that instant: those of the lake were compared with nothing",
+        days=tuple(days),
+        rows=rows,
+        next_step="Did retention or drop_chunks remove them in Postgres? Then keep the lake: a backfill over them "
+        "would remove them for good. Else find out who has deleted them.",
     )
 
 

@@ -83,10 +83,17 @@ def _check(
     return CheckSpec(f"test_{key}", step, title, gate, frozenset(requires), proves, spare)
 
 
-def _parity(step: int, key: str, title: str, *requires: Capability, spare: bool = False) -> CheckSpec:
+def _parity(
+    step: int,
+    key: str,
+    title: str,
+    *requires: Capability,
+    proves: Assurance | None = None,
+    spare: bool = False,
+) -> CheckSpec:
     """Return a check of the gate's line of parity: in step 6, by our own reading, it takes part in the proof."""
-    compares_rows = step == PARITY_STEP and set(_DIRECT) <= set(requires)
-    proves = Assurance.PROOF if compares_rows else None
+    if step == PARITY_STEP and set(_DIRECT) <= set(requires):
+        proves = proves or Assurance.PROOF
     return _check(step, key, title, *requires, gate=Gate.PARITY, proves=proves, spare=spare)
 
 
@@ -104,7 +111,11 @@ _CHECKS = (
     _check(2, "token_file_is_private", "The token file is readable by its owner only", Capability.TOKEN_FILE),
     _check(3, "api_inspection_describes_the_lake", "The controller describes its lake"),
     _check(
-        3, "database_is_the_controllers", "The database that we read is the controller's own", Capability.POSTGRES
+        3,
+        "database_is_the_controllers",
+        "The database that we read is the controller's own",
+        Capability.POSTGRES,
+        proves=Assurance.COUNTS,
     ),
     _check(3, "replication_is_healthy", "Incremental replication is healthy", gate=Gate.INCREMENTAL),
     _check(3, "lake_state_files_are_readable", "The lake's state files are whole", Capability.LAKE),
@@ -120,6 +131,7 @@ _CHECKS = (
         "database_is_as_new_as_the_watermark",
         "The database shows all that the watermark promises",
         Capability.POSTGRES,
+        proves=Assurance.COUNTS,
     ),
     _check(
         5,
@@ -137,6 +149,12 @@ _CHECKS = (
     _counts("counts_agree_for_every_sensor", "Our counts agree for every sensor", *_DIRECT),
     _counts("counts_agree_for_every_sensor_and_day", "Our counts agree for every sensor and day", *_DIRECT),
     _parity(6, "every_due_row_is_in_the_lake_unchanged", "Every row is the same on both sides", *_DIRECT),
+    _parity(
+        6,
+        "due_rows_beyond_the_window_are_in_the_lake",
+        "Rows due beyond the covered range are in the lake",
+        *_DIRECT,
+    ),
     _parity(7, "random_windows_agree_by_direct_count", "Random windows agree by our count", *_DIRECT),
     _parity(
         7, "random_windows_agree_by_the_parity_job", "Random windows agree by the controller's job", spare=True

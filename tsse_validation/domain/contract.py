@@ -64,6 +64,11 @@ class JobProgress(ContractModel):
     total: int | None = None
     message: str | None = None
 
+    @property
+    def in_words(self) -> str:
+        """How far it is: ``3 of 91``."""
+        return f"{self.completed}" if self.total is None else f"{self.completed} of {self.total}"
+
 
 class JobError(ContractModel):
     """`error` of a failed job (section 3)."""

@@ -65,6 +65,10 @@ class BlockedError(NotCheckedError):
     """A check could not run, because a step that it builds on has not been proven."""
 
 
+class LogError(SuiteError):
+    """The run log cannot be written: what is seen from then on leaves no evidence, and proves nothing."""
+
+
 class PromiseBrokenError(SuiteError):
     """The controller, its database or its lake does not hold what the contract promises."""
 

@@ -57,6 +57,22 @@ def poll(
     return value
 
 
+class StillSince:
+    """Tells how long something that is looked at again and again has not changed; `clock` is in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last: object = None
+        self._since = clock()
+
+    def seconds(self, seen: object) -> float:
+        """Take what is seen now, and return for how many seconds it has been so."""
+        now = self._clock()
+        if seen != self._last:
+            self._last, self._since = seen, now
+        return now - self._since
+
+
 class Update(Protocol):
     """Takes how much is done, of what total (`None`: unknown), what is done now, and rows since the last call."""
 

@@ -1,6 +1,6 @@
 """Windows of time: pure, both ends inclusive, UTC, microseconds."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -58,6 +58,12 @@ class Window:
         start, end = max(self.start, outer.start), min(self.end, outer.end)
         return Window(start, end) if start <= end else None
 
+    def on(self, day: date) -> "Window | None":
+        """Return the part that lies on a UTC day, or `None` when nothing does."""
+        if not utc_day(self.start) <= day <= utc_day(self.end):
+            return None
+        return Window(max(self.start, day_start(day)), min(self.end, day_start(day) + DAY - MICROSECOND))
+
     def days(self) -> Iterator[date]:
         """Yield the UTC days that the window touches, ascending."""
         day = utc_day(self.start)
@@ -78,21 +84,36 @@ class Window:
     def split_by_day(self) -> Iterator["Window"]:
         """Yield the window's part of each UTC day; together they are the window, and none overlap."""
         for day in self.days():
-            first = day_start(day)
-            yield Window(max(self.start, first), min(self.end, first + DAY - MICROSECOND))
+            if (part := self.on(day)) is not None:
+                yield part
 
 
 def without_days(window: Window, days: Collection[date]) -> list[Window]:
     """Return a window without some of its UTC days, as few windows as possible, ascending."""
-    left: list[Window] = []
-    for part in window.split_by_day():
-        if part.start.date() in days:
-            continue
-        if left and part.start - left[-1].end == MICROSECOND:
-            left[-1] = Window(left[-1].start, part.end)
+    return _joined(part for part in window.split_by_day() if part.start.date() not in days)
+
+
+def on_days(window: Window, days: Iterable[date]) -> list[Window]:
+    """Return the parts of a window on some UTC days, as few windows as possible, ascending."""
+    return _joined(part for day in sorted(set(days)) if (part := window.on(day)) is not None)
+
+
+def _joined(parts: Iterable[Window]) -> list[Window]:
+    joined: list[Window] = []
+    for part in parts:
+        if joined and part.start - joined[-1].end == MICROSECOND:
+            joined[-1] = Window(joined[-1].start, part.end)
         else:
-            left.append(part)
-    return left
+            joined.append(part)
+    return joined
+
+
+def cut_at(window: Window, starts: Iterable[datetime], parts: int) -> list[Window]:
+    """Split a window so that each piece touches at most `parts` of the parts that begin at `starts`."""
+    inside = sorted({start for start in starts if window.start < start <= window.end})
+    begins = [window.start, *inside[parts - 1 :: parts]]
+    ends = [*(begin - MICROSECOND for begin in begins[1:]), window.end]
+    return [Window(begin, end) for begin, end in zip(begins, ends, strict=True)]
 
 
 def in_slices(window: Window, slices: int) -> list[Window]:

@@ -7,7 +7,7 @@ watermark are left out, so that replication may go on meanwhile.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA, add_digests, digest_days
 from tsse_validation.domain.errors import AccessError, PromiseBrokenError, SuiteError
+from tsse_validation.domain.instants import utc_day
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake import sql as lake_sql
 from tsse_validation.lake.reader import LakeFile, LakeReader
@@ -75,6 +76,15 @@ class LakeRows:
 
         files, keys = partial(self._files_in, scope.window), not_due.cast(KEY_SCHEMA)
         return self._with(files, query, empty={}, set_aside=False, not_due=keys)
+
+    def minutes(self, scope: Scope) -> dict[datetime, int]:
+        """Count the distinct keys of each minute of a window of at most a day; no file is set aside here."""
+
+        def query(connection: Connection, files: Sequence[LakeFile]) -> dict[datetime, int]:
+            rows = connection.execute(lake_sql.MINUTES, lake_sql.parameters(files, scope)).fetchall()
+            return {minute.replace(tzinfo=UTC): keys for minute, keys in rows}
+
+        return self._with(partial(self._files_in, scope.window), query, empty={}, set_aside=False)
 
     def rows_as_they_stand(self, window: Window, sensor_ids: Sequence[str]) -> Counter[str]:
         """Count some sensors' rows in the files of a window's dates: copies, and rows not due, count too."""
@@ -135,6 +145,45 @@ class LakeRows:
 
         return self._with(lambda: files, query, empty={}, keys=keys.cast(KEY_SCHEMA))
 
+    def rows_outside(self, window: Window) -> dict[date, int]:
+        """Count the rows of each date that lie outside of a window, copies too.
+
+        By their footers where a whole date does; only files of the window's first and last date are read.
+        """
+        first, last = utc_day(window.start), utc_day(window.end)
+
+        def by_footer(connection: Connection, files: Sequence[LakeFile]) -> Counter[date]:
+            days = {str(file.path): file.day for file in files}
+            rows = Counter[date]()
+            for name, count in connection.execute(lake_sql.ROWS_BY_FILE, lake_sql.files_only(files)).fetchall():
+                rows[days[name]] += count
+            return rows
+
+        def by_rows(connection: Connection, files: Sequence[LakeFile]) -> Counter[date]:
+            found = connection.execute(lake_sql.ROWS_OUTSIDE, lake_sql.window_only(files, window)).fetchall()
+            return Counter(dict(found))
+
+        whole = self._with(lambda: self.files_outside(window), by_footer, empty=Counter[date]())
+        return whole + self._with(lambda: self.files_of([first, last]), by_rows, empty=Counter[date]())
+
+    def files_outside(self, window: Window) -> list[LakeFile]:
+        """Return the files of the dates that lie outside of a window, as last listed."""
+        first, last = utc_day(window.start), utc_day(window.end)
+        return [file for file in self._listing.files if not first <= file.day <= last]
+
+    def days(self) -> list[date]:
+        """Return the dates that have a file, ascending, as last listed."""
+        return sorted(self._listing.days())
+
+    def first_instant(self, day: date) -> datetime | None:
+        """Return the first `ts` of a date's files, UTC without a zone; `None` where it has no row."""
+
+        def query(connection: Connection, files: Sequence[LakeFile]) -> datetime | None:
+            row = connection.execute(lake_sql.FIRST_OF_DATE, lake_sql.files_only(files)).fetchone()
+            return row[0] if row is not None else None
+
+        return self._with(lambda: self.files_of([day]), query, empty=None)
+
     def files_of(self, days: Sequence[date]) -> list[LakeFile]:
         """Return the files of some partitions, as last listed."""
         wanted = set(days)
@@ -160,7 +209,8 @@ class LakeRows:
         sizes: Counter[date] = Counter()
         for file in self._listing.files:
             sizes[file.day] += file.size
-        days = list(window.split_by_day())
+        # not every day of the window: it may be all time before the covered range
+        days = [part for day in sorted(sizes) if (part := window.on(day)) is not None]
         first = 0
         for at, day in enumerate(days):
             size = sum(sizes[part.start.date()] for part in days[first : at + 1])
@@ -179,7 +229,8 @@ class LakeRows:
         return self._with(partial(self._files_in, scope.window), query, empty=schema.empty_table(), **tables)
 
     def _files_in(self, window: Window) -> Sequence[LakeFile]:
-        return self.files_of(list(window.days()))
+        first, last = utc_day(window.start), utc_day(window.end)
+        return [file for file in self._listing.files if first <= file.day <= last]
 
     def _with(
         self,

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.instants import to_micros
+from tsse_validation.domain.instants import EPOCH, to_micros
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeFile
 
@@ -40,6 +40,7 @@ _AS_OF = f"""
     SELECT {{columns}} FROM {_FILES}
     WHERE ts BETWEEN make_timestamp($first) AND make_timestamp($last) AND ts::DATE = {_DATE}
       AND (inserted_at IS NULL OR inserted_at <= make_timestamp($watermark))
+      AND ($ever OR inserted_at > make_timestamp($since))
 """  # noqa: S608 - no part of it comes from outside, here and below
 _OF_SHARE = "AND hash(sensor_id) % $shares = $share"
 _OF_WANTED = "SELECT * FROM ({rows}) SEMI JOIN wanted USING (sensor_id)"
@@ -69,6 +70,13 @@ COUNTS = f"""
 
 ROWS = _AS_OF.format(columns=_ROW)
 """All rows, copies too."""
+
+MINUTES = f"""
+    SELECT date_trunc('minute', ts), count(*)
+    FROM (SELECT DISTINCT * FROM ({_AS_OF.format(columns=_KEY)}))
+    GROUP BY 1
+"""  # noqa: S608
+"""Keys of each minute that has one."""
 
 NEWEST_OF_WANTED = _NEWEST_OF.format(rows=_OF_WANTED.format(rows=ROWS))
 """Of each key's copies the one that was inserted last, of the sensors in the table `wanted`."""
@@ -101,6 +109,18 @@ STRAYING = f"SELECT DISTINCT ts::DATE, filename FROM {_FILES} WHERE ts::DATE <> 
 STANDING_IN = f"SELECT DISTINCT sensor_id, ts, filename FROM {_FILES} SEMI JOIN keys USING (sensor_id, ts)"  # noqa: S608
 """The files that hold keys of the table `keys`; takes no parameters but the files."""
 
+ROWS_BY_FILE = "SELECT file_name, num_rows FROM parquet_file_metadata($files)"
+"""How many rows each file has, by its footer; takes no parameters but the files."""
+
+ROWS_OUTSIDE = f"""
+    SELECT {_DATE}, count(*) FROM {_FILES}
+    WHERE NOT ts BETWEEN make_timestamp($first) AND make_timestamp($last) GROUP BY ALL
+"""  # noqa: S608
+"""How many rows of each date lie outside of a window; takes the parameters of `window_only`."""
+
+FIRST_OF_DATE = f"SELECT min(ts) FROM {_FILES}"  # noqa: S608
+"""The first instant of some files; takes no parameters but the files."""
+
 
 def without_not_due(statement: str) -> str:
     """Return a statement that gives the same rows but those whose key is in the table `not_due`."""
@@ -122,4 +142,6 @@ def parameters(files: Iterable[LakeFile], scope: Scope) -> dict[str, object]:
     return {
         **window_only(files, scope.window),
         "watermark": to_micros(scope.coverage.watermark),
+        "ever": scope.since is None,
+        "since": to_micros(scope.since or EPOCH),
     }

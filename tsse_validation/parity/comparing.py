@@ -7,7 +7,7 @@ The truth for a key `(sensor_id, ts)` is the Postgres row. Values are compared b
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby
 
 import numpy as np
@@ -133,6 +133,28 @@ def without_keys(rows: pa.Table, not_due: pa.Table) -> tuple[pa.Table, pa.Table]
         kept = engine.execute("SELECT * FROM rows ANTI JOIN not_due USING (sensor_id, ts)").to_arrow_table()
         held = engine.execute("SELECT sensor_id, ts FROM rows SEMI JOIN not_due USING (sensor_id, ts)")
         return kept.cast(rows.schema), held.to_arrow_table().cast(KEY_SCHEMA)
+
+
+_INSERTED_SINCE = """
+    SELECT sensor_id, ts FROM postgres WHERE inserted_at > $since
+    UNION SELECT sensor_id, ts FROM lake WHERE inserted_at > $since
+"""
+
+
+def only_since(since: datetime, postgres: pa.Table, lake: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Return what both sides hold of the keys of which either has a version inserted after an instant.
+
+    Both tables are in the lake's schema; an older version on one side is then told from none.
+    """
+    with column_engine(postgres=postgres, lake=lake) as engine:
+        instant = since.astimezone(UTC).replace(tzinfo=None)
+        wanted = engine.execute(_INSERTED_SINCE, {"since": instant}).to_arrow_table().cast(KEY_SCHEMA)
+    with column_engine(postgres=postgres, lake=lake, wanted=wanted) as engine:
+        kept = [
+            engine.execute(f"SELECT * FROM {side} SEMI JOIN wanted USING (sensor_id, ts)").to_arrow_table()  # noqa: S608 - one of two names
+            for side in ("postgres", "lake")
+        ]
+    return kept[0].cast(postgres.schema), kept[1].cast(lake.schema)
 
 
 def compare_digests(postgres: pa.Table, lake: pa.Table, not_due: pa.Table, pending: pa.Table) -> list[CountRow]:

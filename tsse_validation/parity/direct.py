@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.coverage import Coverage, Scope
-from tsse_validation.domain.digest import add_digests, digest_days
+from tsse_validation.domain.digest import KEY_SCHEMA, add_digests, digest_days
 from tsse_validation.domain.instants import MICROSECOND
 from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.domain.slicing import Pace
@@ -28,6 +28,7 @@ from tsse_validation.parity.comparing import (
     compare_counts,
     compare_digests,
     diff_rows,
+    only_since,
     sum_by_sensor,
     without_keys,
 )
@@ -37,6 +38,8 @@ from tsse_validation.settings.fields import Level
 
 GROUP_ROWS = 200_000
 """Rows that are read from each side at a time where sensor-days differ, about."""
+OLDER_ROWS = 20_000
+"""What a sensor may have on one date beside the rows that are compared, about, where only some are."""
 MOST_LOOKS = 3
 """How often what differs is read again while Postgres's own answer changes: chunks are rewritten meanwhile."""
 
@@ -100,8 +103,8 @@ class DirectProof:
         while the caller has what is yielded.
         """
         hashed = level is not Level.COUNT
-        lake = self._rows(scope.coverage)
-        days = len(list(scope.window.days()))
+        lake = self.lake_rows(scope.coverage)
+        days = (scope.window.end.date() - scope.window.start.date()).days + 1
         with ahead(self._postgres.slices(scope, hashed=hashed), self._postgres.cancel) as upcoming:
             while (taken := upcoming.take()) is not None:
                 parts = []
@@ -117,7 +120,7 @@ class DirectProof:
     def count_window(self, scope: Scope) -> WindowCount:
         """Count every sensor in one window: give at most a few days."""
         postgres, not_due = self._postgres.counts(scope)
-        lake = self._rows(scope.coverage).counts(scope, not_due)
+        lake = self.lake_rows(scope.coverage).counts(scope, not_due)
         rows = compare_counts(None, postgres, lake)
         if doubtful := [row.sensor_id for row in rows if not row.matches]:
             again = sum_by_sensor(self._look_again(scope, doubtful, hashed=False), doubtful)
@@ -162,15 +165,24 @@ class DirectProof:
         return shard_of(row.sensor_id, self._lake.paths.shards)
 
     def _look_again(self, scope: Scope, sensor_ids: Sequence[str], *, hashed: bool) -> list[CountRow]:
-        lake = self._rows(scope.coverage)
-        newest = lake.newest_rows(scope, sensor_ids)
-        copies = lake.copies_in_a_file(scope, sensor_ids)
-        postgres, not_due = self._postgres.digests(scope, sensor_ids, hashed=hashed)
+        newest, copies = self._newest(scope, sensor_ids)
+        if scope.since is None:
+            postgres, not_due = self._postgres.digests(scope, sensor_ids, hashed=hashed)
+        else:
+            held, not_due = self._postgres.held_rows(scope, sensor_ids)
+            held, newest = only_since(scope.since, held, newest)
+            _, copies = without_keys(copies, newest.select(KEY_SCHEMA.names))
+            postgres = digest_days(held, hashed=hashed)
         not_due = _of_sensors(not_due, sensor_ids)
         kept, pending = without_keys(newest, not_due)
         twice = {(key["sensor_id"], key["ts"].date()) for key in copies.to_pylist()}
         rows = compare_digests(postgres, digest_days(kept, hashed=hashed), not_due, pending)
         return [row._replace(matches=row.matches and (row.sensor_id, row.day) not in twice) for row in rows]
+
+    def _newest(self, scope: Scope, sensor_ids: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+        """Return the lake's newest row of each key, however old, and the keys that a file holds twice."""
+        lake, whole = self.lake_rows(scope.coverage), scope.with_older_versions()
+        return lake.newest_rows(whole, sensor_ids), lake.copies_in_a_file(whole, sensor_ids)
 
     def compare_rows(
         self, scope: Scope, sensor_days: Iterable[CountRow], on_day: Update = quiet
@@ -198,10 +210,13 @@ class DirectProof:
         return compared
 
     def _compare(self, scope: Scope, sensor_ids: Sequence[str]) -> DayComparison:
-        lake, day = self._rows(scope.coverage), scope.window.start.date()
-        newest = lake.newest_rows(scope, sensor_ids)
-        copies = lake.copies_in_a_file(scope, sensor_ids)
-        due, not_due = self._postgres.due_rows(scope, sensor_ids)
+        lake, day = self.lake_rows(scope.coverage), scope.window.start.date()
+        newest, copies = self._newest(scope, sensor_ids)
+        if scope.since is None:
+            due, not_due = self._postgres.due_rows(scope, sensor_ids)
+        else:
+            held, not_due = self._postgres.held_rows(scope, sensor_ids)
+            due, newest = only_since(scope.since, held, newest)
         files = DayFiles.of(lake.files_of([day]), lake.unreadable)
         compared = diff_rows(day, due, newest, not_due, copies, files)
         missing = compared.missing_keys()
@@ -212,9 +227,9 @@ class DirectProof:
         """The files that could not be read so far, each with the reader's error."""
         return self._listed[1].unreadable if self._listed is not None else {}
 
-    def _rows(self, coverage: Coverage) -> LakeRows:
+    def lake_rows(self, coverage: Coverage) -> LakeRows:
         """Return the lake as listed for a coverage: rows due then are in those files, or in what replaced them."""
-        if self._listed is None or self._listed[0] != coverage:
+        if self._listed is None or self._listed[0].watermark < coverage.watermark:
             self._listed = (coverage, LakeRows(self._lake))
         return self._listed[1]
 
@@ -234,18 +249,21 @@ def _in_groups(scope: Scope, sensor_days: Iterable[CountRow]) -> Iterator[tuple[
     for row in sensor_days:
         if row.day is not None:
             by_day[row.day].append(row)
-    for part in scope.split_by_day():
+    beside = OLDER_ROWS if scope.since is not None else 0
+    for day in sorted(by_day):
+        if (within := scope.window.on(day)) is None:
+            continue
+        part = scope.narrowed(within)
         group: list[str] = []
         rows = 0
-        for row in by_day[part.window.start.date()]:
-            size = max(row.postgres, row.lake)
+        for row in by_day[day]:
+            size = max(row.postgres, row.lake) + beside
             if group and rows + size > GROUP_ROWS:
                 yield part, group
                 group, rows = [], 0
             group.append(row.sensor_id)
             rows += size
-        if group:
-            yield part, group
+        yield part, group
 
 
 def _of_sensors(table: pa.Table, sensor_ids: Sequence[str]) -> pa.Table:

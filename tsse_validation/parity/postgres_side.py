@@ -80,6 +80,15 @@ class PostgresSide:
         due, not_due = self._read(scope, ask)
         return _joined(due, ROW_SCHEMA), _joined(not_due, KEY_SCHEMA)
 
+    def held_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+        """Return the rows of some sensors up to the watermark, due or not, and the keys not due of all."""
+
+        def ask(snapshot: Snapshot, part: Scope) -> tuple[pa.Table, pa.Table]:
+            return snapshot.held_rows(part, sensor_ids), snapshot.not_due_keys(part)
+
+        held, not_due = self._read(scope, ask)
+        return _joined(held, ROW_SCHEMA), _joined(not_due, KEY_SCHEMA)
+
     def counts(self, scope: Scope) -> tuple[Mapping[str, DueCount], pa.Table]:
         """Return each sensor's rows, and the keys not due."""
 

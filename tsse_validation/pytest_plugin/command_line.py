@@ -18,6 +18,7 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from tsse_validation.pytest_plugin import hookspecs
+from tsse_validation.pytest_plugin.parts import hold_together
 from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.removed import REMOVED
 from tsse_validation.suite_home import CONFIG_NAME, checkout_around
@@ -66,6 +67,12 @@ def given_settings(options: Namespace) -> dict[str, object]:
         for name in (*Settings.model_fields, *REMOVED)
         if (value := getattr(options, _DEST_PREFIX + name, None)) is not None
     }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a run that lacks a part: `--noconftest` leaves out all but this one."""
+    hold_together(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

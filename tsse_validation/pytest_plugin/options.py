@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tsse_validation.domain.errors import SettingsError
+from tsse_validation.domain.errors import LogError, SettingsError
+from tsse_validation.domain.instants import utc_now
+from tsse_validation.domain.replacement import Replacement
 from tsse_validation.pytest_plugin.command_line import given_settings
+from tsse_validation.pytest_plugin.parts import hold_together, only_shows, refusals, runs_the_runbook
 from tsse_validation.report.model.document import REPORT_HTML, TESTS_HTML
 from tsse_validation.runlog.records import Note
 from tsse_validation.settings.definitions import Settings
@@ -14,29 +17,21 @@ from tsse_validation.settings.places import places_in_the_lake
 from tsse_validation.steps.interrupts import interrupt_on_sigterm
 from tsse_validation.steps.run import ValidationRun, begin_run
 from tsse_validation.steps.validated_stack import absent_capabilities
-from tsse_validation.suite_home import RUNBOOK_DIR
 
 RUN = pytest.StashKey[ValidationRun]()
 """The run that a session makes."""
 
 
-def runs_the_runbook(config: pytest.Config) -> bool:
-    """Whether this session validates: it is asked for the runbook, or for nothing in particular."""
-    runbook = (config.rootpath / RUNBOOK_DIR).resolve()
-    paths = [(config.invocation_params.dir / arg.split("::", 1)[0]).resolve() for arg in config.args]
-    return any(path == runbook or runbook in path.parents or path in runbook.parents for path in paths)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Load the settings, refuse bad ones, and begin the run, before anything is contacted."""
-    if not runs_the_runbook(config):
+    if not runs_the_runbook(config) or only_shows(config):
         return
-    if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
-        msg = "the runbook's steps run in order, in one process: run it without -n (pytest-xdist)"
-        raise pytest.UsageError(msg)
+    hold_together(config)
+    if refused := list(refusals(config)):
+        raise pytest.UsageError("\n".join(refused))
     try:
-        loaded = load_settings(_given(config), Path.cwd())
+        loaded = load_settings(given_to_run(config), Path.cwd())
         _keep_out_of_the_lake(config, loaded.settings)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
@@ -47,10 +42,13 @@ def pytest_configure(config: pytest.Config) -> None:
     except OSError as error:
         msg = f"--report-dir {loaded.settings.report_dir} cannot be written: {error.strerror}"
         raise pytest.UsageError(msg) from None
+    except LogError as error:
+        msg = f"--report-dir {loaded.settings.report_dir}: {error}"
+        raise pytest.UsageError(msg) from None
     config.stash[RUN] = run
     interrupt_on_sigterm()
     run.record(*(Note(text=text) for text in (*loaded.warnings, *loaded.found)))
-    if not config.option.htmlpath:
+    if config.getoption("htmlpath", "not loaded") is None:
         config.option.htmlpath = str(run.directory / TESTS_HTML)
         config.option.self_contained_html = True
 
@@ -63,7 +61,8 @@ def _keep_out_of_the_lake(config: pytest.Config, settings: Settings) -> None:
         raise SettingsError("\n".join(complaints))
 
 
-def _given(config: pytest.Config) -> dict[str, object]:
+def given_to_run(config: pytest.Config) -> dict[str, object]:
+    """Return what the command line gives to a run, by the name of the setting."""
     given = given_settings(config.option)
     # pytest-base-url has an environment variable and an ini key of its own, too
     if base_url := config.getoption("base_url") or config.getini("base_url"):
@@ -80,6 +79,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     lines = [f"validating: {target}", f"report: {run.directory}/{REPORT_HTML}"]
     if run.settings.live:
         lines += [*run.loaded.found, f"starts there: {_what_is_started(run)}"]
+        if not run.settings.skip_backfill or run.settings.heal_check:
+            lines.append(f"replaces there: {_what_is_replaced(run.settings)}")
     return lines + [f"WARNING: {warning}" for warning in run.loaded.warnings]
 
 
@@ -92,6 +93,17 @@ def _what_is_started(run: ValidationRun) -> str:
     )
     repeated = f", one of {days} when rows differ (--heal-check)" if settings.heal_check else ""
     return f"{first}{repeated}; and jobs that look and count"
+
+
+def _what_is_replaced(settings: Settings) -> str:
+    """Say which dates the backfill takes the place of, as far as that is known before anything is contacted."""
+    replaced = Replacement.expected(settings.backfill_days, utc_now(), None)
+    guard = (
+        "--accept-loss: also what it does not bring back"
+        if settings.accept_loss
+        else "none where rows would be lost"
+    )
+    return f"{replaced} ({guard})"
 
 
 def _source(run: ValidationRun) -> str:

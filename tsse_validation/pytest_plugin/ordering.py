@@ -1,12 +1,12 @@
 """The step mechanism: runbook order, blocked steps, and checks that are left out."""
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
 import pytest
 
 from tsse_validation.domain.catalogue import CHECKS
-from tsse_validation.domain.errors import BlockedError, NotCheckedError
+from tsse_validation.domain.errors import BlockedError, LogError, NotCheckedError
 from tsse_validation.domain.stack import Capability
 from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.runlog.records import CheckPlanned
@@ -72,9 +72,24 @@ def pytest_mark_what_our_own_stack_allows(config: pytest.Config, items: list[pyt
             item.add_marker(pytest.mark.nightly)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Sort the steps into runbook order, and record the plan."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
+    """Sort the steps into runbook order, whatever others have made of it, and record the plan."""
+    outcome = yield
+    _sort(items)
+    run = config.stash.get(RUN, None)
+    if run is not None:
+        try:
+            _write_plan(run, items, selected=True)
+            _write_plan(run, config.stash.get(_DESELECTED, []), selected=False)
+        except LogError as error:
+            raise pytest.exit.Exception(str(error)) from None
+    return outcome
+
+
+def _sort(items: list[pytest.Item]) -> None:
     steps = {item.nodeid: step_of(item) for item in items}
     last = max(CHECKS.values(), key=lambda spec: spec.step).step + 1
     lines = {key: line for line, key in enumerate(CHECKS)}
@@ -84,10 +99,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return (step.number if step else last, lines.get(check_key(item), len(lines)))
 
     items.sort(key=place)
-    run = config.stash.get(RUN, None)
-    if run is not None:
-        _write_plan(run, items, selected=True)
-        _write_plan(run, config.stash.get(_DESELECTED, []), selected=False)
 
 
 def _write_plan(run: ValidationRun, items: list[pytest.Item], *, selected: bool) -> None:
@@ -108,15 +119,27 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out a check when a step that it needs, or a source that it reads, is missing.
 
     Raises BlockedError when a step that this one needs failed, or did not run; NotCheckedError when what the check
-    reads cannot be looked at on this stack.
+    reads cannot be looked at on this stack; NotAllowedError when it has run already.
     """
     run, step = item.config.stash.get(RUN, None), step_of(item)
     if run is None or step is None:
         return
+    run.hold_once("setup", check_id(item))
     if reason := run.steps.blocker(step.needs):
         raise BlockedError(reason)
     if reason := _absent(item, run):
         raise NotCheckedError(reason)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """Hold that a check's function is called once: plugins that try again need not set it up again.
+
+    Raises NotAllowedError when it was called already.
+    """
+    run = pyfuncitem.config.stash.get(RUN, None)
+    if run is not None and step_of(pyfuncitem) is not None:
+        run.hold_once("call", check_id(pyfuncitem))
 
 
 def _absent(item: pytest.Item, run: ValidationRun) -> str | None:

@@ -21,7 +21,7 @@ from tsse_validation.parity.settling import ByOurReading, Explaining
 from tsse_validation.parity.strategies import Landmarks
 from tsse_validation.parity.whole_range import Census
 from tsse_validation.runlog.database_record import DatabaseSeen
-from tsse_validation.runlog.records import CountRow, Finding
+from tsse_validation.runlog.records import CountRow, Finding, Note
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.fields import Level
 from tsse_validation.steps import proving
@@ -30,6 +30,8 @@ from tsse_validation.steps.identifying import identify_anew
 from tsse_validation.steps.inspecting import compare_inspections, watch_by_file, watch_by_jobs
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
+from tsse_validation.steps.proving_beyond import NOT_COUNTED_BEYOND, extent_by_inspection
+from tsse_validation.steps.retention import without_dropped
 from tsse_validation.steps.run import Check, Facts, ValidationRun
 from tsse_validation.steps.scoping import covered_scope, hold_cold_dates, spot_scope
 from tsse_validation.steps.spot_checking import (
@@ -62,11 +64,13 @@ def lake_recorder(run: ValidationRun, clock: ControllerClock) -> LakeRecorder:
 
 
 @pytest.fixture(scope="session")
-def active_lake_jobs(request: pytest.FixtureRequest, stack: Stack) -> Callable[[], Sequence[ActiveJob] | None]:
+def active_lake_jobs(
+    request: pytest.FixtureRequest, stack: Stack, settings: Settings
+) -> Callable[[], Sequence[ActiveJob] | None]:
     """Return a function that returns the waiting and running lake jobs, or `None` where it cannot see them."""
     if stack.conninfo is None:
         return lambda: None
-    return partial(active_jobs_seen, request.getfixturevalue("postgres"))
+    return partial(active_jobs_seen, request.getfixturevalue("postgres"), settings.leftover_after)
 
 
 @pytest.fixture(scope="session")
@@ -85,12 +89,24 @@ def watch(
 
 @pytest.fixture(scope="session")
 def covered(
-    run: ValidationRun, facts: Facts, watch: ReplicationWatch, settings: Settings, clock: ControllerClock
+    request: pytest.FixtureRequest,
+    run: ValidationRun,
+    facts: Facts,
+    watch: ReplicationWatch,
+    settings: Settings,
+    clock: ControllerClock,
 ) -> Scope:
     """Return the scope in which every due row must be in the lake, as of one watermark from here on."""
     inspection = require(facts.inspection_after, "the lake's inspection after the backfill")
     hold_cold_dates(inspection, run.stack, run.absent)
-    return covered_scope(settings, watch.read(), cold=inspection.cold_path is not None, now=clock.now())
+    scope = covered_scope(settings, watch.read(), cold=inspection.cold_path is not None, now=clock.now())
+    if not reads_directly(run):
+        run.record(extent_by_inspection(inspection, scope), Note(text=NOT_COUNTED_BEYOND))
+        return scope
+    left, finding = without_dropped(scope, request.getfixturevalue("postgres"), request.getfixturevalue("lake"))
+    if finding is not None:
+        run.record(finding, Note(text=f"Not compared: {finding.summary}."))
+    return left
 
 
 @pytest.fixture(scope="session")

@@ -1,39 +1,42 @@
 """From pytest's outcomes to the run log, from the log to the verdict, the reports and the exit code."""
 
+import errno
+import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from pytest_metadata.plugin import metadata_key
-from rich.console import Console
 
 from tsse_validation.domain.catalogue import spec_of
 from tsse_validation.domain.errors import (
     BlockedError,
+    LogError,
     NotCheckedError,
     PromiseBrokenError,
     SuiteError,
     UnaffordableError,
 )
 from tsse_validation.domain.instants import utc_now
+from tsse_validation.pytest_plugin.ending import RunEnd, crash_of, end_run
 from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.pytest_plugin.ordering import check_id, check_key, step_of
-from tsse_validation.report.earlier import last_run_of
 from tsse_validation.report.html.html_pages import render_summary
-from tsse_validation.report.markdown.step_summary import render_step_summary
 from tsse_validation.report.model.document import REPORT_HTML, TESTS_HTML
-from tsse_validation.report.terminal import print_summary
-from tsse_validation.report.writer import Written, append_step_summary, write_reports
-from tsse_validation.runlog.records import CheckFinished, CheckStarted, CheckStatus, PostsSpent, RunFinished
-from tsse_validation.runlog.result import RunResult
-from tsse_validation.steps.run import Check, ValidationRun, sessions_used
-from tsse_validation.verdict import EXIT_LEAK
+from tsse_validation.report.writer import Written
+from tsse_validation.runlog.records import CheckFinished, CheckStarted, CheckStatus
+from tsse_validation.steps.run import Check, ValidationRun
 
 WRITTEN = pytest.StashKey[Written]()
 CHECK = pytest.StashKey[Check]()
 _ENDING = pytest.StashKey["_Ending"]()
+_SESSION = pytest.StashKey[pytest.Session]()
+_EXIT_CODE = pytest.StashKey[int]()
+_CRASH = pytest.StashKey["_CrashWatch"]()
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 _STATUSES: Mapping[type[SuiteError], CheckStatus] = {
     PromiseBrokenError: CheckStatus.FAILED,
@@ -42,22 +45,34 @@ _STATUSES: Mapping[type[SuiteError], CheckStatus] = {
     SuiteError: CheckStatus.UNPROVEN,
 }
 """What an error means for its check; the first kind that fits."""
-_INTERRUPTED = {pytest.ExitCode.INTERRUPTED}
-_OWN_EXIT_CODES = {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}
+_FROM_BEST_TO_WORST = (
+    CheckStatus.PASSED,
+    CheckStatus.WARNED,
+    CheckStatus.NOT_CHECKED,
+    CheckStatus.BLOCKED,
+    CheckStatus.UNPROVEN,
+    CheckStatus.FAILED,
+)
 
 
 @dataclass
 class _Ending:
-    """How a check has ended so far, over its setup, call and teardown."""
+    """How a check has ended so far, over its setup, call and teardown: what was worst stands."""
 
     began: float = field(default_factory=time.monotonic)
+    settled: bool = False
     status: CheckStatus = CheckStatus.UNPROVEN
     message: str = "it did not run to its end"
     advice: str = ""
     for_want_of_posts: bool = False
 
-    def settle(self, status: CheckStatus, message: str = "", advice: str = "") -> None:
-        self.status, self.message, self.advice = status, message, advice
+    def settle(
+        self, status: CheckStatus, message: str = "", advice: str = "", *, for_want_of_posts: bool = False
+    ) -> None:
+        if self.settled and _FROM_BEST_TO_WORST.index(status) <= _FROM_BEST_TO_WORST.index(self.status):
+            return
+        self.settled, self.status, self.message, self.advice = True, status, message, advice
+        self.for_want_of_posts = for_want_of_posts
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -68,10 +83,28 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     ending = item.stash[_ENDING] = _Ending()
     item.stash[CHECK] = Check(run)
-    run.record(CheckStarted(check_id=check_id(item), at=utc_now()))
-    outcome = yield
-    _write_end(run, item, step.number, ending)
+    with _stopping(item.session):
+        run.record(CheckStarted(check_id=check_id(item), at=utc_now()))
+    try:
+        outcome = yield
+    except Exception:
+        # a plugin has crashed: what the check had found until then stands
+        if ending.settled:
+            with _stopping(item.session):
+                _write_end(run, item, step.number, ending)
+        raise
+    with _stopping(item.session):
+        _write_end(run, item, step.number, ending)
     return outcome
+
+
+@contextmanager
+def _stopping(session: pytest.Session) -> Iterator[None]:
+    """End the session after this check, when the log takes nothing any more."""
+    try:
+        yield
+    except LogError as error:
+        session.shouldstop = str(error)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -92,8 +125,8 @@ def pytest_runtest_makereport(
             ending.settle(CheckStatus.UNPROVEN, "an expected failure proves nothing")
         return report
     error = call.excinfo.value
-    ending.settle(*_meaning(error))
-    ending.for_want_of_posts = isinstance(error, UnaffordableError)
+    unaffordable = isinstance(error, UnaffordableError)
+    ending.settle(*_meaning(error, ours=_is_ours(item, call)), for_want_of_posts=unaffordable)
     if isinstance(error, NotCheckedError):
         report.outcome = "skipped"
         report.longrepr = (str(item.path), item.location[1] or 0, run.redactor.redact(f"Skipped: {error}"))
@@ -105,14 +138,26 @@ def pytest_runtest_makereport(
     return report
 
 
-def _meaning(error: BaseException) -> tuple[CheckStatus, str, str]:
+def _is_ours(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:
+    """Whether an error comes out of the check itself, and not of a plugin around it."""
+    frames = call.excinfo.traceback if call.excinfo else ()
+    return call.when == "call" and any(Path(str(frame.path)) == item.path for frame in frames)
+
+
+def _meaning(error: BaseException, *, ours: bool = True) -> tuple[CheckStatus, str, str]:
     for kind, status in _STATUSES.items():
         if isinstance(error, kind):
             return status, error.message, error.advice
-    if isinstance(error, AssertionError):
+    if isinstance(error, AssertionError) and ours:
         return CheckStatus.FAILED, str(error).split("\n", 1)[0] or "an assertion does not hold", ""
     if isinstance(error, pytest.skip.Exception):
         return CheckStatus.UNPROVEN, f"skipped: {error}", ""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        where = f": {error.filename}" if error.filename else ""
+        return CheckStatus.UNPROVEN, f"{error.strerror}{where}.", "Make room on this machine, then run again."
+    if isinstance(error, Warning):
+        advice = "Run without -W error: a warning is none of the controller's."
+        return CheckStatus.UNPROVEN, f"a warning was made an error: {str(error)[:300]}", advice
     advice = "This is a fault of the suite: please report it with the traceback in the report."
     return CheckStatus.UNPROVEN, f"unexpected {type(error).__name__}: {str(error)[:300]}", advice
 
@@ -145,84 +190,82 @@ def pytest_sessionfinish(
     session: pytest.Session, exitstatus: int | pytest.ExitCode
 ) -> Generator[None, object, object]:
     """End the run: the verdict and the reports, then pytest-html's page, then the scan for secrets."""
-    config = session.config
-    run = config.stash.get(RUN, None)
+    run = session.config.stash.get(RUN, None)
     if run is None:
         return (yield)
-    _measure_against_the_last_run(run)
-    _finish_log(run, exitstatus)
-    tests = TESTS_HTML if _tests_page_beside(config, run) else ""
-    written = config.stash[WRITTEN] = write_reports(run.directory, RunResult.from_log(run.log.path), tests)
-    outcome = yield
-    if exitstatus not in _OWN_EXIT_CODES:
-        session.exitstatus = written.verdict.exit_code
-    leaks = list(run.redactor.leaks_in(path for path in run.directory.rglob("*") if path.is_file()))
-    console = Console()
-    print_summary(console, written.document, [written.html])
-    if leaks:
-        session.exitstatus = EXIT_LEAK
-        for path in leaks:
-            path.unlink()
-            console.print(f"A known secret stood in {path}: the file was deleted, and the run counts as failed.")
-    elif run.settings.step_summary is not None:
-        console.print(_step_summary(run, written, run.settings.step_summary), markup=False, highlight=False)
+    ended = _end(session.config, run, exitstatus)
+    outcome = None
+    try:
+        outcome = yield
+    except Exception as error:  # noqa: BLE001 - of a plugin, whichever it is: the verdict stands beside it
+        ended.met(error)
+    ended.say(run)
+    session.exitstatus = session.config.stash[_EXIT_CODE] = ended.exit_code
     return outcome
 
 
-def _step_summary(run: ValidationRun, written: Written, path: Path) -> str:
-    """Add the run to a CI's step summary, and say so; a failure here leaves the verdict as it is."""
-
-    def content(room: int) -> str:
-        return run.redactor.redact(render_step_summary(written.document, room))
-
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_unconfigure(config: pytest.Config) -> Generator[None, object, object]:
+    """Keep the exit code, whatever plugins do at the very end, and end a run that no session has ended."""
+    run = config.stash.get(RUN, None)
+    if run is None:
+        return (yield)
+    ended = None if _EXIT_CODE in config.stash else _end(config, run, pytest.ExitCode.INTERNAL_ERROR)
+    outcome, code = None, config.stash.get(_EXIT_CODE, int(pytest.ExitCode.INTERNAL_ERROR))
     try:
-        had_room = append_step_summary(path, content)
-    except OSError as error:
-        return f"The step summary {path} could not be written: {error.strerror}."
-    return f"Step summary: {path}" if had_room else f"The step summary {path} is full: nothing was added."
+        outcome = yield
+    except Exception as error:  # noqa: BLE001 - as above
+        sys.stderr.write(f"{crash_of(error, run.redactor)}\n")
+        code = int(pytest.ExitCode.INTERNAL_ERROR)
+    if ended is not None:
+        ended.say(run)
+    if session := config.stash.get(_SESSION, None):
+        session.exitstatus = code
+    return outcome
+
+
+class _CrashWatch:
+    """Remembers what has crashed inside of pytest, for the log."""
+
+    def __init__(self, run: ValidationRun) -> None:
+        self._run = run
+        self.seen = ""
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Take note of it."""
+        self.seen = crash_of(excinfo.value, self._run.redactor)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch for crashes from here on: the options have begun the run before."""
+    run = config.stash.get(RUN, None)
+    if run is not None:
+        config.stash[_CRASH] = _CrashWatch(run)
+        config.pluginmanager.register(config.stash[_CRASH])
+
+
+def _end(config: pytest.Config, run: ValidationRun, exitstatus: int | pytest.ExitCode) -> RunEnd:
+    tests = TESTS_HTML if _tests_page_beside(config, run) else ""
+    ended = end_run(run, exitstatus, tests, config.stash[_CRASH].seen if _CRASH in config.stash else "")
+    if ended.written is not None:
+        config.stash[WRITTEN] = ended.written
+    return ended
 
 
 def _tests_page_beside(config: pytest.Config, run: ValidationRun) -> bool:
     """Whether pytest-html's page is beside our report, not elsewhere by `--html`."""
-    return bool(config.option.htmlpath) and Path(config.option.htmlpath) == run.directory / TESTS_HTML
-
-
-def _measure_against_the_last_run(run: ValidationRun) -> None:
-    """Write down what the last run of this controller compared: a smaller one must not look like the rest."""
-    if run.stack is None or run.stack.owned:
-        return
-    earlier = last_run_of(run.stack.base_url, run.directory.parent, run.directory.name)
-    if earlier is not None:
-        run.record(earlier)
-
-
-def _finish_log(run: ValidationRun, exitstatus: int | pytest.ExitCode) -> None:
-    budget = run.budget
-    run.record(
-        PostsSpent(
-            spent=budget.spent,
-            refused=budget.refused,
-            waited_seconds=round(budget.waited_seconds, 3),
-            by_purpose=budget.by_purpose,
-        )
-    )
-    if run.sessions.transactions:
-        run.record(sessions_used(run.sessions))
-    if exitstatus == pytest.ExitCode.INTERNAL_ERROR:
-        run.record(RunFinished(at=utc_now(), reason="internal_error", message="pytest met an internal error"))
-    elif exitstatus in _INTERRUPTED:
-        run.record(RunFinished(at=utc_now(), reason="interrupted", message="it was stopped before its end"))
-    else:
-        run.record(RunFinished(at=utc_now(), reason="completed"))
-    run.log.close()
+    path = config.getoption("htmlpath", None)
+    return bool(path) and Path(str(path)) == run.directory / TESTS_HTML
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Leave pytest-html's own table of the environment empty: the report has one, behind the verdict."""
     if RUN in session.config.stash:
-        session.config.stash[metadata_key].clear()
+        session.config.stash[_SESSION] = session
+        session.config.stash.get(metadata_key, {}).clear()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_html_report_title(report: object) -> None:
     """Name pytest-html's page after what it proves."""
     report.title = "TSSE lake validation"  # type: ignore[attr-defined]

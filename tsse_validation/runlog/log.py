@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from tsse_validation.domain.errors import LogError
 from tsse_validation.runlog.records import AnyRecord, Record
 from tsse_validation.runlog.redaction import Redactor
 
@@ -19,17 +21,34 @@ class RunLog:
     def __init__(self, path: Path, redactor: Redactor) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        self.failure = ""
+        """Why nothing is written any more: a log with a hole in it would be no evidence."""
         self._redactor = redactor
-        self._stream = path.open("x", encoding="utf-8", buffering=1)
+        self._stream = path.open("xb", buffering=0)
 
     def append(self, record: Record) -> None:
         """Write one record; it has left the process when this returns.
 
         A lone surrogate, as in an undecodable file name, becomes a question mark: UTF-8 cannot hold it.
+
+        Raises LogError when it cannot be written. The log then ends with the record before, and takes no other.
         """
         line = json.dumps(_encodable(record.model_dump(mode="json")), ensure_ascii=False)
-        self._stream.write(self._redactor.redact(line) + "\n")
-        self._stream.flush()
+        if not self.failure:
+            self._write(f"{self._redactor.redact(line)}\n".encode())
+        if self.failure:
+            raise LogError(self.failure, "Make room there or have it made writable, then run again.")
+
+    def _write(self, line: bytes) -> None:
+        whole = self._stream.tell()
+        rest = memoryview(line)
+        try:
+            while rest:
+                rest = rest[self._stream.write(rest) :]
+        except OSError as error:
+            self.failure = f"The run log {self.path} could not be written: {error.strerror}."
+            with suppress(OSError):
+                self._stream.truncate(whole)
 
     def close(self) -> None:
         """Close the file."""

@@ -15,6 +15,7 @@ from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.instants import Instant
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.beyond_record import BeyondCompared
 from tsse_validation.runlog.check_records import CheckFinished, CheckPlanned, CheckStarted, CheckStatus
 from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.record_base import Record
@@ -140,7 +141,8 @@ class JobCoverage(Record):
 
     `covered` is the whole range that the lake promises. `sensors` were counted, of `known` in all (`None` where a
     part was asked for, or it could not be told: then it is no count of all); `left_out` are the deleted ones that
-    the job counts only when they are named. `surplus` are rows of the lake beyond those of Postgres that may be
+    the job counts only when they are named. `deleted_known` is false where the job has listed the sensors: there
+    may be deleted ones then that nobody names. `surplus` are rows of the lake beyond those of Postgres that may be
     copies awaiting compaction (section 3).
     """
 
@@ -154,6 +156,7 @@ class JobCoverage(Record):
     slices: int
     posts: int
     surplus: int = 0
+    deleted_known: bool = True
 
 
 class ExtentSeen(Record):
@@ -348,6 +351,7 @@ AnyRecord = Annotated[
     | CheckFinished
     | CountsTaken
     | RowsCompared
+    | BeyondCompared
     | JobCoverage
     | ExtentSeen
     | RowDifference

@@ -6,6 +6,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
+from tsse_validation.runlog.beyond_record import BeyondCompared
 from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.log import read_log
 from tsse_validation.runlog.records import (
@@ -59,6 +60,7 @@ class RunResult(BaseModel):
     checks: tuple[CheckFinished, ...] = ()
     counts: tuple[CountsTaken, ...] = ()
     rows_compared: tuple[RowsCompared, ...] = ()
+    beyond_compared: BeyondCompared | None = None
     job_coverage: JobCoverage | None = None
     extent: ExtentSeen | None = None
     differences: tuple[RowDifference, ...] = ()

@@ -15,6 +15,7 @@ from tsse_validation.domain.instants import Instant
 from tsse_validation.settings.fields import (
     CommaList,
     Conninfo,
+    Cover,
     HttpUrl,
     ImageName,
     Level,
@@ -88,6 +89,12 @@ class Settings(BaseSettings):
         False, description="cancel our own backfill when the run is interrupted (else it goes on, and is named)"
     )
     skip_backfill: bool = Field(False, description="do not backfill (the verdict is then INCOMPLETE)")
+    accept_loss: bool = Field(
+        False, description="backfill also where that takes rows out of the lake which it does not bring back"
+    )
+    dry_run: bool = Field(
+        False, description="say what a run would start and what its backfill would replace, and start nothing"
+    )
     sensor_ids: CommaList = Field((), description="sensors of the parity job, comma-separated; default: all")
     sample: int | None = Field(
         None,
@@ -100,6 +107,10 @@ class Settings(BaseSettings):
     level: Level = Field(
         Level.DIGEST,
         description="how step 6 compares: count, digest (rows where it differs) or rows (all of them)",
+    )
+    cover: Cover = Field(
+        Cover.PROMISED,
+        description="dates that step 6 compares: promised (by the lake's state), or lake (every date it holds)",
     )
     resume: ReadableFile | None = Field(
         None, description="run.jsonl of a run that was interrupted: what it proved by digest is taken over"
@@ -119,6 +130,10 @@ class Settings(BaseSettings):
     backfill_timeout: Seconds = Field(4 * 3600, description="seconds the backfill job may take")
     active_job_timeout: Seconds = Field(
         900, description="seconds to wait for another active lake job before the backfill is started"
+    )
+    leftover_after: Seconds = Field(
+        600,
+        description="seconds after which a running job that has not moved is taken for one that a crash has left",
     )
     poll_interval: Seconds = Field(5, description="longest pause between two polls of a job, seconds")
     statement_timeout: Seconds = Field(120, description="seconds a statement may run in Postgres")

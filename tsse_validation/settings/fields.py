@@ -112,6 +112,13 @@ class Level(StrEnum):
     ROWS = "rows"
 
 
+class Cover(StrEnum):
+    """Which dates are compared: those that the lake's state promises, or each that the lake holds as well."""
+
+    PROMISED = "promised"
+    LAKE = "lake"
+
+
 class StackKind(StrEnum):
     """What a stack of our own runs on: processes of this machine, or containers."""
 

@@ -7,23 +7,34 @@ from contextlib import contextmanager
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
 from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.clients.turn import BackfillTurn, backfill_turn
+from tsse_validation.clients.turn import BackfillTurn, backfill_turn, left_over_in_words
 from tsse_validation.domain.contract import BACKFILL_JOB, BackfillResult, Job
 from tsse_validation.domain.errors import NotCheckedError, SuiteError
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.runlog.records import BackfillSeen, Note
-from tsse_validation.settings.definitions import Settings
+from tsse_validation.steps.guarding import GuardedBackfill, guard_of_run
+from tsse_validation.steps.inspecting import settled_inspection
 from tsse_validation.steps.interrupts import deferred_interrupts
+from tsse_validation.steps.loss_guard import WouldLoseError
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import ValidationRun
 
 CANCEL_SECONDS = 60.0
 """How long an interrupted run waits for the end of the backfill that it cancels."""
+_MAY_BE_EMPTY = "The date that it was replacing may be empty: the next backfill writes it again."
 
 
-def run_backfill(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> FinishedJob[BackfillResult]:
-    """Backfill as the runbook does, `replace_existing` and all, and record how it went."""
+def run_backfill(
+    run: ValidationRun, jobs: JobRunner, progress: ProgressReporter, *, one_day_more: bool = False
+) -> FinishedJob[BackfillResult]:
+    """Backfill as the runbook does, `replace_existing` and all, and record how it went and what it took away.
+
+    With `one_day_more` it may take a day more than set, where that day less would cut the lake's first date.
+
+    Raises NotCheckedError when it would take something away, or must not be started now; nothing was POSTed then.
+    """
+    run.hold_one_backfill()
     settings = run.settings
     last: list[Job] = []
 
@@ -31,23 +42,45 @@ def run_backfill(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter
         last[:] = [job]
         update(job.progress.completed, job.progress.total, job.progress.message or "")
 
-    with (
-        _turn(run, jobs, progress) as turn,
-        _end_is_said(run, jobs, progress, turn, last),
-        progress.track("backfill") as update,
-    ):
-        job = start_backfill(turn, jobs.core, settings, replace_existing=True, on_job=on_job)
-        finished = jobs.follow(job, BackfillResult, timeout=settings.backfill_timeout, on_job=on_job)
+    with _turn(run, jobs, progress) as turn:
+        guarded = _guarded(run, jobs, progress, settings.backfill_days, one_day_more=one_day_more)
+        with (
+            _end_is_said(run, jobs, progress, turn, last, guarded),
+            progress.track("backfill") as update,
+        ):
+            job = start_backfill(turn, jobs.core, guarded.days, replace_existing=True, on_job=on_job)
+            times = {"timeout": settings.backfill_timeout, "still_after": settings.leftover_after}
+            finished = jobs.follow(job, BackfillResult, **times, on_job=on_job)
     run.record(_seen(finished))
     for line in (f"{event.kind} at {format_rfc3339(event.created_at)}" for event in finished.milestones()):
         progress.say(f"backfill {finished.job.id}: {line}")
+    run.facts.inspection_after = settled_inspection(jobs, settings)
+    run.facts.taken_away = guarded.taken_by(finished.result, run.facts.inspection_after, run.record)
     return finished
+
+
+def _guarded(
+    run: ValidationRun, jobs: JobRunner, progress: ProgressReporter, days: int, *, one_day_more: bool
+) -> GuardedBackfill:
+    """Look at what a backfill would take away, and remember why it was left out."""
+    guard = guard_of_run(run, jobs, progress)
+    progress.say(f"Looking at what a backfill of {days} days would take out of the lake, by {guard.look.by}.")
+    try:
+        try:
+            return guard.of(days, run.record)
+        except WouldLoseError as error:
+            if not one_day_more or error.safe != days + 1:
+                raise
+            return guard.of(error.safe, run.record)
+    except WouldLoseError as error:
+        run.facts.refused = error
+        raise
 
 
 def start_backfill(
     turn: BackfillTurn,
     core: CoreClient,
-    settings: Settings,
+    days: int,
     *,
     replace_existing: bool,
     on_job: Callable[[Job], None] = lambda _job: None,
@@ -58,7 +91,7 @@ def start_backfill(
         on_job(job)
         turn.started(job)
 
-    params: dict[str, object] = {"days": settings.backfill_days, "replace_existing": replace_existing}
+    params: dict[str, object] = {"days": days, "replace_existing": replace_existing}
     # a job that we have not noted could be neither named nor canceled
     job = core.create_job(BACKFILL_JOB, params, purpose="backfill", note=note, undisturbed=deferred_interrupts)
     turn.hold_alone(job)
@@ -68,10 +101,12 @@ def start_backfill(
 def completed_backfill(run: ValidationRun) -> FinishedJob[BackfillResult]:
     """Return the backfill that this run has completed.
 
-    Raises NotCheckedError when the run was told to leave it out; BlockedError when it did not complete.
+    Raises NotCheckedError when it was left out; BlockedError when it did not complete.
     """
     if run.settings.skip_backfill:
         raise NotCheckedError("left out by --skip-backfill")
+    if run.facts.refused is not None and run.facts.backfill is None:
+        raise NotCheckedError("left out: it would have taken rows out of the lake", run.facts.refused.advice)
     return require(run.facts.backfill, "a completed backfill")
 
 
@@ -85,8 +120,10 @@ def _turn(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> It
         timeout=settings.active_job_timeout,
         pause=settings.poll_interval,
         say=progress.say,
+        leftover_after=settings.leftover_after,
         alone=stack.owned,
     ) as turn:
+        run.record(*(Note(text=left_over_in_words(job)) for job in turn.left_over.values()))
         if turn.unseen:
             run.record(Note(text=f"Lake jobs that others may have started were not seen: {turn.unseen}."))
         yield turn
@@ -94,7 +131,12 @@ def _turn(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> It
 
 @contextmanager
 def _end_is_said(
-    run: ValidationRun, jobs: JobRunner, progress: ProgressReporter, turn: BackfillTurn, last: list[Job]
+    run: ValidationRun,
+    jobs: JobRunner,
+    progress: ProgressReporter,
+    turn: BackfillTurn,
+    last: list[Job],
+    guarded: GuardedBackfill,
 ) -> Iterator[None]:
     """Record and name the job that goes on, failed or was canceled, when the run does not see it complete."""
     began = time.monotonic()
@@ -104,13 +146,18 @@ def _end_is_said(
         if last:
             if isinstance(error, KeyboardInterrupt):
                 last[0], said = _stopped(run, jobs, progress, last[0])
+                if last[0].status == "canceled":  # it may have ended between a date's removal and its writing
+                    said = f"{said} {guarded.emptied(ask=False) or _MAY_BE_EMPTY}"
                 run.record(Note(text=said))
                 progress.say(said)
+            elif emptied := guarded.emptied():
+                run.record(Note(text=emptied))
+                error.message = f"{error.message} {emptied}"
             run.record(
                 BackfillSeen(
                     job_id=last[0].id,
                     status=last[0].status,
-                    days=run.settings.backfill_days,
+                    days=guarded.days,
                     seconds=round(time.monotonic() - began, 3),
                 )
             )

@@ -22,6 +22,7 @@ from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.holding import hold
 from tsse_validation.domain.instants import format_rfc3339, utc_day
 from tsse_validation.domain.windows import Window
+from tsse_validation.steps.loss_guard import BRINGS_BACK, TakenAway, taken_in_words
 
 CURRENT_DAY_ALLOWANCE_FILES = 5
 """Files beyond the compaction threshold that a shard may hold while its day is written: compaction follows."""
@@ -34,6 +35,7 @@ class BackfillEvidence:
     asked_days: int
     job: FinishedJob[BackfillResult]
     after: Inspection
+    taken: TakenAway
 
     @property
     def result(self) -> BackfillResult:
@@ -135,6 +137,16 @@ def _manifest(evidence: BackfillEvidence) -> str:
     return f"manifest and replication state agree on {_instant(named)}"
 
 
+def _nothing_else_taken(evidence: BackfillEvidence) -> str:
+    taken = evidence.taken
+    hold(
+        not taken.losses,
+        f"It took away {taken_in_words(taken.losses)} that it was not asked to replace.",
+        BRINGS_BACK,
+    )
+    return f"{taken_in_words(taken.accepted)} taken away" + (", as was accepted" if taken.accepted else "")
+
+
 BACKFILL_PROMISES: Mapping[str, Callable[[BackfillEvidence], str]] = {
     "days": _days,
     "range": _range,
@@ -145,6 +157,7 @@ BACKFILL_PROMISES: Mapping[str, Callable[[BackfillEvidence], str]] = {
     "watermark": _watermark,
     "state": _state,
     "manifest": _manifest,
+    "nothing-else-taken": _nothing_else_taken,
 }
 """Contract section 3, `lake_backfill_v1`."""
 

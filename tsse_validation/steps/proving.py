@@ -23,6 +23,7 @@ from tsse_validation.runlog.records import CountRow, CountsTaken, Finding, Note,
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.fields import Level
 from tsse_validation.steps.backfilling import run_backfill
+from tsse_validation.steps.loss_guard import WouldLoseError
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check, ValidationRun
 from tsse_validation.steps.scoping import covered_scope
@@ -153,7 +154,10 @@ def heal_check(
     establish: Callable[[], object],
 ) -> Finding:
     """Do as the runbook says when rows differ: backfill and compare again, and return what has healed."""
-    run.facts.backfill = run_backfill(run, jobs, progress)
+    try:
+        run.facts.backfill = run_backfill(run, jobs, progress, one_day_more=True)
+    except WouldLoseError as error:
+        return error.finding()
     repeated = covered_scope(run.settings, watch.read(), cold=True, now=utc_now())
     establish()  # a standby must have come up to the new watermark too
     with progress.track("digests") as update:

@@ -18,6 +18,7 @@ from tsse_validation.clients.jobs import FinishedJob
 from tsse_validation.clients.session_use import SessionUse
 from tsse_validation.domain.catalogue import step_label
 from tsse_validation.domain.contract import BackfillResult, Inspection, Job
+from tsse_validation.domain.errors import LogError, NotAllowedError
 from tsse_validation.domain.holding import hold, need
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.stack import Capability
@@ -29,6 +30,7 @@ from tsse_validation.runlog.redaction import Redactor, is_distinctive
 from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
+from tsse_validation.steps.loss_guard import TakenAway, WouldLoseError
 from tsse_validation.steps.validated_stack import Stack
 
 LOG_NAME = "run.jsonl"
@@ -45,6 +47,8 @@ class Facts:
     inspection_before: Inspection | None = None
     inspection_after: Inspection | None = None
     backfill: FinishedJob[BackfillResult] | None = None
+    refused: WouldLoseError | None = None
+    taken_away: TakenAway | None = None
     job_parity: RangeCount | None = None
 
 
@@ -86,6 +90,9 @@ class ValidationRun:
     budget: PostBudget = field(default_factory=lambda: PostBudget(time.monotonic))
     sessions: SessionUse = field(default_factory=SessionUse)
     _known_to_have_ended: set[str] = field(default_factory=set)
+    _process: int = field(default_factory=os.getpid)
+    _done: set[tuple[str, str]] = field(default_factory=set)
+    _backfills: int = 0
 
     @property
     def settings(self) -> Settings:
@@ -96,6 +103,25 @@ class ValidationRun:
         """Append records to the run log."""
         for record in records:
             self.log.append(record)
+
+    def hold_once(self, what: str, check_id: str) -> None:
+        """Hold that a part of a check is done once, by this process, and leaves its evidence.
+
+        Raises NotAllowedError when it was done already; LogError when the log takes nothing any more.
+        """
+        if self.log.failure:
+            raise LogError(self.log.failure, "Nothing more was looked at.")
+        if os.getpid() != self._process or (what, check_id) in self._done:
+            msg = "This check has run in this run already, or in another process: what failed once has failed."
+            raise NotAllowedError(msg, "Leave out the plugin or the option that runs tests again.")
+        self._done.add((what, check_id))
+
+    def hold_one_backfill(self) -> None:
+        """Hold that a run starts one backfill, with `--heal-check` two; else raises NotAllowedError."""
+        if self._backfills >= 1 + self.settings.heal_check:
+            msg = "This run has started its backfill already, and starts no other."
+            raise NotAllowedError(msg, "Leave out the plugin or the option that runs tests again.")
+        self._backfills += 1
 
     def describe_stack(self, stack: Stack) -> None:
         """Write down what is validated, and make its secrets known to the redactor."""

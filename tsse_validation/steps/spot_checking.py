@@ -67,7 +67,7 @@ def explaining_again(jobs: JobRunner, watch: ReplicationWatch, settings: Setting
         lambda: inspect_by_job(jobs, settings).metrics,
         shards=settings.shards,
         settle_timeout=settings.settle_timeout,
-        posts_kept=POSTS_KEPT_FOR_OTHERS,
+        posts_kept=POSTS_KEPT_FOR_OTHERS + settings.max_job_windows,
     )
 
 
@@ -162,6 +162,7 @@ def _coverage(run: ValidationRun, counted: RangeCount, covered: Window) -> JobCo
         slices=len(counted.slices),
         posts=counted.posts,
         surplus=counted.explained.surplus,
+        deleted_known=Capability.POSTGRES not in run.absent,
     )
 
 

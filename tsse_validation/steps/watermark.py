@@ -35,11 +35,14 @@ def seconds_ahead(postgres: PostgresClient, clock: ControllerClock) -> float:
         return (snapshot.now() - clock.now()).total_seconds()
 
 
-def active_jobs_seen(postgres: PostgresClient) -> list[ActiveJob] | None:
-    """Return the lake jobs that wait or run now, or `None` where this role may not see them."""
+def active_jobs_seen(postgres: PostgresClient, leftover_after: float) -> list[ActiveJob] | None:
+    """Return the lake jobs that wait or run now, or `None` where this role may not see them.
+
+    What a crash has left, and has not moved for `leftover_after` seconds, holds nothing up.
+    """
     try:
         with postgres.snapshot() as snapshot:
-            return snapshot.active_lake_jobs()
+            return [job for job in snapshot.active_lake_jobs() if not job.left_over(leftover_after)]
     except AccessError:
         return None
 

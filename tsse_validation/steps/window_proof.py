@@ -15,6 +15,7 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import MismatchError, SpotCheck, SpotChecker
 from tsse_validation.parity.comparing import sum_by_sensor
 from tsse_validation.parity.direct import DirectProof
+from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.records import CountRow, Finding
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.fields import Level
@@ -33,7 +34,7 @@ class WindowProof:
     """One window, compared by the job or directly; `scope` is what of the window asked for is promised.
 
     `rows` has a line for each sensor. `found` says what differs, where rows were read; `told` are findings that
-    are no fault.
+    are no fault. `database` is what was read from: without a controller's word nothing proves it to be its own.
     """
 
     scope: Scope
@@ -42,6 +43,7 @@ class WindowProof:
     level: Level
     found: DrillDown = NOTHING_READ
     told: tuple[Finding, ...] = ()
+    database: DatabaseSeen | None = None
 
     @property
     def mismatching(self) -> list[CountRow]:
@@ -78,6 +80,7 @@ def prove_window(
     on_scope(asked, scope)
     with postgres.snapshot() as snapshot:
         wanted = set(settings.sensor_ids or snapshot.sensor_ids())
+        database = snapshot.database()
     proof = DirectProof(postgres, lake)
     days = [
         row
@@ -87,7 +90,7 @@ def prove_window(
     ]
     found = drill_down(proof, scope, days, settings.level, RowTriage(settings.shards, MOST_ROWS_PRINTED))
     rows = sum_by_sensor(days, wanted)
-    return WindowProof(scope, rows, "direct", settings.level, found)
+    return WindowProof(scope, rows, "direct", settings.level, found, database=database)
 
 
 def count_window_by_job(

@@ -122,6 +122,18 @@ def test_parity_shows_the_row_whose_value_was_changed(
     assert parity(*chosen).code == 0
 
 
+def test_parity_directly_names_the_database_and_says_what_is_not_proven_of_it(parity: RunHelper) -> None:
+    (line,) = [line for line in parity().out.splitlines() if "Database:" in line]
+    assert "127.0.0.1:" in line
+    assert "schema public, a primary; not proven to be the controller's database" in line
+    named = json.loads(parity("--json").out)["database"]
+    assert (named["tables_in"], named["standby"], named["proven_to_be_the_controllers"]) == (
+        "public",
+        False,
+        False,
+    )
+
+
 def test_parity_by_count_does_not_see_a_changed_value_and_says_what_it_compared(
     parity: RunHelper, dsn: dict[str, str]
 ) -> None:
@@ -196,3 +208,27 @@ def test_a_token_on_the_command_line_is_taken_with_a_warning(helper: RunHelper, 
 
 def test_a_wrong_flag_is_wrong_usage(helper: RunHelper) -> None:
     assert helper("inspect", "--nope").code == 2
+
+
+def test_backfill_does_not_start_what_takes_rows_out_of_the_lake(
+    after_backfill: RunHelper, lake_options: list[str], dsn: dict[str, str]
+) -> None:
+    before = after_backfill("inspect", "--json").out
+    for options, variables in (([], {}), (lake_options, dsn)):
+        done = after_backfill("backfill", "--days", "3", "--replace-existing", "--wait", *options, **variables)
+        assert done.code == 6, done
+        for words in ("No backfill was started", "before the range", "--backfill-days 9", "--accept-loss"):
+            assert words in " ".join(done.err.split())
+    assert json.loads(after_backfill("inspect", "--json").out)["datasets"] == json.loads(before)["datasets"]
+
+
+def test_a_dry_run_of_backfill_says_what_would_be_lost(
+    after_backfill: RunHelper, lake_options: list[str], dsn: dict[str, str]
+) -> None:
+    done = after_backfill("backfill", "--days", "3", "--replace-existing", "--dry-run", *lake_options, **dsn)
+    assert done.code == 0, done
+    assert "would replace: 4 dates" in done.out
+    assert "before the range" in done.out
+    assert "so the backfill would not start" in done.out
+    only_added = after_backfill("backfill", "--days", "3", "--dry-run")
+    assert "would replace: nothing, rows are only added" in only_added.out

@@ -153,3 +153,26 @@ def test_a_job_that_does_not_heed_its_cancellation_is_given_up_in_bounded_time(b
     made = bench(job("running"))
     assert canceled(made, timeout=60.0).status == "running"
     assert 60 < sum(made.clock.sleeps) <= 60 + 5
+
+
+def follow(made: Bench, still_after: float) -> FinishedJob[InspectResult]:
+    runner = JobRunner(made.core, poll_interval=5.0, clock=made.clock, sleep=made.clock.sleep)
+    created = made.core.create_job(INSPECT_JOB, {}, purpose="inspect")
+    return runner.follow(created, InspectResult, timeout=3_600, still_after=still_after)
+
+
+def test_a_job_that_stands_still_while_the_controller_answers_is_given_up_long_before_its_deadline(
+    bench: MakeBench,
+) -> None:
+    made = bench(job("pending"), job("running", 3), *[job("running", 4)] * 60)
+    with pytest.raises(DeadlineError, match="stands still at 4 of 9 since") as caught:
+        follow(made, 60)
+    assert "running for ever" in caught.value.message
+    assert 60 <= sum(made.clock.sleeps) < 80
+
+
+def test_a_job_that_moves_or_waits_is_followed_for_as_long_as_that_takes(bench: MakeBench) -> None:
+    waiting = [job("pending")] * 30
+    moving = [job("running", step) for step in range(9) for _ in range(10)]
+    made = bench(*waiting, *moving, job("completed", 9), RESULT, EVENTS)
+    assert follow(made, 60).job.status == "completed"

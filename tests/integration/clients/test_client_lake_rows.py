@@ -98,6 +98,18 @@ def test_a_row_that_stands_in_several_files_counts_once(lake: Lake) -> None:
     assert lake.rows.counts(Scope(WHOLE_DAY, COVERAGE), NONE_LATE) == {"a": (1, 0)}
 
 
+def test_rows_as_they_stand_are_all_copies_due_or_not_of_the_sensors_asked_for(lake: Lake) -> None:
+    late = MARK + SECOND
+    lake.write("backfill-1-0.parquet", [("a", NOON, 1.0, 0, NOON), ("b", NOON, 1.0, 0, NOON)])
+    lake.write("part-2-0.parquet", [("a", NOON, 2.0, 0, MARK), ("a", NOON + SECOND, 2.0, 0, late)])
+    yesterday = WHOLE_DAY.start - MICROSECOND
+    lake.write("part-1-0.parquet", [("a", yesterday, 1.0, 0, NOON)], day=yesterday.date())
+    both_days = Window(WHOLE_DAY.start - DAY, WHOLE_DAY.end)
+    assert lake.rows.rows_as_they_stand(WHOLE_DAY, ["a", "none"]) == {"a": 3}
+    assert lake.rows.rows_as_they_stand(both_days, ["a", "b"]) == {"a": 4, "b": 1}
+    assert lake.rows.rows_as_they_stand(Window(NOON + MICROSECOND, NOON + SECOND), ["a"]) == {"a": 1}
+
+
 def test_both_ends_of_a_window_are_counted_and_their_neighbours_are_not(lake: Lake) -> None:
     instants = [NOON + n * MICROSECOND for n in range(-2, 3)]
     lake.write("part-1-0.parquet", [row(ts=ts) for ts in instants])

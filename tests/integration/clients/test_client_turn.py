@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 MakeBench = Callable[..., Bench]
 OURS = a_job(BACKFILL_JOB, status="running")
-THEIRS = ActiveJob("b77ef24e-66fe-4c93-a1c2-755b7f140b41", BACKFILL_JOB, "running", OURS.created_at)
+THEIRS = ActiveJob("b77ef24e-66fe-4c93-a1c2-755b7f140b41", BACKFILL_JOB, "running", OURS.created_at, 0.0)
+
+
+LEFTOVER_AFTER = 30.0
+
+
+def standing(seconds: float, status: str = "running") -> ActiveJob:
+    return ActiveJob(THEIRS.id, BACKFILL_JOB, status, THEIRS.created_at, seconds, "3 of 91")
 
 
 class Table:
@@ -54,6 +61,7 @@ def turn_of(made: Bench, table: Table | None = None, said: list[str] | None = No
         timeout=60,
         pause=5,
         say=(said if said is not None else []).append,
+        leftover_after=LEFTOVER_AFTER,
         clock=made.clock,
         sleep=made.clock.sleep,
         **more,
@@ -75,6 +83,61 @@ def test_a_turn_is_waited_for_until_the_lake_is_quiet(bench: MakeBench) -> None:
     assert made.clock.sleeps == [5, 5]
     assert len(said) == 1
     assert THEIRS.id in said[0]
+
+
+def test_a_job_that_a_crash_has_left_is_named_and_not_waited_for(bench: MakeBench) -> None:
+    made, said = bench(text(404, "")), list[str]()
+    with turn_of(made, Table([standing(86_400)]), said) as turn:
+        assert list(turn.left_over) == [THEIRS.id]
+    assert made.clock.sleeps == []
+    (line,) = said
+    for words in (THEIRS.id, "left over", "stood still at 3 of 91 for 86,400 s", "--leftover-after"):
+        assert words in line
+
+
+def test_a_running_job_is_waited_for_until_it_has_stood_still_for_long(bench: MakeBench) -> None:
+    made, said = bench(text(404, "")), list[str]()
+    with turn_of(made, Table([standing(20)], [standing(25)], [standing(30)]), said):
+        assert made.clock.sleeps == [5, 5]
+    assert [line.split()[0] for line in said] == ["Waiting", "The"]
+
+
+def test_a_job_that_moves_again_is_not_left_over(bench: MakeBench) -> None:
+    made = bench(text(404, ""))
+    with turn_of(made, Table([THEIRS, standing(0)], [standing(1)], [])) as turn:
+        assert turn.left_over == {}
+
+
+def test_a_job_that_waits_its_turn_is_never_left_over(bench: MakeBench) -> None:
+    made = bench(text(404, ""))
+    with pytest.raises(NotCheckedError, match="pending since"), turn_of(made, Table([standing(9_999, "pending")])):
+        pytest.fail("it had its turn")
+
+
+def test_what_a_crash_has_left_does_not_withdraw_ours(bench: MakeBench) -> None:
+    made = bench(polled("pending"))
+    with turn_of(made, Table([standing(9_999)])) as turn:
+        job = created(made)
+        turn.started(job)
+        turn.hold_alone(job)
+    assert len(made.server.requests) == 1
+
+
+def test_where_the_table_does_not_tell_a_running_job_is_watched_by_the_api(bench: MakeBench) -> None:
+    made, said = bench(*[polled("running")] * 40), list[str]()
+    untold = ActiveJob(THEIRS.id, BACKFILL_JOB, "running", THEIRS.created_at)
+    with turn_of(made, Table([untold]), said) as turn:
+        assert list(turn.left_over) == [THEIRS.id]
+    assert sum(made.clock.sleeps) == LEFTOVER_AFTER
+
+
+def test_by_the_api_alone_the_backfill_we_left_is_watched_until_it_has_stood_still(bench: MakeBench) -> None:
+    made, said = bench(*[polled("running")] * 40), list[str]()
+    with turn_of(made) as turn:
+        turn.started(created(made))
+    with turn_of(made, said=said) as turn:
+        assert list(turn.left_over) == [OURS.id]
+    assert sum(made.clock.sleeps) == LEFTOVER_AFTER
 
 
 @pytest.mark.parametrize("job_type", [PARITY_JOB, INSPECT_JOB, BACKFILL_JOB, "lake_compaction_v1"])
@@ -103,7 +166,7 @@ def test_of_two_that_start_in_the_same_moment_ours_is_withdrawn(bench: MakeBench
 def test_beside_jobs_that_only_look_ours_goes_on(bench: MakeBench) -> None:
     made = bench(polled("pending"))
     ours = ActiveJob(OURS.id, BACKFILL_JOB, "pending", OURS.created_at)
-    looking = ActiveJob(THEIRS.id, INSPECT_JOB, "running", THEIRS.created_at)
+    looking = ActiveJob(THEIRS.id, INSPECT_JOB, "running", THEIRS.created_at, 0.0)
     with turn_of(made, Table([], [ours, looking])) as turn:
         job = created(made)
         turn.started(job)

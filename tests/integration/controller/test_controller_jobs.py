@@ -1,4 +1,4 @@
-"""A job's life: claimed, run, canceled, and run again after a crash (contract section 3)."""
+"""A job's life: claimed, run, canceled, and left running by a crash (contract section 3)."""
 
 import threading
 from datetime import timedelta

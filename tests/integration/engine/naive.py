@@ -145,7 +145,9 @@ class Promise:
             # a pass since the backfill has stamped what was untimed in its late window
             stamped_from = self.watermark - self.late_window if self.watermark > self.backfill_to else key[1] + 1
             return key[1] < min(self.backfill_to, stamped_from)
-        return version.inserted <= self.watermark
+        if version.inserted > self.watermark:
+            return False
+        return key[1] < self.backfill_to or version.inserted > self.backfill_to
 
     def counts(self, copy: Copy) -> bool:
         inserted = copy.version.inserted

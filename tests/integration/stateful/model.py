@@ -54,7 +54,7 @@ class Promise(NamedTuple):
     def due(self, key: Key, row: Row) -> bool:
         if row.inserted_at is None:
             return key[1] < self.untimed_until
-        return row.inserted_at <= self.watermark and not self.taken_away(key, row)
+        return row.inserted_at <= self.watermark and not self.not_promised(key, row)
 
     @property
     def untimed_until(self) -> datetime:
@@ -63,14 +63,12 @@ class Promise(NamedTuple):
             return self.backfill_to
         return min(self.backfill_to, self.watermark - LATE_WINDOW)
 
-    def taken_away(self, key: Key, row: Row) -> bool:
-        """Whether a row was there when the backfill replaced its last date, and lies on that, after the range."""
-        last_day = (self.backfill_to - MICROSECOND).date()
-        return (
-            self.backfill_to <= key[1] < midnight(last_day) + DAY
-            and row.inserted_at is not None
-            and row.inserted_at <= self.backfill_to
-        )
+    def not_promised(self, key: Key, row: Row) -> bool:
+        """Whether a row was there at the backfill and lies ahead of its range.
+
+        Of the last date the backfill has removed it; whether an earlier pass has brought another is not said.
+        """
+        return self.backfill_to <= key[1] and row.inserted_at is not None and row.inserted_at <= self.backfill_to
 
     def seen(self, row: Row | None) -> bool:
         """Whether a row of the lake counts: what was inserted after the watermark does not."""

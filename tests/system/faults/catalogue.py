@@ -2,23 +2,28 @@
 
 from collections.abc import Mapping
 
-from tests.system.faults import api, benign, by_api, database, lake, logic, state
+from tests.system.faults import api, benign, beyond, by_api, database, lake, logic, losses, state, whose
 from tests.system.faults.model import Benign, Fault
 
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
         *lake.FAULTS,
+        *beyond.FAULTS,
         *state.FAULTS,
         *logic.FAULTS,
+        *losses.FAULTS,
         *api.FAULTS,
         *database.FAULTS,
         *by_api.FAULTS,
+        *whose.FAULTS,
     )
 }
 """Every fault by its name, place by place."""
 
-BENIGN: Mapping[str, Benign] = {entry.name: entry for entry in (*benign.BENIGN, *by_api.BENIGN)}
+BENIGN: Mapping[str, Benign] = {
+    entry.name: entry for entry in (*benign.BENIGN, *beyond.BENIGN, *losses.BENIGN, *by_api.BENIGN, *whose.BENIGN)
+}
 """Every odd thing that is no fault, by its name."""
 
 SENTINELS = frozenset(
@@ -28,9 +33,13 @@ SENTINELS = frozenset(
         "a day is hot and cold, and the manifest points to the poorer copy",
         *("hours shifted", "upserts skipped", "completed without work", "counts one row too many"),
         *("strangers are let in", "an answer drips", "replication is an hour behind"),
-        *("a row is deleted", "a value is changed in place"),
+        *("a row is deleted", "a value is changed in place", "the DSN leads to a clone"),
+        *("a forecast's file is lost", "an import's file in the cold is lost", "old rows are imported meanwhile"),
+        "a policy hides jobs from the reader",
+        *("the run reads a standby", "the reader's role is set up otherwise"),
         *("late rows and upserts come in", "varied: nanoseconds", "a row stands in two files"),
         "a leap day and a New Year lie in the range",
+        *("the first date is cut", "a backfill would cut the first date", "a job is left over from a crash"),
         *("by the API alone: a row is lost where no copy can be", "by the API alone: a feed upserts"),
     }
 )
@@ -39,12 +48,9 @@ SENTINELS = frozenset(
 UNSEEN: Mapping[str, str] = {
     "A row is wrong in Postgres": "Postgres is the authority: what it holds is what is right.",
     "A row is lost on both sides": "Nothing is left that could differ.",
-    "Rows from before the backfilled range are lost": (
-        "The controller's state promises the range of its last backfill only: a day of which a shorter backfill "
-        "has replaced the later part, and lost the earlier, lies half outside of it."
-    ),
-    "A row without inserted_at comes in after the backfill": (
-        "Nothing tells when it was inserted, so it is due only once the next backfill has gone over it."
+    "An old row without inserted_at comes in after the backfill": (
+        "Nothing tells when it was inserted, and a pass stamps those of its late window only, so it is due once "
+        "the next backfill has gone over it."
     ),
     "By the API alone: a changed value, or a lost row beside a doubled one": (
         "The controller's job counts rows: it sees no value, and where a row waits for compaction in several "

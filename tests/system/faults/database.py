@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from tests.support.controller import Controller, days_ago, noon
 from tests.support.damage import first_instant
-from tests.system.faults.model import CHANGED, DATES, LOST, Fault, Place, Plant
+from tests.system.faults.model import CHANGED, DATES, LOST, OURS, Fault, Place, Plant
 from tsse_validation.domain.instants import DAY, day_start
 from tsse_validation.verdict import Outcome
 
@@ -64,7 +64,7 @@ def _updated(name: str, assignment: str, models: str = "a correction by hand", a
 FAULTS = (
     _fault("a row is deleted", CLEANED, LOST, on_the_row("DELETE FROM metrics")).told("deleted in Postgres"),
     _fault("a day is deleted", CLEANED, (DATES, *LOST), _delete_the_day).told("deleted in Postgres"),
-    _fault("a sensor is deleted with its rows", CLEANED, LOST, _delete_the_sensor).told("deleted in Postgres"),
+    _fault("a sensor is deleted with its rows", CLEANED, OURS, _delete_the_sensor).told("deleted in Postgres"),
     _updated("a value is changed in place", "value = 1234.5").told("changed in place"),
     _updated(
         "yesterday's value is changed in place",

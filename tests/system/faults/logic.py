@@ -192,11 +192,9 @@ FAULTS = (
         "rows missing"
     ),
     _logic("old-rows-ignored", "SQL's NULL is not ≤", LOST, _without_inserted_at).told("rows missing"),
-    # each date's rows go under the next one from 15:00 on, and are lost where that is replaced in its turn;
-    # the job reads a date's files whatever their rows' date, but no date after its window's
-    _logic("day-in-local-time", "a zone in place of UTC", (DATE, *OURS, SPOT_AND_OURS)).told(
-        "day tail lost", "shard missing", "wrong date"
-    ),
+    # each date's rows up to 08:00 go under the one before, which was replaced before, and stay there;
+    # the job reads a date's files whatever their rows' date
+    _logic("day-in-local-time", "a zone in place of UTC", (DATE, *OURS, SPOT_AND_OURS)).told("wrong date"),
     _part_of_its_day("head"),
     _part_of_its_day("tail"),
     _logic("exported-twice", "a page read twice", (TWICE, *CHANGED)).told("duplicate rows"),
@@ -212,9 +210,9 @@ FAULTS = (
     _logic("milliseconds", "a unit of Parquet", CHANGED).told("timestamps rounded"),
     # what leaves its date goes where that is replaced in its turn
     _logic("hours-shifted", "local time taken for UTC", LOST).told("rows missing", "timestamps shifted"),
-    _logic("sensor-id-trimmed", "a clean-up of texts", LOST, _padded_id).told("sensor id altered"),
+    _logic("sensor-id-trimmed", "a clean-up of texts", OURS, _padded_id).told("sensor id altered"),
     _passing("stamped-after-the-pass", "two steps the wrong way round", LOST, _untimed_late_row).told(
-        "counts differ", "rows missing"
+        "rows missing"
     ),
     _passing("upserts-skipped", "ON CONFLICT DO NOTHING", CHANGED, _upsert).told("stale value"),
     _passing("compaction-keeps-the-oldest", "a comparison the wrong way round", CHANGED, _upsert).told(
@@ -230,7 +228,13 @@ FAULTS = (
     ),
     _logic("progress-stuck", "a job that does not tell how far it is", (PROMISED.format("progress"),)),
     _passing("result-of-another-job", "a cache by the wrong key", ("valid_token_runs_a_job",)),
-    _logic("replacing-adds", "replace_existing taken for a hint", LOST, _DELETED).told("deleted in Postgres"),
+    _logic(
+        "replacing-adds",
+        "replace_existing taken for a hint",
+        LOST,
+        _DELETED,
+        (*WITH_BACKFILL, "--accept-loss"),
+    ).told("deleted in Postgres"),
     _logic("watermark-retreats", "a watermark set from the wrong clock", (PROMISED.format("watermark"),)),
     _logic(
         "stands-still",

@@ -27,6 +27,7 @@ from fixtures.controller import (
     segments,
 )
 from fixtures.controller.lake_store import remove_hot_date
+from fixtures.controller.runner import ControllerStoppingError
 from fixtures.controller.state import StateFiles
 from tsse_validation.domain.windows import Window
 
@@ -34,7 +35,7 @@ Mutation = Callable[[], None]
 Row = Callable[[pa.Table], pa.Table]
 
 _SHORT = timedelta(seconds=1)
-_OFFSET_OF_TOKYO = timedelta(hours=9)
+_OFFSET_OF_LOS_ANGELES = timedelta(hours=-8)
 
 
 def _put(place: object, name: str, value: object) -> None:
@@ -215,6 +216,37 @@ def _completed_without_work() -> None:
     _put(handlers, "backfill", done)
 
 
+def _takes_a_date_more() -> None:
+    """Remove the date before the range as well, and write nothing of it."""
+    catch_up = backfill._catch_up_outside
+
+    def more(service: Any, plan: Any) -> None:
+        day = plan.dates()[0] - timedelta(days=1)
+        lake_store.remove_date(service.lake, day, lake_store.new_run(service.clock()))
+        service.states.save_manifest(service.states.load_manifest().without(day))
+        catch_up(service, plan)
+
+    _put(backfill, "_catch_up_outside", more)
+
+
+def _half_the_days() -> None:
+    plan = backfill._plan
+    _put(backfill, "_plan", lambda service, days: plan(service, days // 2))
+
+
+def _dies_between() -> None:
+    """End as by a crash once a date with files is removed: its job stays running, and nothing goes on with it."""
+    remove, removed = lake_store.remove_date, list[Any]()
+
+    def and_die(lake: Any, day: Any, run: str) -> None:
+        removed.extend(lake.segments("hot", day).values())
+        remove(lake, day, run)
+        if removed:
+            raise ControllerStoppingError
+
+    _put(backfill, "remove_date", and_die)
+
+
 def _result_of_another_job() -> None:
     def result(self: Any, job_id: Any) -> Any:
         with self._database.session() as connection:
@@ -325,7 +357,8 @@ MUTANTS: Mapping[str, Mutation] = {
     "late-window-too-short": _late_window_too_short,
     "old-rows-ignored": _in_sql("_COPY_DAY", "(inserted_at IS NULL OR inserted_at", "(inserted_at"),
     "day-in-local-time": _split_otherwise(
-        lambda part: _plus(part, -_OFFSET_OF_TOKYO), before=lambda table: _plus(table, _OFFSET_OF_TOKYO)
+        lambda part: _plus(part, -_OFFSET_OF_LOS_ANGELES),
+        before=lambda table: _plus(table, _OFFSET_OF_LOS_ANGELES),
     ),
     "day-head-lost": _half_of_each_day("start"),
     "day-tail-lost": _half_of_each_day("end"),
@@ -359,6 +392,9 @@ MUTANTS: Mapping[str, Mutation] = {
     ),
     "completed-without-work": _completed_without_work,
     "progress-stuck": _with(jobs.JobStore, "set_progress", lambda *_: None),
+    "takes-a-date-more": _takes_a_date_more,
+    "half-the-days": _half_the_days,
+    "dies-between": _dies_between,
     "result-of-another-job": _result_of_another_job,
     "replacing-adds": _with(backfill, "_replace_day", backfill._add_day),
     "watermark-retreats": _watermark_retreats,

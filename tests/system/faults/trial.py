@@ -133,9 +133,9 @@ class Lane:
         began = time.monotonic()
         controller = self._made_whole(*benign.options)
         benign.plant(controller)
-        known = _environment(controller, benign)
-        environment = {**known, **elsewhen.environment(controller), **benign.environment}
         with benign.during(controller) as url:
+            known = _environment(controller, benign)
+            environment = {**known, **elsewhen.environment(controller), **benign.environment}
             arguments = [*_given(controller, benign), f"--base-url={url}", *IN_FULL, *benign.arguments]
             run = self.runbook(*arguments, env=environment)
         return Trial(run, OldCheck.BLIND, OldCheck.BLIND, time.monotonic() - began)

@@ -23,19 +23,27 @@ _PARAMS: Mapping[str, set[str]] = {
     "lake_parity_check_v1": {"start", "end", "sensor_ids", "sample", "fail_on_mismatch"},
 }
 
-_RELATIONS = {"metrics", "sensors", "analysis_jobs", "pg_settings", "pg_extension", "pg_inherits", "pg_class"}
-_NO_RELATIONS = {"tables", "lateral", "clock_timestamp"}
+_RELATIONS = {
+    *("metrics", "sensors", "analysis_jobs"),
+    *("pg_settings", "pg_extension", "pg_inherits", "pg_class", "pg_namespace", "pg_attribute"),
+    *("pg_constraint", "pg_policy"),
+}
+_NO_RELATIONS = {"tables", "lateral", "clock_timestamp", "unnest", "pg_control_system"}
 """What stands after FROM or JOIN in our statements and is none: a name of their own, a keyword, a function."""
 _FUNCTIONS = {
     *("count", "sum", "min", "max", "mod", "coalesce", "nullif", "greatest", "now", "clock_timestamp", "extract"),
-    *("current_setting", "hashfloat8extended", "float8send", "date_part", "bool_or"),
+    *("current_setting", "hashfloat8extended", "float8send", "date_part", "bool_or", "set_config", "unnest"),
+    *("current_schemas", "row_security_active", "has_column_privilege", "has_function_privilege", "concat_ws"),
+    *("inet_server_addr", "inet_server_port", "current_database", "pg_is_in_recovery", "pg_control_system"),
+    *("pg_postmaster_start_time",),
 }
 _KEYWORDS_BEFORE_A_BRACKET = {
-    *("any", "filter", "from", "in", "or", "and", "as", "lateral", "using", "copy", "stdout")
+    *("any", "filter", "from", "in", "or", "and", "as", "lateral", "using", "copy", "stdout", "array", "exists"),
+    *("wanted",),
 }
 _TRANSACTION = re.compile(r"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY|COMMIT|ROLLBACK")
 _READING = re.compile(
-    r"(SELECT|WITH RECURSIVE tables AS \(SELECT) .*|COPY \(SELECT .*\) TO STDOUT \(FORMAT csv\)", re.DOTALL
+    r"(SELECT|WITH RECURSIVE tables AS \(SELECT) .*|COPY \(SELECT .*\) TO STDOUT \(FORMAT csv, HEADER\)", re.DOTALL
 )
 _WORDS_THAT_CHANGE = re.compile(
     r"\b(insert|update|delete|merge|truncate|create|alter|drop|grant|revoke|into|lock|vacuum|analyze|call|do|set"

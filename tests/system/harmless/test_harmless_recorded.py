@@ -75,7 +75,7 @@ def test_a_run_that_finds_a_fault_and_heals_it_keeps_to_the_same_promises(
     since = installed.log_size()
     with recording_proxy(controller.url) as core:
         given = arguments(installed, core.url)
-        more = ("--skip-backfill", "--heal-check", "--backfill-days=10", "--level=rows")
+        more = ("--skip-backfill", "--heal-check", "--backfill-days=10", "--level=rows", "--accept-loss")
         run = runbook(*given, *QUICK, *more, env=installed.environment)
         assert run.verdict.outcome is Outcome.NO_GO, run
         assert "healed by a backfill" in run.findings(flagged=False)
@@ -156,14 +156,15 @@ def test_the_record_shows_what_is_not_promised(runbook: Runbook, installed: Inst
 
 def test_without_a_right_to_see_jobs_the_run_says_so_and_goes_on(runbook: Runbook, installed: Installed) -> None:
     controller = installed.controller
-    rights = "SELECT (id, job_type, status, created_at) ON analysis_jobs"
+    rights = "SELECT (id, job_type, status, created_at, updated_at, progress) ON analysis_jobs"
     controller.sql(f"REVOKE {rights} FROM {READER}")
     try:
         given = arguments(installed, controller.url)
         names = ("1_health", "2_token", "3_inspect", "4_backfill", "5_watermark")
         steps = [f"tests_validation/test_{name}.py" for name in names]
         old_at_once = ("--watermark-max-age=1", "--settle-timeout=2")
-        run = runbook(*given, *steps, "--backfill-days=1", *old_at_once, env=installed.environment)
+        one_day = ("--backfill-days=1", "--accept-loss")
+        run = runbook(*given, *steps, *one_day, *old_at_once, env=installed.environment)
     finally:
         controller.sql(f"GRANT {rights} TO {READER}")
     assert run.check("backfill_job_completes").status is CheckStatus.PASSED, run

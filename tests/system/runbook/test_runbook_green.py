@@ -17,6 +17,7 @@ from tests.support.command import (
     Run,
     Runbook,
     alive,
+    meddling,
     service_processes,
 )
 from tests.support.controller import Controller, dataset, days_ago
@@ -153,6 +154,31 @@ def test_the_option_that_was_for_this_is_refused_with_what_to_use(
     assert run.code == EXIT_USAGE
     assert "use --require proof (which is the default)" in run.output
     assert not run.report_dir.exists()
+
+
+DRAINED = """
+import pytest
+from tsse_validation.pytest_plugin.options import RUN
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if "random_windows_agree_by_the_parity_job" in item.name:
+        for _ in range(60):
+            item.config.stash[RUN].budget.spend("another user")
+"""
+
+
+def test_windows_of_the_job_that_find_the_budget_spent_are_no_reason_against_a_proof(
+    directly: Directly, tmp_path: Path
+) -> None:
+    run = directly(*QUICK, "--max-windows=7", env=meddling(tmp_path, DRAINED))
+    assert (run.code, run.verdict.label) == (EXIT_GO, "GO"), run
+    check = run.check("random_windows_agree_by_the_parity_job")
+    assert (check.status, check.for_want_of_posts) == (CheckStatus.NOT_CHECKED, True)
+    (missing,) = run.verdict.not_checked
+    assert missing.tolerated
+    assert "another user 60" in missing.reason
+    assert "another user 60" in " ".join(run.output.split())
 
 
 def test_our_own_counts_are_go_only_where_they_are_accepted(directly: Directly) -> None:

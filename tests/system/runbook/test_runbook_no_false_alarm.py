@@ -27,7 +27,7 @@ def test_by_the_api_alone_late_rows_are_explained_once_the_watermark_has_passed(
     runbook: Runbook, controller: Controller
 ) -> None:
     with traffic(controller, history_days=0.9, upserts=False):
-        started = runbook.start(*controller.by_api(), *QUICK, "--require=sample")
+        started = runbook.start(*controller.by_api(), *QUICK, "--require=counts")
         wait_until(lambda: controller.parity_jobs > 0, seconds=PATIENCE_SECONDS)
     run = started.end()
     assert run.is_go_with_nothing_flagged, run

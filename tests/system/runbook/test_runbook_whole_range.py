@@ -26,7 +26,10 @@ def test_ten_upserts_that_wait_for_compaction_are_counted_by_the_job_and_are_no_
     coverage = run.result.job_coverage
     assert coverage is not None
     assert coverage.window == coverage.covered
-    assert (coverage.surplus, coverage.sensors, coverage.known) == (10, 6, 6)
+    # one of the farm's six is deleted: by the API alone nobody names it
+    sensors = 5 if by_api else 6
+    assert (coverage.surplus, coverage.sensors, coverage.known) == (10, sensors, sensors)
+    assert coverage.deleted_known is not by_api
     assert coverage.slices <= coverage.posts <= 10
     assert run.verdict.rows_compared == coverage.rows
 
@@ -40,7 +43,7 @@ def test_by_the_api_alone_an_id_that_the_job_trims_is_named_and_the_coverage_is_
     assert run.findings(flagged=False)["cannot be counted by the job"].sensors == (PADDED,)
     coverage = run.result.job_coverage
     assert coverage is not None
-    assert (coverage.sensors, coverage.known) == (6, 7)
+    assert (coverage.sensors, coverage.known) == (5, 6)
 
 
 def test_a_sample_is_the_runbooks_spot_check_over_the_last_day(directly: Directly) -> None:

@@ -67,7 +67,7 @@ def test_by_the_api_alone_late_rows_are_explained_though_job_times_have_no_fract
 ) -> None:
     controller.restore("fixtures.controller", *options(GROUPS["whole-seconds"]))
     with traffic(controller, history_days=0.9, upserts=False):
-        started = runbook.start(*controller.by_api(), *QUICK, "--require=sample")
+        started = runbook.start(*controller.by_api(), *QUICK, "--require=counts")
         wait_until(lambda: controller.parity_jobs > 0, seconds=PATIENCE_SECONDS)
     run = started.end()
     assert run.is_go_with_nothing_flagged, run

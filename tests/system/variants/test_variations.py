@@ -96,6 +96,14 @@ def test_optional_keys_are_gone_and_promised_ones_are_not() -> None:
     assert shaped(backfill, Variation.ABSENT_KEYS)["progress"]["total"] == 91
 
 
+def test_an_empty_page_of_events_has_null_for_the_next_one_or_no_word_of_it() -> None:
+    empty: dict[str, Any] = {"events": [], "next_after": None}
+    full = {"events": [{"id": 7}], "next_after": 7}
+    assert shaped(empty) == empty
+    assert shaped(empty, Variation.ABSENT_KEYS) == {"events": []}
+    assert shaped(full, Variation.ABSENT_KEYS) == full
+
+
 def test_the_state_is_null_where_it_may_be_without_hiding_the_gate() -> None:
     state = shaped(STATE, Variation.NULL_STATE)
     assert state["last_run_backlog_seconds"] is None

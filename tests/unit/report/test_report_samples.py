@@ -18,7 +18,7 @@ from tsse_validation.report.model.document import (
 )
 
 ROOT = Path(__file__).parents[3]
-NAMES = {"go": "GO", "no-go": "NO-GO", "incomplete": "INCOMPLETE"}
+NAMES = {"go": "GO", "counts": "GO", "no-go": "NO-GO", "incomplete": "INCOMPLETE"}
 AGAIN = "make the samples anew: python -m tools.samples"
 
 
@@ -45,6 +45,11 @@ def test_each_has_the_verdict_that_its_records_bear_out(name: str, verdict: str)
     of = document(name)
     assert of.verdict.outcome.value == verdict
     assert ReportDocument.of(of.result).verdict == of.verdict, AGAIN
+
+
+def test_one_go_is_a_proof_and_the_other_shows_its_grade() -> None:
+    assert document("go").verdict.label == "GO"
+    assert document("counts").verdict.label == "GO by counts"
 
 
 def test_the_no_go_shows_several_diagnoses_and_rows() -> None:

@@ -32,7 +32,7 @@ def test_the_gate_lines_the_basis_and_the_paths_are_said() -> None:
     said = " ".join(printed(live_api_only()).split())
     assert "proven Backfill of 90 days needs one command" in said
     assert "no count here is independent of the software under validation" in said
-    assert "13 that this stack excuses" in said
+    assert "14 that this stack excuses" in said
     assert "/runs/1/result.json" in said
 
 

@@ -216,8 +216,10 @@ def share(verdict: Verdict) -> str:
 
 
 def share_name(verdict: Verdict) -> str:
-    """Return what the share is called: only a GO proves."""
-    return "Proven" if verdict.outcome is Outcome.GO else "Compared"
+    """Return what the share is called: only a GO proves, and a count proves no value."""
+    if verdict.outcome is not Outcome.GO:
+        return "Compared"
+    return "Proven" if verdict.assurance is Assurance.PROOF else "Counted"
 
 
 def services(stack: StackDescribed | None) -> str:

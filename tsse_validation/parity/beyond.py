@@ -1,0 +1,161 @@
+"""Compares what lies outside of the covered range: what is promised there, and what else the lake holds.
+
+The watermark is a mark of insertion time (contract section 4). A forecast for the day after tomorrow and an import
+of last year's rows are promised like any other row, once they were inserted after the backfill's target.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tsse_validation.clients.bounded import BoundedReader
+from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.clients.snapshot import Snapshot
+from tsse_validation.domain.coverage import ALL_TIME, Coverage, Scope, scopes_beyond
+from tsse_validation.domain.windows import Window, cut_at, on_days
+from tsse_validation.parity.comparing import DayComparison
+from tsse_validation.parity.direct import DirectProof
+from tsse_validation.runlog.records import CountRow
+from tsse_validation.settings.fields import Level
+
+SensorDays = Sequence[tuple[Scope, Sequence[CountRow]]]
+"""Scopes that were compared, each with a row for each sensor and day of either side."""
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class PostgresOutside:
+    """What Postgres holds outside of the covered range: its first and last row there, and how many, if counted."""
+
+    first: datetime | None = None
+    last: datetime | None = None
+    rows: int | None = None
+
+
+class OuterReader:
+    """Asks about all time before or after the covered range: no statement opens more chunks than it may."""
+
+    def __init__(self, postgres: PostgresClient) -> None:
+        self._reader = BoundedReader(postgres)
+
+    @property
+    def estimated_rows(self) -> int:
+        """About how many rows the table has."""
+        return self._reader.layout().rows
+
+    def look_outside(self, coverage: Coverage, *, counted: bool) -> PostgresOutside:
+        """Find the rows that Postgres has outside of the covered range, those that nobody promises too."""
+
+        def ask(snapshot: Snapshot, piece: Window) -> tuple[Sequence[datetime], int]:
+            ends = snapshot.first_and_last(piece)
+            return ends or (), snapshot.count(piece) if ends and counted else 0
+
+        windows = replace(coverage, kept_from=ALL_TIME.start).outside()
+        found = [answer for window in windows for answer in self._pieces(window, ask)]
+        ends = [instant for some, _ in found for instant in some]
+        rows = sum(rows for _, rows in found)
+        return PostgresOutside(min(ends, default=None), max(ends, default=None), rows if counted else None)
+
+    def days_of(self, scope: Scope) -> set[date]:
+        """Return the dates of which Postgres has rows that a scope compares."""
+
+        def ask(snapshot: Snapshot, piece: Window) -> set[date]:
+            return snapshot.days_since(scope.narrowed(piece))
+
+        return set().union(*self._pieces(scope.window, ask))
+
+    def _pieces(self, window: Window, question: Callable[[Snapshot, Window], Answer]) -> Iterator[Answer]:
+        layout = self._reader.layout()
+        starts = [chunk.start for chunk in layout.chunks if chunk.start is not None]
+        for piece in cut_at(window, starts, layout.most_chunks):
+            names = [chunk.name for chunk in layout.chunks_in(piece)]
+
+            def ask(snapshot: Snapshot, piece: Window = piece, names: Sequence[str] = names) -> Answer:
+                return question(snapshot.of_children(names) if layout.by_name else snapshot, piece)
+
+            yield self._reader.ask(ask)
+
+
+def compare_promised(
+    proof: DirectProof,
+    reader: OuterReader,
+    coverage: Coverage,
+    earlier: Coverage | None,
+    since: datetime,
+    level: Level,
+) -> SensorDays:
+    """Compare what is promised outside of the covered range, at or after the instant `since`.
+
+    Give the first instant of Postgres: what the lake holds of earlier dates is the lake's alone. Only dates are
+    looked at of which Postgres has such rows, or the lake any.
+    """
+    held = Window(since, ALL_TIME.end)
+    days = proof.lake_rows(coverage).days()
+    parts = []
+    for scope in scopes_beyond(coverage, earlier):
+        if (window := scope.window.clamp(held)) is not None:
+            within = scope.narrowed(window)
+            parts += [scope.narrowed(part) for part in on_days(window, {*days, *reader.days_of(within)})]
+    return [(part, proof.compare_sensor_days(part, level=level)) for part in parts]
+
+
+def compare_other_dates(
+    proof: DirectProof, coverage: Coverage, days: Collection[date], since: datetime, level: Level
+) -> SensorDays:
+    """Compare every row of some dates outside of the covered range, promised or not; `since` as above."""
+    windows = [window for outside in coverage.outside() for window in on_days(outside, days)]
+    held = Window(since, ALL_TIME.end)
+    parts = [
+        Scope(part, coverage.of_every_row()) for window in windows if (part := window.clamp(held)) is not None
+    ]
+    return [(part, proof.compare_sensor_days(part, level=level)) for part in parts]
+
+
+def compare_rows_of(proof: DirectProof, sensor_days: SensorDays, level: Level) -> Iterator[DayComparison]:
+    """Compare row by row: the sensor-days that differ, or all of them at that level."""
+    for scope, rows in sensor_days:
+        yield from proof.compare_rows(scope, [row for row in rows if level is Level.ROWS or not row.matches])
+
+
+def unpromised_part(
+    comparison: DayComparison, promised: Sequence[Scope], first: datetime | None
+) -> tuple[DayComparison, int]:
+    """Return a day's differences without those of promised rows, and how many more lie before `first`.
+
+    `first` is the first instant that the lake has of the date, UTC without a zone. What is missing before it was
+    before the start of the backfill that has brought the date (contract section 3), and is left out, too.
+    """
+    rows = comparison.differences
+    others = rows.filter(pc.invert(_promised(rows, promised)))
+    if first is None or not others.num_rows:
+        return replace(comparison, differences=others), 0
+    head = pc.and_(pc.equal(others["kind"], "missing"), pc.less(others["ts"], _naive(first)))
+    left = others.filter(pc.invert(head))
+    return replace(comparison, differences=left), others.num_rows - left.num_rows
+
+
+def _promised(rows: pa.Table, scopes: Sequence[Scope]) -> pa.ChunkedArray:
+    inserted = pc.coalesce(rows["pg_inserted_at"], rows["lake_inserted_at"])
+    promised = pa.chunked_array([pa.repeat(pa.scalar(value=False), rows.num_rows)])
+    for scope in scopes:
+        if scope.since is None:
+            continue
+        within = pc.and_(
+            pc.greater_equal(rows["ts"], _naive(scope.window.start)),
+            pc.less_equal(rows["ts"], _naive(scope.window.end)),
+        )
+        in_time = pc.and_(
+            pc.greater(inserted, _naive(scope.since)),
+            pc.less_equal(inserted, _naive(scope.coverage.watermark)),
+        )
+        promised = pc.or_(promised, pc.fill_null(pc.and_(within, in_time), fill_value=False))
+    return promised
+
+
+def _naive(instant: datetime) -> pa.Scalar:
+    at = instant if instant.tzinfo is None else instant.astimezone(UTC).replace(tzinfo=None)
+    return pa.scalar(at, pa.timestamp("us"))

@@ -1,0 +1,57 @@
+"""What a run, or a backfill, would start and replace: said without starting anything and without the controller.
+
+Only what this user may read is looked at: the lake's files, and Postgres by read-only questions.
+"""
+
+from collections.abc import Iterator
+
+from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.domain.contract import BACKFILL_JOB
+from tsse_validation.domain.errors import SuiteError
+from tsse_validation.domain.instants import utc_now
+from tsse_validation.domain.replacement import Replacement, losses_in_words
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.settings.definitions import Settings
+from tsse_validation.steps.loss_guard import WouldLoseError, hold_no_loss, look_ahead
+from tsse_validation.steps.loss_looks import DirectLook
+from tsse_validation.steps.opening import DEFAULT_BASE_URL, lake_reader, postgres_client
+
+
+def dry_run_lines(settings: Settings, *, replaces: bool = True) -> Iterator[str]:
+    """Yield what would be done, line by line; POSTs nothing and asks the controller nothing."""
+    yield f"dry run: nothing is started, and {settings.base_url or DEFAULT_BASE_URL} is not asked for anything"
+    days = settings.backfill_days
+    yield f"would POST: {BACKFILL_JOB}, days {days}, replace_existing {'true' if replaces else 'false'}"
+    if not replaces:
+        yield "would replace: nothing, rows are only added"
+        return
+    yield f"would replace: {Replacement.expected(days, utc_now(), None)}"
+    try:
+        yield from _losses(settings)
+    except SuiteError as error:
+        yield f"would be lost: not known: {error}"
+
+
+def _losses(settings: Settings) -> Iterator[str]:
+    postgres = postgres_client(settings)
+    if settings.hot_path is None or postgres is None:
+        yield "would be lost: not known without Postgres and the lake's files; a run asks the controller first"
+        return
+    yield from _by_both_sides(settings, lake_reader(settings), postgres)
+
+
+def _by_both_sides(settings: Settings, lake: LakeReader, postgres: PostgresClient) -> Iterator[str]:
+    look = DirectLook(postgres, lake)
+    replacement = Replacement.expected(settings.backfill_days, utc_now(), lake.replication().last_inserted_at)
+    outlook = look_ahead(look, replacement)
+    for unknown in outlook.unknown:
+        yield f"could not be told: {unknown}"
+    if not outlook.losses:
+        yield f"would be lost: nothing, by {look.by}"
+        return
+    yield f"would be lost: {losses_in_words(outlook.losses)}, by {look.by}"
+    try:
+        hold_no_loss(look, outlook)
+    except WouldLoseError as error:
+        would = "would start all the same (--accept-loss)" if settings.accept_loss else "would not start"
+        yield f"so the backfill {would}: {error.advice}"
