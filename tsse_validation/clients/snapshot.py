@@ -106,6 +106,7 @@ class Snapshot:
         self._tables = tables
         self._where = where
         self._metrics = _METRICS if children is None else _only(children)
+        self._bound = tables.metrics.bound
 
     def of_children(self, names: Sequence[str]) -> "Snapshot":
         """Return the same state, read from `metrics` itself and some child tables, named as SQL names them."""
@@ -190,9 +191,7 @@ class Snapshot:
             " FROM {metrics} WHERE metrics.sensor_id = sensors.sensor_id AND {within}"
             ") AS counted WHERE counted.due > 0 OR counted.not_due > 0"
         )
-        query = (by_sensor if self._tables.metrics.bound else by_window).format(
-            due=_DUE, metrics=self._metrics, within=_WITHIN
-        )
+        query = (by_sensor if self._bound else by_window).format(due=_DUE, metrics=self._metrics, within=_WITHIN)
         rows = self._connection.execute(query, _parameters(scope))
         return {sensor_id: DueCount(due, not_due) for sensor_id, due, not_due in rows}
 
@@ -275,25 +274,19 @@ class Snapshot:
         return int(row[0]) if row is not None else 0
 
     def first_and_last(self, window: Window) -> tuple[datetime, datetime] | None:
-        """Return the first and the last instant of a window at which a known sensor has a row; or `None`."""
+        """Return the first and the last instant of a window at which a row lies; or `None`.
+
+        By the primary key, sensor by sensor. Where no foreign key says that `sensors` has them all, by the window.
+        """
         found = sql.SQL(
             "(SELECT ts FROM {metrics} WHERE metrics.sensor_id = sensors.sensor_id AND {within} ORDER BY ts"
-        ).format(metrics=self._metrics, within=_WITHIN)
-        query = sql.SQL("SELECT min({found} LIMIT 1)), max({found} DESC LIMIT 1)) FROM sensors").format(
-            found=found
         )
-        bounds = {"start": window.start, "end": window.end}
-        row = self._connection.execute(ends.format(found=found), bounds).fetchone()
+        by_sensor = sql.SQL("SELECT min({found} LIMIT 1)), max({found} DESC LIMIT 1)) FROM sensors")
+        by_window = sql.SQL("SELECT min(ts), max(ts) FROM {metrics} WHERE {within}")
+        parts = {"metrics": self._metrics, "within": _WITHIN}
+        query = by_sensor.format(found=found.format(**parts)) if self._bound else by_window.format(**parts)
+        row = self._connection.execute(query, {"start": window.start, "end": window.end}).fetchone()
         return None if row is None or row[0] is None else (row[0], row[1])
-
-    def first_in(self, scope: Scope) -> datetime | None:
-        """Return the first `ts` in a window, by the primary key, sensor by sensor; `None` when it has no row."""
-        query = sql.SQL(
-            "SELECT min(found.ts) FROM sensors CROSS JOIN LATERAL (SELECT ts FROM {metrics}"
-            " WHERE metrics.sensor_id = sensors.sensor_id AND {within} ORDER BY ts LIMIT 1) AS found"
-        ).format(metrics=self._metrics, within=_WITHIN)
-        row = self._connection.execute(query, _parameters(scope)).fetchone()
-        return row[0] if row is not None else None
 
     def first_timestamp(self, sensor_ids: Sequence[str], window: Window) -> datetime | None:
         """Return the first instant of a window at which the first of some sensors that has a row there has one."""

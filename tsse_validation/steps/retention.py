@@ -52,5 +52,5 @@ def _begins(reader: BoundedReader, covered: Scope) -> datetime | None:
 
 def _first_in(reader: BoundedReader, scope: Scope) -> datetime | None:
     """Ask piece by piece, until a row is found."""
-    answers = (found for _, found in reader.pieces(scope, lambda snapshot, part: snapshot.first_in(part)))
-    return next((found for found in answers if found is not None), None)
+    answers = reader.pieces(scope, lambda snapshot, part: snapshot.first_and_last(part.window))
+    return next((ends[0] for _, ends in answers if ends is not None), None)
