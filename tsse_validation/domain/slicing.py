@@ -107,9 +107,13 @@ class TableLayout:
 
     def chunks_in(self, window: Window) -> list[Chunk]:
         """Return the chunks in which a row of a window may lie."""
-        first = bisect_right(self._latest_ends, window.start)
-        beyond = bisect_right(self._starts, window.end)
-        return [chunk for chunk in self._by_start[first:beyond] if chunk.meets(window)]
+        first, beyond = self._range_of(window)
+        return [chunk for chunk in (*self._bounded[first:beyond], *self._unbounded) if chunk.meets(window)]
+
+    def bounded_in(self, window: Window) -> int:
+        """Return how many chunks a window meets, without those of which not both ends are known."""
+        first, beyond = self._range_of(window)
+        return beyond - first
 
     def locks(self, window: Window) -> int:
         """Return how many locks a statement on a window takes, about."""
@@ -122,18 +126,27 @@ class TableLayout:
             return Chunk("", rows=self.rows).rows_within(window, whole)
         return sum(chunk.rows_within(window, whole) for chunk in self.chunks_in(window))
 
+    def _range_of(self, window: Window) -> tuple[int, int]:
+        return bisect_right(self._latest_ends, window.start), bisect_right(self._starts, window.end)
+
     @cached_property
-    def _by_start(self) -> list[Chunk]:
-        return sorted(self.chunks, key=lambda chunk: chunk.start or _EARLIEST)
+    def _bounded(self) -> list[Chunk]:
+        return sorted(
+            (chunk for chunk in self.chunks if chunk.bounded), key=lambda chunk: chunk.start or _EARLIEST
+        )
+
+    @cached_property
+    def _unbounded(self) -> list[Chunk]:
+        return [chunk for chunk in self.chunks if not chunk.bounded]
 
     @cached_property
     def _starts(self) -> list[datetime]:
-        return [chunk.start or _EARLIEST for chunk in self._by_start]
+        return [chunk.start or _EARLIEST for chunk in self._bounded]
 
     @cached_property
     def _latest_ends(self) -> list[datetime]:
         """The latest end of each chunk and all before it: they ascend, whatever the chunks' ends do."""
-        return list(accumulate((chunk.end or _LATEST for chunk in self._by_start), max))
+        return list(accumulate((chunk.end or _LATEST for chunk in self._bounded), max))
 
 
 @dataclass
@@ -184,13 +197,12 @@ def next_piece(left: Window, whole: Window, layout: TableLayout, pace: Pace) -> 
 
     It ends at a midnight (UTC) where a whole day fits, and within the day where none does.
     """
-    always = sum(not chunk.bounded for chunk in layout.chunks)
 
     def fits(piece: Window) -> bool:
         return (
             piece.end - piece.start <= pace.longest
+            and layout.bounded_in(piece) <= layout.most_chunks
             and layout.rows_in(piece, whole) <= pace.most_rows
-            and len(layout.chunks_in(piece)) - always <= layout.most_chunks
         )
 
     first = utc_day(left.start)
