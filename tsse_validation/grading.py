@@ -88,9 +88,9 @@ def _job_counts(result: RunResult) -> Reached | None:
     seen = result.job_coverage
     if seen is None or not (_counts_all(seen) and _proven(result, _COUNTS, by_us=False)):
         return None
-    whom = "100 % of sensors" if seen.deleted_known else "100 % of sensors that are not deleted"
-    if seen.left_out:
-        whom = f"all sensors but {count_of(len(seen.left_out), 'deleted one')}"
+    whom = (
+        f"all sensors but {count_of(len(seen.left_out), 'deleted one')}" if seen.left_out else "100 % of sensors"
+    )
     words = f"the controller's own word; {whom}, values not compared"
     return Reached(Assurance.COUNTS, words, seen.rows, seen.window)
 
@@ -185,7 +185,7 @@ def coverage_warnings(result: RunResult, reached: Reached | None, share: ProvenS
         and reached.assurance is Assurance.COUNTS
         and job.rows == reached.rows
     ):
-        yield from _limits_of_the_job(job)
+        yield from _limits_of_the_job(job, named=not _absent(result, Capability.POSTGRES))
 
 
 def _smaller_than_the_lake(result: RunResult, share: ProvenShare) -> Iterator[str]:
@@ -230,14 +230,14 @@ def _absent(result: RunResult, side: Capability) -> bool:
     return result.stack is not None and side in result.stack.absent
 
 
-def _limits_of_the_job(job: JobCoverage) -> Iterator[str]:
+def _limits_of_the_job(job: JobCoverage, *, named: bool) -> Iterator[str]:
+    if not named:
+        yield "deleted sensors were left out: the job counts them by name only, and the API names none"
     if job.left_out:
         yield (
             f"the job has left out {count_of(len(job.left_out), 'deleted sensor')}: it counts them only when they "
             "are named (--sensor-ids)"
         )
-    if not job.deleted_known:
-        yield "the job leaves deleted sensors out, and the API does not name them: their rows were not counted"
     if job.surplus:
         yield (
             f"the lake holds {count_of(job.surplus, 'row')} beyond those of Postgres, which can be copies that "

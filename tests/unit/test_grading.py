@@ -149,7 +149,6 @@ def test_the_words_tell_by_whose_reading() -> None:
             "ours": run(OURS),
             "job": run(job_coverage(), absent=api_only),
             "deleted": run(job_coverage(known=5, left_out=("x",)), absent=api_only),
-            "unknown": run(job_coverage(deleted_known=False), absent=api_only),
             "sample": run(THE_JOBS, absent=api_only),
         }.items()
         if (reached := grade_reached(result))
@@ -159,7 +158,6 @@ def test_the_words_tell_by_whose_reading() -> None:
         "ours": "our own counts of both sides; 100 % of sensors, values not compared",
         "job": "the controller's own word; 100 % of sensors, values not compared",
         "deleted": "the controller's own word; all sensors but 1 deleted one, values not compared",
-        "unknown": ("the controller's own word; 100 % of sensors that are not deleted, values not compared"),
         "sample": "the controller's own word; 1 sensor in one window, values not compared",
     }
 
@@ -323,8 +321,8 @@ def test_what_a_count_by_the_job_leaves_out_is_said() -> None:
     assert deleted.startswith("the job has left out 2 deleted sensors")
     assert copies.startswith("the lake holds 7 rows beyond those of Postgres, which can be copies")
     assert warnings(WHOLE, job) == []
-    (unknown,) = warnings(job_coverage(deleted_known=False), absent=sorted(BOTH_SIDES))
-    assert unknown.startswith("the job leaves deleted sensors out, and the API does not name them")
+    unnamed, *_ = warnings(job_coverage(), absent=[Capability.POSTGRES])
+    assert unnamed.startswith("deleted sensors were left out: the job counts them by name only")
 
 
 def test_the_verdict_carries_them() -> None:

@@ -1,9 +1,8 @@
 """Findings about rows outside of the covered range: pure. `row_triage` tells how they differ."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import date
 
-from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.runlog.records import Finding
 
@@ -45,21 +44,5 @@ def before_a_backfill(rows: Mapping[date, int]) -> list[Finding]:
             days=tuple(sorted(rows)),
             rows=sum(rows.values()),
             next_step="Nothing: a longer backfill brings them, where they are wanted.",
-        )
-    ]
-
-
-def alone(first: datetime, days: Sequence[date]) -> list[Finding]:
-    """Explain dates of the lake that are older than all rows of Postgres: nothing is left to compare them with."""
-    if not days:
-        return []
-    return [
-        Finding(
-            diagnosis="the lake's alone",
-            flagged=False,
-            summary=f"{count_of(len(days), 'date')} of the lake, {days_in_words(days)}",
-            evidence=f"Postgres begins at {format_rfc3339(first)}: nothing is left to compare them with",
-            days=tuple(days),
-            next_step="Nothing, if retention in Postgres dropped them; a backfill over these dates removes them.",
         )
     ]

@@ -11,6 +11,7 @@ from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.snapshot import ActiveJob
 from tsse_validation.clients.watch import ControllerClock, ReplicationWatch
 from tsse_validation.domain.coverage import Scope
+from tsse_validation.domain.errors import SuiteError
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
@@ -88,22 +89,24 @@ def watch(
 
 
 @pytest.fixture(scope="session")
-def covered(
-    request: pytest.FixtureRequest,
-    run: ValidationRun,
-    facts: Facts,
-    watch: ReplicationWatch,
-    settings: Settings,
-    clock: ControllerClock,
+def promised(
+    run: ValidationRun, facts: Facts, watch: ReplicationWatch, settings: Settings, clock: ControllerClock
 ) -> Scope:
-    """Return the scope in which every due row must be in the lake, as of one watermark from here on."""
+    """Return the scope that the lake's state promises, as of one watermark from here on."""
     inspection = require(facts.inspection_after, "the lake's inspection after the backfill")
     hold_cold_dates(inspection, run.stack, run.absent)
-    scope = covered_scope(settings, watch.read(), cold=inspection.cold_path is not None, now=clock.now())
-    if not reads_directly(run):
-        run.record(extent_by_inspection(inspection, scope), Note(text=NOT_COUNTED_BEYOND))
-        return scope
-    left, finding = without_dropped(scope, request.getfixturevalue("postgres"), request.getfixturevalue("lake"))
+    return covered_scope(settings, watch.read(), cold=inspection.cold_path is not None, now=clock.now())
+
+
+@pytest.fixture(scope="session")
+def covered(request: pytest.FixtureRequest, run: ValidationRun, facts: Facts, promised: Scope) -> Scope:
+    """Return the scope in which every due row must be in the lake: without what Postgres itself has dropped."""
+    database = _own_database(request, run) if reads_directly(run) else None
+    if database is None:
+        inspection = require(facts.inspection_after, "the lake's inspection after the backfill")
+        run.record(extent_by_inspection(inspection, promised), Note(text=NOT_COUNTED_BEYOND))
+        return promised
+    left, finding = without_dropped(promised, database, request.getfixturevalue("lake"))
     if finding is not None:
         run.record(finding, Note(text=f"Not compared: {finding.summary}."))
     return left
@@ -118,11 +121,22 @@ def establish(
 
 
 @pytest.fixture(scope="session")
-def database(covered: Scope, postgres: PostgresClient, establish: Callable[[], DatabaseSeen]) -> PostgresClient:
+def database(promised: Scope, postgres: PostgresClient, establish: Callable[[], DatabaseSeen]) -> PostgresClient:
     """Provide the controller's own database, in a state that is no older than the watermark which was read."""
-    del covered  # it must be known before: the job that proves the state is created after its watermark was read
+    del promised  # it must be known before: the job that proves the state is created after its watermark was read
     establish()
     return postgres
+
+
+def _own_database(request: pytest.FixtureRequest, run: ValidationRun) -> PostgresClient | None:
+    """Return the controller's own database, or `None`; why it is not proven, the checks that need it say."""
+    if Capability.POSTGRES in run.absent:
+        return None
+    try:
+        database: PostgresClient = request.getfixturevalue("database")
+    except SuiteError:
+        return None
+    return database
 
 
 # These functions name fixtures as their parameters, so that they are fixtures themselves.
@@ -143,8 +157,7 @@ def job_window(settings: Settings, covered: Scope, check: Check) -> Window:
 @pytest.fixture(scope="session")
 def census(request: pytest.FixtureRequest, run: ValidationRun) -> Census:
     """Return the sensors that the job is to count, where all are meant."""
-    absent = Capability.POSTGRES in run.absent
-    return all_known_sensors(None if absent else request.getfixturevalue("postgres"))
+    return all_known_sensors(_own_database(request, run))
 
 
 @pytest.fixture(scope="session")
@@ -207,5 +220,4 @@ def heal(
 @pytest.fixture(scope="session")
 def landmarks(request: pytest.FixtureRequest, run: ValidationRun, covered: Scope) -> Landmarks:
     """Find the edges that windows are drawn at."""
-    absent = Capability.POSTGRES in run.absent
-    return find_landmarks(covered, None if absent else request.getfixturevalue("database"))
+    return find_landmarks(covered, _own_database(request, run))

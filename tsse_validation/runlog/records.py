@@ -141,8 +141,7 @@ class JobCoverage(Record):
 
     `covered` is the whole range that the lake promises. `sensors` were counted, of `known` in all (`None` where a
     part was asked for, or it could not be told: then it is no count of all); `left_out` are the deleted ones that
-    the job counts only when they are named. `deleted_known` is false where the job has listed the sensors: there
-    may be deleted ones then that nobody names. `surplus` are rows of the lake beyond those of Postgres that may be
+    the job counts only when they are named. `surplus` are rows of the lake beyond those of Postgres that may be
     copies awaiting compaction (section 3).
     """
 
@@ -156,7 +155,6 @@ class JobCoverage(Record):
     slices: int
     posts: int
     surplus: int = 0
-    deleted_known: bool = True
 
 
 class ExtentSeen(Record):

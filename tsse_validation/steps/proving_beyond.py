@@ -1,12 +1,13 @@
 """Step 6, beyond the covered range: what is due there all the same, and how much both sides hold in all."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.diagnosis import beyond_triage
+from tsse_validation.diagnosis.count_triage import dropped_by_postgres
 from tsse_validation.diagnosis.file_triage import unreadable_files
 from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.domain.contract import Inspection
@@ -95,7 +96,7 @@ def compare_beyond(
         raise NotCheckedError("left out by --level count: equal counts do not prove equal rows")
     findings, differing = _diagnosed(run, proof, coverage, promised, others)
     if settings.cover is Cover.LAKE:
-        findings += beyond_triage.alone(first, [day for day in days if day < first.date()])
+        findings += _alone(lake.rows_outside(covered.window), first)
     compared = _compared(settings.level, settings.cover, coverage, promised, others, differing)
     run.record(*findings, compared)
     return BeyondSeen(compared, extent, [found for found in findings if found.flagged])
@@ -210,6 +211,12 @@ def _diagnosed(
     }:
         findings.insert(0, torn)
     return findings, due.differing + rest.differing
+
+
+def _alone(rows: Mapping[date, int], first: datetime) -> list[Finding]:
+    """Tell of the lake's dates that are older than all rows of Postgres."""
+    alone = {day: number for day, number in sorted(rows.items()) if number and day < first.date()}
+    return [dropped_by_postgres(first, sum(alone.values()), list(alone))] if alone else []
 
 
 def _compared(

@@ -162,7 +162,6 @@ def _coverage(run: ValidationRun, counted: RangeCount, covered: Window) -> JobCo
         slices=len(counted.slices),
         posts=counted.posts,
         surplus=counted.explained.surplus,
-        deleted_known=Capability.POSTGRES not in run.absent,
     )
 
 

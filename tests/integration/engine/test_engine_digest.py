@@ -20,7 +20,7 @@ from tsse_validation.domain.instants import EPOCH, MICROSECOND
 from tsse_validation.domain.windows import Window
 
 LAST = datetime(2200, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
-ALL = Coverage(EPOCH, LAST, LAST)
+ALL = Coverage(EPOCH, LAST + MICROSECOND, LAST)
 EVERYTHING = Window(EPOCH, LAST)
 SENSORS = ("a", "b", 'odd, "id"\tü', " s ")
 
