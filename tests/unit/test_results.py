@@ -46,6 +46,7 @@ from tsse_validation.runlog.records import (
 )
 from tsse_validation.runlog.redaction import MASK, Redactor, is_distinctive
 from tsse_validation.runlog.result import RunResult
+from tsse_validation.runlog.session_record import SessionsUsed
 
 KEY = "test_watermark_is_recent"
 
@@ -91,6 +92,7 @@ EVERYTHING: list[Record] = [
         state=Replication(computed_through_ts=WATERMARK, last_run_backlog_seconds=60),
     ),
     Finding(diagnosis="rows missing", flagged=True, summary="some", days=(date(2026, 1, 24),), sensors=("a",)),
+    SessionsUsed(transactions=2, longest_seconds=1.5, idle_longest_seconds=0.0, locks_most=9, tries_again=0),
     PostsSpent(spent=3, refused=1, waited_seconds=0.5, by_purpose={"inspect": 3}),
     Note(text="a note"),
     RunFinished(at=WATERMARK, reason="completed"),
@@ -191,6 +193,7 @@ def test_a_run_is_grouped_by_what_it_has_seen(tmp_path: Path) -> None:
     assert [len(group) for group in (result.partitions, result.replication)] == [1, 1]
     assert (result.interrupted, len(result.notes)) == ((), 1)
     assert result.posts is not None
+    assert result.sessions is not None
     assert result.finished is not None
 
 

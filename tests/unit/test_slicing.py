@@ -106,6 +106,12 @@ def test_a_plain_table_is_taken_for_spread_over_the_window() -> None:
     assert next_piece(WHOLE, WHOLE, layout, Pace()).end - BEGIN <= DAY
 
 
+def test_two_thousand_years_are_cut_in_few_pieces_where_there_is_little_in_them() -> None:
+    ages = Window(datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
+    assert len(list(pieces(chunked(timedelta(hours=1)), Pace(), ages))) < 100
+    assert len(list(pieces(PLAIN, Pace(), ages))) < 25
+
+
 def test_a_table_of_unknown_size_is_begun_with_a_fortnight_and_goes_on_with_more() -> None:
     first, second, *_ = pieces(TableLayout(TableKind.PLAIN, rows=0), Pace())
     assert first.end - first.start <= FIRST_LENGTH < second.end - second.start

@@ -4,14 +4,15 @@ A statement locks each chunk that it may read, and each index of these, until it
 locks is shared by all sessions of the server: with thousands of chunks, one statement could use it up.
 """
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
 
+from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, utc_day
 from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.domain.windows import Window
 
@@ -27,7 +28,8 @@ FIRST_LENGTH = timedelta(days=14)
 AIM_SECONDS = 10.0
 """How long a piece should take: worth its transaction, and not too long for those who wait for its end."""
 _SHORTEST = timedelta(minutes=1)
-_MOST_GROWTH = 64.0
+_MOST_GROWTH = 2.0**16
+"""All of the calendar: chunks and rows bound a piece all the same."""
 _LEAST_GROWTH = 1 / 4096
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -105,9 +107,13 @@ class TableLayout:
 
     def chunks_in(self, window: Window) -> list[Chunk]:
         """Return the chunks in which a row of a window may lie."""
-        first = bisect_right(self._latest_ends, window.start)
-        beyond = bisect_right(self._starts, window.end)
-        return [chunk for chunk in self._by_start[first:beyond] if chunk.meets(window)]
+        first, beyond = self._range_of(window)
+        return [chunk for chunk in (*self._bounded[first:beyond], *self._unbounded) if chunk.meets(window)]
+
+    def bounded_in(self, window: Window) -> int:
+        """Return how many chunks a window meets, without those of which not both ends are known."""
+        first, beyond = self._range_of(window)
+        return beyond - first
 
     def locks(self, window: Window) -> int:
         """Return how many locks a statement on a window takes, about."""
@@ -120,18 +126,27 @@ class TableLayout:
             return Chunk("", rows=self.rows).rows_within(window, whole)
         return sum(chunk.rows_within(window, whole) for chunk in self.chunks_in(window))
 
+    def _range_of(self, window: Window) -> tuple[int, int]:
+        return bisect_right(self._latest_ends, window.start), bisect_right(self._starts, window.end)
+
     @cached_property
-    def _by_start(self) -> list[Chunk]:
-        return sorted(self.chunks, key=lambda chunk: chunk.start or _EARLIEST)
+    def _bounded(self) -> list[Chunk]:
+        return sorted(
+            (chunk for chunk in self.chunks if chunk.bounded), key=lambda chunk: chunk.start or _EARLIEST
+        )
+
+    @cached_property
+    def _unbounded(self) -> list[Chunk]:
+        return [chunk for chunk in self.chunks if not chunk.bounded]
 
     @cached_property
     def _starts(self) -> list[datetime]:
-        return [chunk.start or _EARLIEST for chunk in self._by_start]
+        return [chunk.start or _EARLIEST for chunk in self._bounded]
 
     @cached_property
     def _latest_ends(self) -> list[datetime]:
         """The latest end of each chunk and all before it: they ascend, whatever the chunks' ends do."""
-        return list(accumulate((chunk.end or _LATEST for chunk in self._by_start), max))
+        return list(accumulate((chunk.end or _LATEST for chunk in self._bounded), max))
 
 
 @dataclass
@@ -182,25 +197,29 @@ def next_piece(left: Window, whole: Window, layout: TableLayout, pace: Pace) -> 
 
     It ends at a midnight (UTC) where a whole day fits, and within the day where none does.
     """
-    always = sum(not chunk.bounded for chunk in layout.chunks)
 
     def fits(piece: Window) -> bool:
         return (
             piece.end - piece.start <= pace.longest
+            and layout.bounded_in(piece) <= layout.most_chunks
             and layout.rows_in(piece, whole) <= pace.most_rows
-            and len(layout.chunks_in(piece)) - always <= layout.most_chunks
         )
 
-    taken = None
-    for piece in _to_midnights(left):
-        if not fits(piece):
-            break
-        taken = piece
-    return taken or _within_a_day(next(left.split_by_day()), pace.longest, fits)
+    first = utc_day(left.start)
+    days = range((utc_day(left.end) - first).days + 1)
+    # what fits does so with fewer days, too: a range of two thousand years is soon cut
+    whole_days = bisect_left(days, True, key=lambda number: not fits(_through(left, first, number)))
+    return (
+        _through(left, first, whole_days - 1)
+        if whole_days
+        else _within_a_day(_through(left, first, 0), pace.longest, fits)
+    )
 
 
-def _to_midnights(window: Window) -> Iterator[Window]:
-    return (Window(window.start, day.end) for day in window.split_by_day())
+def _through(window: Window, first: date, number: int) -> Window:
+    """Return a window up to the end of its so many-th day."""
+    midnight = day_start(first + timedelta(days=number)) + (DAY - MICROSECOND)
+    return Window(window.start, min(window.end, midnight))
 
 
 def _within_a_day(day: Window, longest: timedelta, fits: Callable[[Window], bool]) -> Window:

@@ -14,7 +14,7 @@ from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.snapshot import DueCount, Snapshot
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA, add_digests
-from tsse_validation.domain.instants import MICROSECOND
+from tsse_validation.domain.instants import MICROSECOND, day_start, utc_day
 from tsse_validation.domain.slicing import Pace
 from tsse_validation.domain.windows import Window
 
@@ -49,17 +49,17 @@ class PostgresSide:
             not_due = snapshot.not_due_keys(part)
             return snapshot.digests(part, hashed=hashed), not_due
 
-        ends = {day.end for day in scope.window.split_by_day()}
         begun = scope.window.start
         digests, not_due = list[pa.Table](), list[pa.Table]()
         for part, (digested, keys) in self._reader.pieces(scope, ask):
             digests.append(digested)
             not_due.append(keys)
             end = part.window.end
-            if end in ends:
+            following = end + MICROSECOND
+            if end == scope.window.end or following == day_start(utc_day(following)):
                 days = scope.narrowed(Window(begun, end))
                 yield SideOfDays(days, add_digests(digests), _joined(not_due, KEY_SCHEMA))
-                begun, digests, not_due = end + MICROSECOND, [], []
+                begun, digests, not_due = following, [], []
 
     def digests(self, scope: Scope, sensor_ids: Sequence[str], *, hashed: bool) -> tuple[pa.Table, pa.Table]:
         """Return the digests of some sensors, and the keys not due of all."""
