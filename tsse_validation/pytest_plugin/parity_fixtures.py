@@ -125,9 +125,7 @@ def database(
     promised_scope: Scope, postgres: PostgresClient, establish: Callable[[], DatabaseSeen]
 ) -> PostgresClient:
     """Provide the controller's own database, in a state that is no older than the watermark which was read."""
-    del (
-        promised_scope
-    )  # it must be known before: the job that proves the state is created after its watermark was read
+    del promised_scope  # known before: the job that proves the state is created after its watermark was read
     establish()
     return postgres
 
