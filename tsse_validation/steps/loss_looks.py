@@ -215,8 +215,14 @@ class JobLook:
         return {}
 
     def _lost_in(self, window: Window, run: Sequence[date]) -> Iterator[Loss]:
-        counted = self._count(_clamped(window, run))
-        if counted is not None and (rows := _surplus_of(counted)):
+        asked = _clamped(window, run)
+        counted = self._count(asked)
+        if counted is None or not _surplus_of(counted):
+            return
+        # a row in the microsecond behind the end counts on the lake's side alone, but not behind two ends
+        again = self._count(Window(asked.start, asked.end - MICROSECOND))
+        rows = min(_surplus_of(counted), _surplus_of(again)) if again is not None else 0
+        if rows:
             whole = not any(row.pg_count for row in counted.rows)
             yield from (Loss(day, None, whole=whole) for day in run[1:])
             yield Loss(run[0], rows, whole=whole)

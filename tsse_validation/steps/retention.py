@@ -45,9 +45,18 @@ def _begins(reader: BoundedReader, covered: Scope) -> datetime | None:
     if _first_in(reader, covered.narrowed(Window(start - DAY, start - MICROSECOND))) is not None:
         return None
     first = _first_in(reader, covered)
-    if first is None or _first_in(reader, covered.narrowed(Window(_LONG_AGO, start - DAY))) is not None:
-        return None
-    return first
+    return None if first is None or _has_earlier_rows(reader, covered, start - DAY) else first
+
+
+def _has_earlier_rows(reader: BoundedReader, covered: Scope, until: datetime) -> bool:
+    """Whether Postgres has a row before an instant: by the chunks that lie there, or by one look at the keys."""
+    begins = [chunk.start for chunk in reader.layout().chunks]
+    known = [begin for begin in begins if begin is not None]
+    if begins and len(known) == len(begins):
+        first = min(known)
+        return first < until and _first_in(reader, covered.narrowed(Window(first, until))) is not None
+    window = Window(_LONG_AGO, until)
+    return reader.ask(lambda snapshot: snapshot.first_and_last(window)) is not None
 
 
 def _first_in(reader: BoundedReader, scope: Scope) -> datetime | None:
