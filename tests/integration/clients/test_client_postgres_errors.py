@@ -186,6 +186,11 @@ def test_a_refused_session_is_told_by_its_kind(code: str, message: str, said: st
         (psycopg.errors.ConfigurationLimitExceeded("temporary file size"), UnreachableError, "temp_file_limit"),
         (psycopg.errors.DataCorrupted("invalid page in block 7"), UnreachableError, "data is damaged"),
         (psycopg.errors.IdleInTransactionSessionTimeout("idle"), DeadlineError, "waited too long for us"),
+        (
+            psycopg.errors.TransactionTimeout("terminating connection due to transaction timeout"),
+            DeadlineError,
+            "--transaction-timeout",
+        ),
         (psycopg.errors.QueryCanceled("due to statement timeout"), DeadlineError, "--statement-timeout"),
         (psycopg.errors.QueryCanceled("canceling statement due to user request"), DeadlineError, "pg_cancel"),
         (psycopg.errors.LockNotAvailable("due to lock timeout"), BusyError, "waited too long for a lock"),
