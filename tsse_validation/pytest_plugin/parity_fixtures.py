@@ -89,7 +89,7 @@ def watch(
 
 
 @pytest.fixture(scope="session")
-def promised(
+def promised_scope(
     run: ValidationRun, facts: Facts, watch: ReplicationWatch, settings: Settings, clock: ControllerClock
 ) -> Scope:
     """Return the scope that the lake's state promises, as of one watermark from here on."""
@@ -99,14 +99,14 @@ def promised(
 
 
 @pytest.fixture(scope="session")
-def covered(request: pytest.FixtureRequest, run: ValidationRun, facts: Facts, promised: Scope) -> Scope:
+def covered(request: pytest.FixtureRequest, run: ValidationRun, facts: Facts, promised_scope: Scope) -> Scope:
     """Return the scope in which every due row must be in the lake: without what Postgres itself has dropped."""
     database = _own_database(request, run) if reads_directly(run) else None
     if database is None:
         inspection = require(facts.inspection_after, "the lake's inspection after the backfill")
-        run.record(extent_by_inspection(inspection, promised), Note(text=NOT_COUNTED_BEYOND))
-        return promised
-    left, finding = without_dropped(promised, database, request.getfixturevalue("lake"))
+        run.record(extent_by_inspection(inspection, promised_scope), Note(text=NOT_COUNTED_BEYOND))
+        return promised_scope
+    left, finding = without_dropped(promised_scope, database, request.getfixturevalue("lake"))
     if finding is not None:
         run.record(finding, Note(text=f"Not compared: {finding.summary}."))
     return left
@@ -121,9 +121,13 @@ def establish(
 
 
 @pytest.fixture(scope="session")
-def database(promised: Scope, postgres: PostgresClient, establish: Callable[[], DatabaseSeen]) -> PostgresClient:
+def database(
+    promised_scope: Scope, postgres: PostgresClient, establish: Callable[[], DatabaseSeen]
+) -> PostgresClient:
     """Provide the controller's own database, in a state that is no older than the watermark which was read."""
-    del promised  # it must be known before: the job that proves the state is created after its watermark was read
+    del (
+        promised_scope
+    )  # it must be known before: the job that proves the state is created after its watermark was read
     establish()
     return postgres
 

@@ -166,7 +166,7 @@ def test_parity_of_a_window_without_rows_is_no_pass(after_backfill: RunHelper) -
     ("arguments", "words"),
     [
         ("inspect --base-url ftp://controller", "--base-url (command line): must be an http:// or https://"),
-        ("inspect --auth-token-file /no/such/token", "--auth-token-file (command line): is not a file"),
+        ("inspect --auth-token-file /no/such/token", ": /no/such/token is not a file"),
         ("inspect --mode direct", "--mode direct needs --hot-path"),
         ("parity --mode direct", "--mode direct needs --database-url or --config"),
         ("parity --level rows", "--level rows needs --mode direct"),

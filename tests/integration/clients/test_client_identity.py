@@ -11,7 +11,7 @@ from tests.support.copies import CopiedPostgres
 from tests.support.databases import RIGHTS, as_reader, execute, new_database, put_job, put_rows, reading
 from tsse_validation.clients.identity import Anchor
 from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.domain.errors import AccessError, DeadlineError, NotCheckedError
+from tsse_validation.domain.errors import AccessError, BusyError, NotCheckedError
 from tsse_validation.domain.polling import poll
 from tsse_validation.runlog.database_record import DatabaseSeen
 
@@ -206,5 +206,5 @@ def test_a_conflict_with_what_a_standby_replays_is_told(
                 snapshot.sensor_ids()
                 snapshot._connection.execute("SELECT pg_sleep(0.05)")
 
-    with pytest.raises(DeadlineError, match=r"in the way of what this standby replays.*hot_standby_feedback"):
+    with pytest.raises(BusyError, match=r"in the way of what this standby replays.*hot_standby_feedback"):
         disturbed()

@@ -17,6 +17,7 @@ from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.postgres_errors import explained, refused
 from tsse_validation.domain.errors import (
     AccessError,
+    BusyError,
     DeadlineError,
     SettingsError,
     SuiteError,
@@ -174,10 +175,10 @@ def test_a_refused_session_is_told_by_its_kind(code: str, message: str, said: st
     [
         (
             psycopg.errors.SerializationFailure("canceling statement due to conflict with recovery"),
-            DeadlineError,
+            BusyError,
             "in the way of what this standby replays",
         ),
-        (psycopg.errors.OutOfMemory("out of shared memory"), UnreachableError, "max_locks_per_transaction"),
+        (psycopg.errors.OutOfMemory("out of shared memory"), BusyError, "max_locks_per_transaction"),
         (psycopg.errors.OutOfMemory("out of memory"), UnreachableError, "no memory left"),
         (psycopg.errors.DiskFull("could not write to file"), UnreachableError, "disk is full"),
         (psycopg.errors.AdminShutdown("terminating connection"), UnreachableError, "ended our session"),
@@ -187,7 +188,7 @@ def test_a_refused_session_is_told_by_its_kind(code: str, message: str, said: st
         (psycopg.errors.IdleInTransactionSessionTimeout("idle"), DeadlineError, "waited too long for us"),
         (psycopg.errors.QueryCanceled("due to statement timeout"), DeadlineError, "--statement-timeout"),
         (psycopg.errors.QueryCanceled("canceling statement due to user request"), DeadlineError, "pg_cancel"),
-        (psycopg.errors.LockNotAvailable("due to lock timeout"), DeadlineError, "waited too long for a lock"),
+        (psycopg.errors.LockNotAvailable("due to lock timeout"), BusyError, "waited too long for a lock"),
         (psycopg.errors.UndefinedColumn('column "quality" does not exist'), AccessError, "tables of a controller"),
         (psycopg.errors.InternalError_("strange"), SuiteError, r"failed at a query of ours: strange \(XX000\)"),
     ],

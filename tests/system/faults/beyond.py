@@ -146,6 +146,7 @@ BENIGN = (
         "an earlier backfill has brought older dates",
         "a backfill of 100 days, and one of 90",
         _an_older_lake,
-        arguments=("--cover=lake",),
+        arguments=("--cover=lake", "--accept-loss"),
+        explained=("before a backfill's start",),
     ),
 )

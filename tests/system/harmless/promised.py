@@ -26,7 +26,7 @@ _PARAMS: Mapping[str, set[str]] = {
 _RELATIONS = {
     *("metrics", "sensors", "analysis_jobs"),
     *("pg_settings", "pg_extension", "pg_inherits", "pg_class", "pg_namespace", "pg_attribute"),
-    *("pg_constraint", "pg_policy"),
+    *("pg_constraint", "pg_policy", "pg_index", "pg_locks", "timescaledb_information"),
 }
 _NO_RELATIONS = {"tables", "lateral", "clock_timestamp", "unnest", "pg_control_system"}
 """What stands after FROM or JOIN in our statements and is none: a name of their own, a keyword, a function."""
@@ -35,7 +35,8 @@ _FUNCTIONS = {
     *("current_setting", "hashfloat8extended", "float8send", "date_part", "bool_or", "set_config", "unnest"),
     *("current_schemas", "row_security_active", "has_column_privilege", "has_function_privilege", "concat_ws"),
     *("inet_server_addr", "inet_server_port", "current_database", "pg_is_in_recovery", "pg_control_system"),
-    *("pg_postmaster_start_time",),
+    *("pg_postmaster_start_time", "pg_relation_size", "pg_get_constraintdef", "pg_get_partkeydef", "pg_get_expr"),
+    *("format", "pg_backend_pid"),
 }
 _KEYWORDS_BEFORE_A_BRACKET = {
     *("any", "filter", "from", "in", "or", "and", "as", "lateral", "using", "copy", "stdout", "array", "exists"),
@@ -43,7 +44,8 @@ _KEYWORDS_BEFORE_A_BRACKET = {
 }
 _TRANSACTION = re.compile(r"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY|COMMIT|ROLLBACK")
 _READING = re.compile(
-    r"(SELECT|WITH RECURSIVE tables AS \(SELECT) .*|COPY \(SELECT .*\) TO STDOUT \(FORMAT csv, HEADER\)", re.DOTALL
+    r"(SELECT|WITH RECURSIVE tables AS \( ?SELECT) .*|COPY \(SELECT .*\) TO STDOUT \(FORMAT csv, HEADER\)",
+    re.DOTALL,
 )
 _WORDS_THAT_CHANGE = re.compile(
     r"\b(insert|update|delete|merge|truncate|create|alter|drop|grant|revoke|into|lock|vacuum|analyze|call|do|set"
@@ -100,7 +102,8 @@ def _only_reads(statement: str) -> bool:
         and ";" not in bare
         and not _WORDS_THAT_CHANGE.search(bare)
         and {name.lower() for name in re.findall(r"(\w+)\s*\(", bare)} <= _FUNCTIONS | _KEYWORDS_BEFORE_A_BRACKET
-        and {name.lower() for name in re.findall(r"\b(?:FROM|JOIN) (\w+)", bare)} <= _RELATIONS | _NO_RELATIONS
+        and {name.lower() for name in re.findall(r"\b(?:FROM|JOIN) (?:pg_catalog\.)?(\w+)", bare)}
+        <= _RELATIONS | _NO_RELATIONS
     )
 
 

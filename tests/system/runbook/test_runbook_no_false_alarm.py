@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Directly, Runbook
+from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Directly, Runbook, StartedRun
 from tests.support.controller import Controller, traffic
 from tsse_validation.domain.instants import format_rfc3339, utc_now
 from tsse_validation.domain.polling import wait_until
@@ -28,12 +28,20 @@ def test_by_the_api_alone_late_rows_are_explained_once_the_watermark_has_passed(
 ) -> None:
     with traffic(controller, history_days=0.9, upserts=False):
         started = runbook.start(*controller.by_api(), *QUICK, "--require=counts")
-        wait_until(lambda: controller.parity_jobs > 0, seconds=PATIENCE_SECONDS)
+        assert wait_until(lambda: _is_counting(started), seconds=PATIENCE_SECONDS)
+        # not before, for the backfill's guard has such a job count too
+        before = controller.parity_jobs
+        wait_until(lambda: controller.parity_jobs > before, seconds=1)
     run = started.end()
     assert run.is_go_with_nothing_flagged, run
     late = run.findings(flagged=False)["late arrival"]
     assert controller.sensor() in late.sensors
     assert "once the watermark had passed the count" in late.evidence
+
+
+def _is_counting(started: StartedRun) -> bool:
+    begins = '"started", "check_id": "parity_job_finds_no_mismatch"'
+    return any(begins in log.read_text() for log in started.report_dir.glob("*/run.jsonl"))
 
 
 def test_by_the_api_alone_rows_that_never_stop_arriving_late_leave_it_open(

@@ -110,12 +110,14 @@ def test_a_check_that_passes_when_it_is_tried_again_has_not_passed(
 def test_a_backfill_is_started_once_whatever_tries_it_again(
     directly: Directly, controller: Controller, tmp_path: Path
 ) -> None:
+    started = "SELECT count(*) FROM analysis_jobs WHERE job_type = 'lake_backfill_v1'"
+    ((before,),) = controller.sql(started)
     plugin = AGAIN.format(names={"test_backfill_job_completes"})
     run = directly(*QUICK, "--backfill-days=10", env=meddling(tmp_path, plugin))
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert "has run in this run already" in run.check("backfill_job_completes").message
-    ((started,),) = controller.sql("SELECT count(*) FROM analysis_jobs WHERE job_type = 'lake_backfill_v1'")
-    assert (started, run.posts.by_purpose["backfill"], len(run.result.backfills)) == (1, 1, 1)
+    ((after,),) = controller.sql(started)
+    assert (after - before, run.posts.by_purpose["backfill"], len(run.result.backfills)) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
