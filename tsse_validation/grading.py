@@ -64,7 +64,7 @@ def _proof(result: RunResult) -> Reached | None:
     for seen in result.rows_compared:
         if seen.level in _BY_ROWS and seen.rows and _reaches_over(seen.window, seen.covered or seen.window):
             words = "every due row of every sensor, both sides read by us"
-            return Reached(Assurance.PROOF, words, seen.rows, seen.window)
+            return Reached(Assurance.PROOF, words, rows_compared(result), seen.window)
     return None
 
 
@@ -132,11 +132,12 @@ def _proven(result: RunResult, grades: Collection[Assurance], *, by_us: bool) ->
 
 
 def rows_compared(result: RunResult) -> int:
-    """Return how many rows were compared one by one, or else by the largest count."""
+    """Return how many rows were compared one by one, within the range and beyond, or else by the largest count."""
     counted = max(map(_rows_of, result.counts), default=0)
     if result.job_coverage is not None:
         counted = max(counted, result.job_coverage.rows)
-    return max((compared.rows for compared in result.rows_compared), default=counted)
+    beyond = result.beyond_compared.rows if result.beyond_compared and result.rows_compared else 0
+    return max((compared.rows for compared in result.rows_compared), default=counted) + beyond
 
 
 def share_proven(result: RunResult, reached: Reached | None) -> ProvenShare:

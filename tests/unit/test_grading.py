@@ -25,6 +25,7 @@ from tsse_validation.domain.catalogue import BOTH_SIDES, CHECKS, Gate
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
 from tsse_validation.grading import coverage_warnings, grade_reached, share_proven
+from tsse_validation.runlog.beyond_record import BeyondCompared
 from tsse_validation.runlog.records import CheckStatus, EarlierRun, ExtentSeen, Record, RunStarted, SettingValue
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import decide
@@ -228,6 +229,16 @@ def test_the_share_is_told_of_what_postgres_holds(seen: list[Record], words: str
         date(2025, 10, 26),
         date(2026, 1, 24),
     )
+
+
+def test_rows_that_were_compared_beyond_the_range_are_part_of_the_share() -> None:
+    beyond = BeyondCompared(
+        level="digest", cover="lake", since=BEGIN, watermark=WATERMARK, rows=50, sensors=1, differing=0, not_due=0,
+        pending=0,
+    )  # fmt: skip
+    result = run(rows_compared(300), OURS, extent(postgres_rows=400), beyond)
+    assert share_proven(result, grade_reached(result)).words == "350 of 400 rows, 2025-10-26 to 2026-01-24"
+    assert decide(result).rows_compared == 350
 
 
 def test_the_share_of_a_run_that_compared_nothing_and_of_one_day() -> None:

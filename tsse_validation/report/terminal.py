@@ -99,7 +99,7 @@ def _gates(view: ReportView) -> Iterator[Text | Table]:
 def _not_checked(view: ReportView) -> Iterator[Text | Table]:
     yield Text(f"Not checked: {words.gaps(view.blocking, view.tolerated)}", style="bold")
     if view.missing:
-        yield _rows(("-", _missing(missing)) for missing in view.missing[:MAX_MISSING])
+        yield _rows((("-", _missing(missing)) for missing in view.missing[:MAX_MISSING]), limit=_REASON)
     yield from _more(len(view.missing) - MAX_MISSING, "line")
 
 

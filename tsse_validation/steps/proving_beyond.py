@@ -159,7 +159,8 @@ def _extent(
         unpromised = lake.rows_outside(covered.window)
         for row in (row for _, rows in promised for row in rows):
             if row.day is not None:
-                unpromised[row.day] = unpromised.get(row.day, 0) - row.lake
+                # what came in after the watermark is the next one's promise, and replicated meanwhile
+                unpromised[row.day] = unpromised.get(row.day, 0) - row.lake - row.not_due
     left = [rows for rows in (unpromised or {}).values() if rows > 0]
     return ExtentSeen(
         covered=covered.window,
