@@ -303,6 +303,11 @@ def test_a_database_is_named_in_any_way_that_libpq_or_the_controller_knows(given
         f"postgresql://u:{PASSWORD}@h:port:port/farm?bad=%zz",
         f"password={PASSWORD} nonsense",
         f"mysql://u:{PASSWORD}@h/farm",
+        # a sign that ends a part of a URL: what follows would be told as the server's or the database's name
+        f"postgresql://u:a/{PASSWORD}@h/farm",
+        f"postgresql://u:a@{PASSWORD}@h/farm",
+        f"postgresql://u:1/{PASSWORD}@h/farm",
+        f"postgresql://u:pw@h:{PASSWORD}/farm",
     ],
 )
 def test_a_database_that_cannot_be_understood_is_refused_without_its_password(given: str, tmp_path: Path) -> None:

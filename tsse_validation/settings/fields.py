@@ -1,6 +1,7 @@
 """What a setting may be: types that refuse a wrong value in words, before anything is touched."""
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -49,7 +50,19 @@ def as_conninfo(value: SecretStr) -> SecretStr:
         raise ValueError("is not a libpq DSN, URL or service=NAME") from None
     if not parameters:
         raise ValueError("is empty")
+    _hold_unsplit(parameters)
     return SecretStr(make_conninfo("", **parameters))
+
+
+def _hold_unsplit(parameters: Mapping[str, object]) -> None:
+    """Refuse what a password with a sign of its own has been split into: a part of it would be told as a name."""
+    ports = str(parameters.get("port") or "").split(",")
+    named = [str(parameters.get(name) or "") for name in ("host", "dbname")]
+    split = any("@" in name[1:] and not name.startswith("/") for name in named)
+    if split or any(port and not port.strip().isdecimal() for port in ports):
+        raise ValueError(
+            "has no port that is a number, or an @ too many: in a URL's password, @ / : are %40 %2F %3A"
+        )
 
 
 def _token(value: SecretStr) -> SecretStr:
