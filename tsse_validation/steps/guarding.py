@@ -9,7 +9,7 @@ from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.watch import ControllerClock
 from tsse_validation.domain.contract import BackfillResult, Inspection
 from tsse_validation.domain.errors import AccessError, SuiteError
-from tsse_validation.domain.replacement import Replacement
+from tsse_validation.domain.replacement import MARGIN, Replacement
 from tsse_validation.domain.stack import Capability
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.runlog.records import Note, Record
@@ -23,6 +23,7 @@ from tsse_validation.steps.loss_guard import (
     emptied_dates,
     emptied_in_words,
     hold_no_loss,
+    look_again,
     look_ahead,
     look_before,
     taken_away,
@@ -32,24 +33,25 @@ from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import ValidationRun
 
 Recorder = Callable[[Record], object]
+_MOST_LOOKS = 5
+"""Looks at the first date, after the one at all: each takes a moment, and the first may take an hour."""
 
 
 @dataclass(frozen=True)
 class LossGuard:
-    """Guards the backfills of one controller; `now` is its present, `last_inserted_at` what it has replicated."""
+    """Guards the backfills of one controller; `now` tells its present, `last_inserted_at` what it has replicated."""
 
     jobs: JobRunner
     settings: Settings
     look: LossLook
-    now: datetime
+    now: Callable[[], datetime]
     last_inserted_at: datetime | None
     accepts: str = ""
     """Why a loss is accepted, or nothing where it is not."""
 
     def of(self, days: int, record: Recorder) -> "GuardedBackfill":
         """Look at what a backfill of so many days would take away; errors as in `hold_no_loss`."""
-        replacement = Replacement.expected(days, self.now, self.last_inserted_at)
-        outlook = look_ahead(self.look, replacement)
+        outlook = self._outlook(days)
         if outlook.unknown:
             said = "; ".join(outlook.unknown)
             record(Note(text=f"What the backfill takes out of the lake could not be told in full: {said}."))
@@ -57,7 +59,20 @@ class LossGuard:
             record(outlook.finding(self.look.by, self.accepts))
         else:
             hold_no_loss(self.look, outlook)
-        return GuardedBackfill(self, replacement, look_before(self.look, replacement), outlook)
+        return GuardedBackfill(self, outlook.replacement, look_before(self.look, outlook.replacement), outlook)
+
+    def _outlook(self, days: int) -> Outlook:
+        """Look ahead, and again where that took so long that the range would begin beyond its margin."""
+        outlook = look_ahead(self.look, self._expected(days))
+        for _ in range(_MOST_LOOKS):
+            by_now = self._expected(days)
+            if by_now.begins - outlook.replacement.begins < MARGIN / 2:
+                break
+            outlook = look_again(self.look, outlook, by_now)
+        return outlook
+
+    def _expected(self, days: int) -> Replacement:
+        return Replacement.expected(days, self.now(), self.last_inserted_at)
 
 
 @dataclass(frozen=True)
@@ -116,7 +131,7 @@ class GuardedBackfill:
         if isinstance(look, DirectLook):
             sees_the_cold = sees_the_cold and look.lake.paths.cold is not None
         keeps = timedelta(days=self.guard.settings.hot_retention_days - 1)
-        oldest = self.guard.now.date() - keeps
+        oldest = self.guard.now().date() - keeps
         return lambda day: not sees_the_cold and day < oldest
 
 
@@ -150,7 +165,7 @@ def loss_guard(
     accepts: str = "",
 ) -> LossGuard:
     """Return the guard of a controller's backfill: by our own reading where both sides are shown in full."""
-    now = ControllerClock(jobs.core.health().date).now()
+    now = ControllerClock(jobs.core.health().date).now
     accepts = "--accept-loss was given" if settings.accept_loss else accepts
     if lake is not None and postgres is not None and _both_readable(lake, postgres):
         state = lake.replication()

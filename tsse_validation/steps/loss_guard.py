@@ -77,15 +77,24 @@ class Outlook:
 
 def look_ahead(look: LossLook, replacement: Replacement) -> Outlook:
     """Return what a backfill would take away: rows before its range, and rows that Postgres does not hold."""
-    losses: list[Loss] = []
-    unknown: list[str] = []
-    if (before := replacement.before) is not None and (rows := look.rows_in(before)) != 0:
-        if rows is None:
-            unknown.append(f"the rows of {replacement.first} before the range cannot be counted")
-        else:
-            losses.append(Loss(utc_day(replacement.begins), rows, before=replacement.begins))
+    cut, unknown = _before_the_range(look, replacement)
     beyond = look.beyond_postgres(replacement.within)
-    return Outlook(replacement, (*losses, *beyond.losses), (*unknown, *beyond.unknown))
+    return Outlook(replacement, (*cut, *beyond.losses), (*unknown, *beyond.unknown))
+
+
+def look_again(look: LossLook, outlook: Outlook, replacement: Replacement) -> Outlook:
+    """Return the outlook for a range that begins later by now: only what lies before it is looked at anew."""
+    cut, unknown = _before_the_range(look, replacement)
+    within = [loss for loss in outlook.losses if loss.before is None]
+    return Outlook(replacement, (*cut, *within), tuple(dict.fromkeys((*unknown, *outlook.unknown))))
+
+
+def _before_the_range(look: LossLook, replacement: Replacement) -> tuple[list[Loss], list[str]]:
+    if (before := replacement.before) is None or (rows := look.rows_in(before)) == 0:
+        return [], []
+    if rows is None:
+        return [], [f"the rows of {replacement.first} before the range cannot be counted"]
+    return [Loss(utc_day(replacement.begins), rows, before=replacement.begins)], []
 
 
 def hold_no_loss(look: LossLook, outlook: Outlook) -> None:
@@ -93,14 +102,20 @@ def hold_no_loss(look: LossLook, outlook: Outlook) -> None:
     if not outlook.losses:
         return
     asked = outlook.replacement
-    surplus = dict[int, Surplus]()
+    longer = dict[int, Surplus]()
+    within = [loss for loss in outlook.losses if loss.before is None]
 
     def beyond_postgres(of: Replacement) -> bool:
-        if of.days not in surplus:
-            surplus[of.days] = look.beyond_postgres(of.within)
-        return bool(surplus[of.days].losses)
+        if of.days == asked.days:
+            return bool(within)
+        if of.days < asked.days:
+            # a part of what was looked at: it is not looked at again, and what could not be told there is not safe
+            return bool(outlook.unknown) or any(loss.day >= of.first for loss in within)
+        if of.days not in longer:
+            longer[of.days] = look.beyond_postgres(of.within)
+        found = longer[of.days]
+        return bool(found.losses) or bool(found.unknown and not outlook.unknown)
 
-    surplus[asked.days] = Surplus(tuple(loss for loss in outlook.losses if loss.before is None))
     safe = safe_days(asked, cuts=lambda of: _cuts(look, of), beyond_postgres=beyond_postgres)
     msg = (
         f"No backfill was started: one of {asked.days} days would take {losses_in_words(outlook.losses)} out of "

@@ -186,7 +186,10 @@ class JobLook:
         return any(self._partition(day).shards for day in window.days())
 
     def beyond_postgres(self, window: Window) -> Surplus:
-        """Count the whole range, and where there is a surplus the dates of which no row can stand twice."""
+        """Count the whole range, and where there is a surplus the dates of which no row can stand twice.
+
+        Where these do not explain it, the first date is counted too: retention begins there.
+        """
         held = [day for day in window.days() if self._partition(day).shards]
         if not held:
             return Surplus()
@@ -197,6 +200,8 @@ class JobLook:
         if not (surplus := _surplus_of(counted)):
             return Surplus()
         losses = [loss for run in self._single_files(held)[:_MOST_RUNS] for loss in self._lost_in(window, run)]
+        if surplus > sum(loss.rows or 0 for loss in losses) and held[0] not in {loss.day for loss in losses}:
+            losses += self._dropped(window, held[0])
         if left := surplus - sum(loss.rows or 0 for loss in losses):
             more = count_of(left, "row")
             self._unknown.append(f"{more} more in the lake than in Postgres may be copies until compaction")
@@ -226,6 +231,12 @@ class JobLook:
             whole = not any(row.pg_count for row in counted.rows)
             yield from (Loss(day, None, whole=whole) for day in run[1:])
             yield Loss(run[0], rows, whole=whole)
+
+    def _dropped(self, window: Window, first: date) -> Iterator[Loss]:
+        """Yield the first date when Postgres has none of its rows: it drops the oldest, and those are no copies."""
+        counted = self._count(_clamped(window, [first]))
+        if counted is not None and _surplus_of(counted) and not any(row.pg_count for row in counted.rows):
+            yield Loss(first, _surplus_of(counted), whole=True)
 
     def _single_files(self, days: Sequence[date]) -> list[list[date]]:
         """Return the runs of dates whose shard-days are one file each, the longest first."""

@@ -1,0 +1,125 @@
+"""What the guard of a backfill says of a lake that only the controller can look into, and of a look that takes long."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from tests.support.builders import inspection, parity_result
+from tsse_validation.clients.jobs import JobRunner
+from tsse_validation.domain.errors import BudgetError
+from tsse_validation.domain.instants import DAY, day_start, parse_rfc3339
+from tsse_validation.domain.replacement import Loss, Replacement
+from tsse_validation.domain.windows import Window
+from tsse_validation.settings.definitions import Settings
+from tsse_validation.steps.guarding import LossGuard
+from tsse_validation.steps.loss_guard import WouldLoseError, hold_no_loss, look_ahead
+from tsse_validation.steps.loss_looks import JobLook, Surplus
+
+NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
+FIRST = date(2026, 3, 1)
+
+
+@dataclass
+class Counting:
+    """Counts as the parity job does: so many rows at each noon, by date, in Postgres and in the lake."""
+
+    postgres: Mapping[date, int]
+    lake: Mapping[date, int]
+    affordable: int = 99
+    asked: list[Window] = field(default_factory=list)
+
+    def run(self, _job: str, params: Mapping[str, Any], *_: Any, **__: Any) -> Any:
+        window = Window(parse_rfc3339(params["start"]), parse_rfc3339(params["end"]))
+        self.asked.append(window)
+        if len(self.asked) > self.affordable:
+            raise BudgetError("The POST budget of the controller is used up.")
+
+        def within(rows: Mapping[date, int]) -> int:
+            return sum(n for day, n in rows.items() if day_start(day) + DAY / 2 in window)
+
+        counts = {"a": (within(self.postgres), within(self.lake))}
+        return type("Finished", (), {"result": parity_result(counts, window=window)})
+
+
+def by_jobs(jobs: Counting, files: int) -> JobLook:
+    shards = {"00": {"parquet_files": files, "total_bytes": 1}}
+    seen = inspection({f"{day}": {"location": "hot", "shards": shards} for day in jobs.lake})
+    return JobLook(cast("JobRunner", jobs), Settings(), seen)
+
+
+def of_dates(days: range, rows: int = 10) -> dict[date, int]:
+    return {FIRST + n * DAY: rows for n in days}
+
+
+def asked(days: int) -> Replacement:
+    return Replacement(days, NOW, NOW)
+
+
+def test_dates_that_postgres_has_dropped_are_a_loss_even_where_they_lie_in_several_files() -> None:
+    jobs = Counting(of_dates(range(5, 19)), of_dates(range(19)))
+    outlook = look_ahead(by_jobs(jobs, files=3), asked(30))
+    assert outlook.losses == (Loss(FIRST, 10, whole=True),)
+    assert "40 rows more" in outlook.unknown[0]
+    with pytest.raises(WouldLoseError):
+        hold_no_loss(by_jobs(jobs, files=3), outlook)
+
+
+def test_copies_that_wait_for_compaction_are_no_loss_by_the_controllers_word() -> None:
+    jobs = Counting(of_dates(range(19)), of_dates(range(19), rows=11))
+    outlook = look_ahead(by_jobs(jobs, files=3), asked(30))
+    assert outlook.losses == ()
+    assert "may be copies" in outlook.unknown[0]
+
+
+def test_what_cannot_be_counted_is_not_called_safe_and_a_part_is_not_counted_again() -> None:
+    gaps = {day: 10 for n, day in enumerate(of_dates(range(19))) if n % 2}
+    jobs = Counting({day: n for day, n in gaps.items() if day.day > 8}, gaps, affordable=4)
+    look = by_jobs(jobs, files=3)
+    outlook = look_ahead(look, asked(30))
+    assert outlook.losses
+    posts = len(jobs.asked)
+    with pytest.raises(WouldLoseError) as caught:
+        hold_no_loss(look, outlook)
+    assert caught.value.safe is None
+    assert len(jobs.asked) == posts
+
+
+@dataclass
+class Slow:
+    """A look that takes so long; the lake holds one row, two hours after what is its first date's cut now."""
+
+    takes: timedelta
+    only: datetime
+    now: datetime = NOW
+    by: str = "a slow look"
+
+    def rows_in(self, window: Window) -> int:
+        return int(self.only in window)
+
+    def may_hold(self, window: Window) -> bool:
+        return self.only in window
+
+    def beyond_postgres(self, _window: Window) -> Surplus:
+        self.now += self.takes
+        return Surplus()
+
+    def files(self) -> dict[date, Any]:
+        return {}
+
+    def times_of(self, _day: date) -> dict[datetime, int]:
+        return {}
+
+
+@pytest.mark.parametrize(("takes", "lost"), [(0.0, False), (1.0, False), (2.5, True), (30.0, False)])
+def test_what_the_range_leaves_behind_while_it_is_looked_at_is_looked_at_too(takes: float, lost: bool) -> None:
+    look = Slow(timedelta(hours=takes), NOW - 3 * DAY + timedelta(hours=2))
+    guard = LossGuard(cast("JobRunner", None), Settings(), look, lambda: look.now, NOW)
+    if lost:
+        with pytest.raises(WouldLoseError, match="1 row of 2026-03-17 before 14:3"):
+            guard.of(3, lambda _record: None)
+    else:
+        guarded = guard.of(3, lambda _record: None)
+        assert guarded.replacement.latest >= look.now
