@@ -1,22 +1,36 @@
-"""What the guard of a backfill says of a lake that only the controller can look into, and of a look that takes long."""
+"""What a backfill's guard says of a lake that only the controller can look into, and of a look that takes long."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, cast
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from pydantic import SecretStr
 
 from tests.support.builders import inspection, parity_result
-from tsse_validation.clients.jobs import JobRunner
+from tsse_validation.clients.identity import Anchor, ServerProcess
+from tsse_validation.clients.session_use import SessionUse
 from tsse_validation.domain.errors import BudgetError
 from tsse_validation.domain.instants import DAY, day_start, parse_rfc3339
 from tsse_validation.domain.replacement import Loss, Replacement
+from tsse_validation.domain.stack import LakePaths
 from tsse_validation.domain.windows import Window
+from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.guarding import LossGuard
+from tsse_validation.steps import guarding
+from tsse_validation.steps.guarding import LossGuard, guard_of_run
 from tsse_validation.steps.loss_guard import WouldLoseError, hold_no_loss, look_ahead
 from tsse_validation.steps.loss_looks import JobLook, Surplus
+from tsse_validation.steps.run import Facts
+from tsse_validation.steps.validated_stack import Stack
+
+if TYPE_CHECKING:
+    from tsse_validation.clients.jobs import JobRunner
+    from tsse_validation.steps.progress import ProgressReporter
+    from tsse_validation.steps.run import ValidationRun
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 FIRST = date(2026, 3, 1)
@@ -85,6 +99,24 @@ def test_what_cannot_be_counted_is_not_called_safe_and_a_part_is_not_counted_aga
         hold_no_loss(look, outlook)
     assert caught.value.safe is None
     assert len(jobs.asked) == posts
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_a_database_that_has_not_proven_to_be_the_controllers_does_not_say_what_would_be_lost(
+    proven: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Any] = []
+    monkeypatch.setattr(guarding, "loss_guard", lambda *sides, **_: looked.append(sides[3]))
+    seen = {"server": "h:5432/farm", "address": None, "database": "farm", "role": "r", "version": "16"}
+    database = DatabaseSeen.model_validate(seen | {"tables_in": "public", "standby": False})
+    anchor = Anchor("a job", ServerProcess("10.0.0.1", 5432, "farm", NOW))
+    facts = Facts(database=database, anchor=anchor) if proven else Facts()
+    lake = LakePaths(Path("/lake"), None, 16)
+    stack = Stack("live", "http://h:8000", SecretStr("t"), conninfo=SecretStr("host=h"), lake=lake)
+    run = SimpleNamespace(stack=stack, facts=facts, settings=Settings(), absent={}, sessions=SessionUse())
+    guard_of_run(cast("ValidationRun", run), cast("JobRunner", None), cast("ProgressReporter", None))
+    assert [client and client.anchor for client in looked] == [anchor if proven else None]
+    assert (looked[0] is not None) is proven
 
 
 @dataclass

@@ -15,7 +15,7 @@ from tsse_validation.runlog.records import Finding, Note, Record
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.backfilling import start_backfill
 from tsse_validation.steps.dry_running import dry_run_lines
-from tsse_validation.steps.guarding import GuardedBackfill, loss_guard
+from tsse_validation.steps.guarding import GuardedBackfill, guard_of_command
 from tsse_validation.steps.inspecting import settled_inspection
 from tsse_validation.steps.loss_guard import BRINGS_BACK, taken_in_words
 from tsse_validation.steps.opening import job_runner, lake_reader, postgres_client
@@ -77,7 +77,7 @@ def backfill(
 
 def _guarded(settings: Settings, jobs: JobRunner) -> GuardedBackfill:
     lake = lake_reader(settings) if settings.hot_path else None
-    guard = loss_guard(jobs, settings, lake, postgres_client(settings))
+    guard = guard_of_command(jobs, settings, lake, postgres_client(settings), _say)
     return guard.of(settings.backfill_days, _print_record)
 
 

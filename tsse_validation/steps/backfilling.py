@@ -114,9 +114,13 @@ def completed_backfill(run: ValidationRun) -> FinishedJob[BackfillResult]:
 def _turn(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> Iterator[BackfillTurn]:
     """Wait for our turn, and record where others' jobs could not be seen."""
     settings, stack = run.settings, require(run.stack, "the stack")
+    postgres = PostgresClient.from_settings(stack.conninfo, settings, run.sessions) if stack.conninfo else None
+    if postgres is not None:
+        # of several servers one may be behind, and show no job of the last minutes
+        postgres.anchor = run.facts.anchor
     with backfill_turn(
         jobs.core,
-        PostgresClient.from_settings(stack.conninfo, settings, run.sessions) if stack.conninfo else None,
+        postgres,
         timeout=settings.active_job_timeout,
         pause=settings.poll_interval,
         say=progress.say,

@@ -7,15 +7,15 @@ from datetime import date, datetime, timedelta
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.watch import ControllerClock
-from tsse_validation.domain.contract import BackfillResult, Inspection
-from tsse_validation.domain.errors import AccessError, SuiteError
+from tsse_validation.domain.contract import INSPECT_JOB, BackfillResult, Inspection, InspectResult
+from tsse_validation.domain.errors import AccessError, NotCheckedError, SuiteError
 from tsse_validation.domain.replacement import MARGIN, Replacement
 from tsse_validation.domain.stack import Capability
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.runlog.records import Note, Record
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.identifying import identify_anew
-from tsse_validation.steps.inspecting import inspect_by_job
+from tsse_validation.steps.identifying import hold_shown, identify_anew
+from tsse_validation.steps.inspecting import compare_inspections, inspect_by_job
 from tsse_validation.steps.loss_guard import (
     Outlook,
     SeenBefore,
@@ -39,7 +39,7 @@ _MOST_LOOKS = 5
 
 @dataclass(frozen=True)
 class LossGuard:
-    """Guards the backfills of one controller; `now` tells its present, `last_inserted_at` what it has replicated."""
+    """Guards a controller's backfills; `now` tells its present, `last_inserted_at` what it has replicated."""
 
     jobs: JobRunner
     settings: Settings
@@ -146,13 +146,48 @@ def guard_of_run(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter
 
 
 def _postgres_of(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> PostgresClient | None:
-    """Return the controller's database as it is now: rows that a standby lacks for a while would seem lost."""
-    if run.stack is None or run.stack.conninfo is None:
+    """Return the controller's database as it is now, or `None` where it has not proven to be the controller's.
+
+    Another one may hold what the controller's has dropped. A standby is waited for: rows that it lacks for a while
+    would seem lost.
+    """
+    if run.stack is None or run.stack.conninfo is None or run.facts.database is None:
         return None
     postgres = PostgresClient.from_settings(run.stack.conninfo, run.settings, run.sessions)
-    if run.facts.database is not None and run.facts.database.standby:
+    postgres.anchor = run.facts.anchor
+    if run.facts.database.standby:
         identify_anew(run, jobs, postgres, progress)
     return postgres
+
+
+def guard_of_command(
+    jobs: JobRunner,
+    settings: Settings,
+    lake: LakeReader | None,
+    postgres: PostgresClient | None,
+    say: Callable[[str], object],
+) -> LossGuard:
+    """Return the guard of a backfill outside of a run: by our own reading where both sides prove to be its own.
+
+    Elsewhere the controller is asked, which knows its own: a copy may hold what it has lost.
+
+    Raises AccessError when Postgres does not show a job that the controller has just created.
+    """
+    if postgres is None:
+        return loss_guard(jobs, settings, None, None)
+    made = jobs.run(INSPECT_JOB, {}, InspectResult, purpose="identity", timeout=settings.job_timeout)
+    try:
+        hold_shown(settings, made.job, postgres, say)
+    except NotCheckedError as error:
+        say(f"Postgres is not looked at: {error.message}")
+        return loss_guard(jobs, settings, None, None, made.result.inspection)
+    if lake is None:
+        return loss_guard(jobs, settings, None, None, made.result.inspection)
+    compared = compare_inspections(lake, jobs, settings).values()
+    if differ := [difference for aspect in compared for difference in aspect.differences]:
+        say(f"The lake's files are not looked at: the API and they differ: {'; '.join(differ[:3])}.")
+        return loss_guard(jobs, settings, None, None, made.result.inspection)
+    return loss_guard(jobs, settings, lake, postgres, made.result.inspection)
 
 
 def loss_guard(

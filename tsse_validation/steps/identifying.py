@@ -7,6 +7,7 @@ shows the job holds every row that the lake must hold.
 """
 
 import time
+from collections.abc import Callable
 
 from tsse_validation.clients.identity import Anchor
 from tsse_validation.clients.jobs import JobRunner
@@ -37,6 +38,20 @@ def identify_anew(
 
 
 def identify(run: ValidationRun, job: Job, postgres: PostgresClient, progress: ProgressReporter) -> DatabaseSeen:
+    """Hold that the database shows a job that the controller has created, and write down whose it is.
+
+    Errors as in `hold_shown`.
+    """
+    seen = hold_shown(run.settings, job, postgres, progress.say)
+    proven = seen.model_copy(update={"job_id": job.id, "job_created_at": job.created_at})
+    run.record(proven)
+    run.facts.database, run.facts.anchor = proven, postgres.anchor
+    return proven
+
+
+def hold_shown(
+    settings: Settings, job: Job, postgres: PostgresClient, say: Callable[[str], object]
+) -> DatabaseSeen:
     """Hold that the database shows a job that the controller has created, and later sessions to that state.
 
     A standby is waited for, up to `--settle-timeout`.
@@ -48,7 +63,7 @@ def identify(run: ValidationRun, job: Job, postgres: PostgresClient, progress: P
     began = time.monotonic()
     anchor, seen = _look(postgres, job)
     if anchor is None:
-        anchor, seen = _wait(run.settings, job, postgres, progress, seen)
+        anchor, seen = _wait(settings, job, postgres, say, seen)
     if anchor is None:
         created = (
             f"the {job.job_type} job {job.id} that the controller created at {format_rfc3339(job.created_at)}"
@@ -60,10 +75,7 @@ def identify(run: ValidationRun, job: Job, postgres: PostgresClient, progress: P
         advice = "Give the DSN that the controller itself uses, or that of a standby which follows its server."
         raise AccessError(msg, advice)
     postgres.anchor = anchor
-    proven = seen.model_copy(update={"job_id": job.id, "job_created_at": job.created_at})
-    run.record(proven)
-    run.facts.database = proven
-    return proven
+    return seen
 
 
 def _look(postgres: PostgresClient, job: Job) -> tuple[Anchor | None, DatabaseSeen]:
@@ -72,11 +84,11 @@ def _look(postgres: PostgresClient, job: Job) -> tuple[Anchor | None, DatabaseSe
 
 
 def _wait(
-    settings: Settings, job: Job, postgres: PostgresClient, progress: ProgressReporter, seen: DatabaseSeen
+    settings: Settings, job: Job, postgres: PostgresClient, say: Callable[[str], object], seen: DatabaseSeen
 ) -> tuple[Anchor | None, DatabaseSeen]:
     seconds = settings.settle_timeout if seen.standby else min(_PRIMARY_SECONDS, settings.settle_timeout)
     what = "standby" if seen.standby else "database"
-    progress.say(f"Waiting up to {seconds:.0f} s for the {what} at {seen.server} to show the job {job.id}.")
+    say(f"Waiting up to {seconds:.0f} s for the {what} at {seen.server} to show the job {job.id}.")
     pause = min(_PAUSE_SECONDS, settings.poll_interval)
     return poll(lambda: _look(postgres, job), lambda found: found[0], timeout=seconds, pause=pause)
 

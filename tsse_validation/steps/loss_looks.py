@@ -233,7 +233,7 @@ class JobLook:
             yield Loss(run[0], rows, whole=whole)
 
     def _dropped(self, window: Window, first: date) -> Iterator[Loss]:
-        """Yield the first date when Postgres has none of its rows: it drops the oldest, and those are no copies."""
+        """Yield the first date when Postgres has none of its rows: the oldest are dropped, and are no copies."""
         counted = self._count(_clamped(window, [first]))
         if counted is not None and _surplus_of(counted) and not any(row.pg_count for row in counted.rows):
             yield Loss(first, _surplus_of(counted), whole=True)

@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from tsse_validation.clients.budget import PostBudget
+from tsse_validation.clients.identity import Anchor
 from tsse_validation.clients.jobs import FinishedJob
 from tsse_validation.clients.session_use import SessionUse
 from tsse_validation.domain.catalogue import step_label
@@ -44,6 +45,7 @@ class Facts:
 
     job_before: Job | None = None
     database: DatabaseSeen | None = None
+    anchor: Anchor | None = None
     inspection_before: Inspection | None = None
     inspection_after: Inspection | None = None
     backfill: FinishedJob[BackfillResult] | None = None

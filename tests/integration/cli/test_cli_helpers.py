@@ -1,16 +1,18 @@
 """The runbook's helpers, run as an operator runs them."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from fixtures.stacks.embedded import RunningStack
 from tests.integration.cli.conftest import Helper, RunHelper
-from tests.support.given import given
+from tests.support.given import given, told
 from tsse_validation.domain.contract import Inspection
 
 
@@ -221,6 +223,28 @@ def test_backfill_does_not_start_what_takes_rows_out_of_the_lake(
             assert words in " ".join(done.err.split())
     after = Inspection.model_validate_json(after_backfill("inspect", "--json").out)
     assert after.replication.backfill_completed_at == before.replication.backfill_completed_at
+
+
+def test_the_guard_of_a_backfill_goes_by_no_database_and_no_lake_but_the_controllers(
+    after_backfill: RunHelper, stack: RunningStack, lake_options: list[str], dsn: dict[str, str], tmp_path: Path
+) -> None:
+    asked = ("backfill", "--days", "3", "--replace-existing", "--wait")
+    copy = tmp_path / "lake"
+    shutil.copytree(given(stack.stack.lake).hot, copy)
+    shutil.rmtree(copy / "metrics")
+    done = after_backfill(*asked, f"--hot-path={copy}", **dsn)
+    assert done.code == 6, done
+    for words in ("files are not looked at", "No backfill was started", "by the controller's inspection"):
+        assert words in " ".join(done.err.split())
+    with psycopg.connect(told(stack.stack.conninfo), autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA elsewhere")
+        for table in ("metrics", "sensors", "analysis_jobs"):
+            connection.execute(f"CREATE TABLE elsewhere.{table} (LIKE public.{table})")
+    elsewhere = make_conninfo(told(stack.stack.conninfo), options="-c search_path=elsewhere")
+    for options in (lake_options, []):
+        done = after_backfill(*asked, *options, TSSE_DATABASE_URL=elsewhere, TSSE_SETTLE_TIMEOUT="1")
+        assert done.code == 6, done
+        assert "this is not the controller's database" in " ".join(done.err.split())
 
 
 def test_a_dry_run_of_backfill_says_what_would_be_lost(
