@@ -241,7 +241,7 @@ def test_our_count_explains_copies_exactly() -> None:
 
 
 def test_a_copy_more_than_there_are_is_not_explained() -> None:
-    ours = [OwnCount(147, 0, 147, rows=156)] * 3
+    ours = [OwnCount(147, 0, 147, rows=156)] * 4
     with pytest.raises(MismatchError) as caught:
         by_ours(Bench(*[parity_result(UPSERTED)] * 4), *ours)
     assert caught.value.spot.explained.reasons == ("a in lake: the job says 157, we find 147 to 156",)
@@ -252,6 +252,16 @@ def test_copies_that_were_compacted_before_we_read_them_are_counted_once_more() 
     bench = Bench(parity_result(UPSERTED), parity_result({"a": (147, 147)}))
     assert by_ours(bench, *ours).explained.lost == ()
     assert len(bench.jobs.asked) == 2
+
+
+def test_a_row_that_came_in_between_our_reading_and_the_jobs_second_count_speaks_against_nobody() -> None:
+    bench = Bench(parity_result(UPSERTED), parity_result({"a": (148, 147)}))
+    counter = ParityJobs(cast("JobRunner", bench.jobs), 300.0)
+    before, after = OwnCount(147, 0, 147, rows=147), OwnCount(147, 1, 147, rows=147)
+    explaining = ByOurReading(counter, lambda *_: {"a": before}, again=lambda *_: {"a": after})
+    spot = SpotChecker(counter, explaining).check(WINDOW, ["a"], 5, purpose="parity")
+    assert spot.explained.late == {"a"}
+    assert spot.explained.lost == ()
 
 
 def test_what_our_own_reading_finds_lost_is_a_mismatch_at_once() -> None:

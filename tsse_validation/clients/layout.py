@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg import sql
 
+from tsse_validation.domain.instants import MICROSECOND
 from tsse_validation.domain.slicing import Chunk, TableKind, TableLayout
 
 _BYTES_A_ROW = 80
@@ -56,7 +57,7 @@ _CHUNKS = """
 _INSTANT = r"'([^']+)'"
 _PARTITION = re.compile(rf"FOR VALUES FROM \((?:{_INSTANT}|MINVALUE)\) TO \((?:{_INSTANT}|MAXVALUE)\)")
 _TYPED = rf"{_INSTANT}::timestamp with time zone"
-_CHECK = re.compile(rf"CHECK \(\(\(ts >=? {_TYPED}\) AND \(ts <=? {_TYPED}\)\)\)")
+_CHECK = re.compile(rf"CHECK \(\(\(ts >=? {_TYPED}\) AND \(ts <(=?) {_TYPED}\)\)\)")
 """A constraint on `ts` alone, as Postgres writes it. No other says where a child's rows lie, as far as we know."""
 
 
@@ -134,9 +135,13 @@ def _range(child: _Child, children: Mapping[int, _Child]) -> tuple[datetime | No
 
 
 def _bounds(child: _Child) -> Iterator[tuple[datetime | None, datetime | None]]:
-    for pattern, text in [(_PARTITION, child.bound or ""), *((_CHECK, check) for check in child.constraints)]:
-        if match := pattern.fullmatch(text):
-            yield _instant(match[1]), _instant(match[2])
+    if match := _PARTITION.fullmatch(child.bound or ""):
+        yield _instant(match[1]), _instant(match[2])
+    for check in child.constraints:
+        if match := _CHECK.fullmatch(check):
+            end = _instant(match[3])
+            # a chunk's end is the first instant beyond it
+            yield _instant(match[1]), end + MICROSECOND if end and match[2] else end
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -96,11 +96,13 @@ class Explaining(Protocol):
 class ByOurReading:
     """Explains by our own counts of both sides: exactly, and at once.
 
-    Compaction may have taken copies away before we read them: then the job counts once more.
+    Compaction may have taken copies away before we read them: then the job counts once more, and we after it, for
+    it may have seen rows that came in meanwhile. `again` is that reading where `own` is one that was made before.
     """
 
     counter: ParityJobs
     own: OwnCounts
+    again: OwnCounts | None = None
 
     def explain(self, parts: Sequence[Part], counted_by: datetime, *, purpose: str) -> Explained:
         """Return what the differences mean; a part's counts are added up with those of the others."""
@@ -108,8 +110,8 @@ class ByOurReading:
         windows = [part.window for part in parts]
         open_ends = sorted({sensor for part in parts for sensor in part.sensor_ids})
         counts = added_up(part.counts for part in parts)
+        ours = self.own(windows, open_ends)
         for _ in range(_ROUNDS):
-            ours = self.own(windows, open_ends)
             wrong = [sensor for sensor in open_ends if unlike_ours(counts[sensor], ours.get(sensor, OwnCount()))]
             wrong = sorted({*wrong} - {*cannot_be_named(wrong)})
             if not wrong:
@@ -118,6 +120,7 @@ class ByOurReading:
                 counts_of(self.counter.count(window, wrong, len(wrong), purpose=purpose).result)
                 for window in windows
             )
+            ours = (self.again or self.own)(windows, open_ends)
         return self._explained(windows, [counts[sensor] for sensor in open_ends], ours)
 
     def _explained(
