@@ -15,7 +15,7 @@ from tests.support.builders import a_job, parity_result, replication
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
 from tsse_validation.clients.watch import ReplicationWatch
 from tsse_validation.domain.contract import InspectedDataset, Job, ParityResult
-from tsse_validation.domain.errors import DeadlineError
+from tsse_validation.domain.errors import DeadlineError, NotCheckedError
 from tsse_validation.domain.instants import DAY, MICROSECOND, parse_rfc3339
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.shards import shard_of
@@ -59,6 +59,8 @@ class World:
     seconds: float = 0.1
     timeout: float = 300.0
     posts: int = 60
+    watermark: datetime = END + DAY
+    """As of the second job: the first sees the end of all."""
     asked: list[dict[str, Any]] = field(default_factory=list)
     canceled: int = 0
 
@@ -84,7 +86,8 @@ class World:
             )
             for sensor in wanted
         }
-        result = parity_result(counts, window_checked=window, window_requested=window)
+        checked = Window(window.start, window.end if len(self.asked) == 1 else min(window.end, self.watermark))
+        result = parity_result(counts, window_checked=checked, window_requested=window)
         return FinishedJob(a_job("lake_parity_check_v1", at=END), result, (), (), seconds)
 
     def cancel(self, job: Job, *, timeout: float) -> Job:
@@ -385,3 +388,10 @@ def test_what_an_earlier_inspection_saw_is_not_forgotten() -> None:
     world.several.clear()
     assert before.and_seen(world.inspected()).several("a", day)
     assert not ShardDays(16).and_seen(world.inspected()).several("a", day)
+
+
+def test_a_slice_of_which_the_job_leaves_a_part_out_is_not_taken_for_counted() -> None:
+    rows = {"a": [END - 40 * DAY]}
+    world = World(rows, rows, watermark=END - 3 * DAY)
+    with pytest.raises(NotCheckedError, match="counted up to"):
+        world.count()

@@ -38,6 +38,9 @@ _READS: Mapping[str, str] = {
 _SPARES: Mapping[str, str] = {
     # compiling thousands of functions for thousands of chunks takes longer than what they do
     "jit": "off",
+    # without these a statement locks every chunk, whatever its window
+    "enable_partition_pruning": "on",
+    "constraint_exclusion": "partition",
     "plan_cache_mode": "auto",
     "work_mem": f"{WORK_MEMORY_KB}",
     "default_transaction_read_only": "on",

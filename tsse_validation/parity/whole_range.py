@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from tsse_validation.clients.jobs import FinishedJob
 from tsse_validation.domain.contract import Job, ParityResult
-from tsse_validation.domain.errors import DeadlineError
+from tsse_validation.domain.errors import DeadlineError, NotCheckedError
 from tsse_validation.domain.instants import DAY, MICROSECOND
 from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.domain.windows import Window
@@ -120,7 +120,8 @@ class RangeCounter:
         """Count a window, and look into what differs once all of it is counted.
 
         Nothing is raised for what differs: it stands in the result. Raises DeadlineError when the shortest slice
-        takes longer than a job may; JobFailedError when a job failed.
+        takes longer than a job may; NotCheckedError when the job leaves a part of a slice out, but the end of all;
+        JobFailedError when a job failed.
         """
         plan = SlicePlan(window, min(WANTED_SECONDS, self.counter.timeout / 4))
         before = self.counter.jobs.core.budget.spent
@@ -130,6 +131,13 @@ class RangeCounter:
             job = self._counted(plan, part, census, purpose)
             if job is None:
                 continue
+            if done and job.result.window_checked.end < part.end:
+                msg = (
+                    f"The parity job was asked for {part} and counted up to {job.result.window_checked.end} only."
+                )
+                raise NotCheckedError(
+                    msg, "Has the watermark retreated? Look at the controller's log, and run again."
+                )
             if not census.named:
                 census = Census.of([row.sensor_id for row in job.result.rows])
             done.append((part, job))

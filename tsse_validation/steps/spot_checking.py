@@ -151,8 +151,9 @@ def record_job_counts(
 
 
 def _coverage(run: ValidationRun, counted: RangeCount, covered: Window) -> JobCoverage:
-    part = asks_for_a_part(run.settings)
     sensors, unnameable = len(counted.counts), len(counted.census.unnameable)
+    # of more sensors than it was asked for the job lists the first ones
+    part = asks_for_a_part(run.settings) or (Capability.POSTGRES in run.absent and sensors >= ALL_SENSORS)
     return JobCoverage(
         window=counted.window,
         covered=covered,

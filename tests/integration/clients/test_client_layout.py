@@ -10,8 +10,9 @@ from fixtures.postgres import EmbeddedPostgres
 from tests.support.chunks import inherit, partition
 from tests.support.schema import with_tables
 from tsse_validation.clients.layout import read_layout
-from tsse_validation.domain.instants import DAY
+from tsse_validation.domain.instants import DAY, MICROSECOND
 from tsse_validation.domain.slicing import TableKind, TableLayout
+from tsse_validation.domain.windows import Window
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -98,6 +99,16 @@ def test_child_tables_are_told_by_their_constraints_and_read_by_name(connection:
     assert str(layout) == "table with 4 child tables"
     assert ranges(layout) == DAYS
     assert layout.by_name
+
+
+def test_a_constraint_that_has_its_end_in_it_lets_a_row_lie_there(connection: Connection) -> None:
+    connection.execute(
+        "CREATE TABLE child (CHECK (ts BETWEEN '2026-01-05Z' AND '2026-01-06Z')) INHERITS (metrics)"
+    )
+    (chunk,) = read_layout(connection).chunks
+    midnight = datetime(2026, 1, 6, tzinfo=UTC)
+    assert chunk.meets(Window(midnight, midnight))
+    assert not chunk.meets(Window(midnight + MICROSECOND, midnight + DAY))
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ BENT = (
     "idle_session_timeout = '20s'",
     "transaction_timeout = '20s'",
     "plan_cache_mode = 'force_generic_plan'",
+    "enable_partition_pruning = off",
+    "constraint_exclusion = off",
     "lc_time = 'C'",
 )
 
