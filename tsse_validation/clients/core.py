@@ -38,8 +38,8 @@ from tsse_validation.domain.errors import (
 EVENTS_PAGE = 500
 MOST_EVENTS = 100_000
 
-_UNAVAILABLE = 503
-"""What a server answers while something that it needs is away: it breaks no promise by saying so."""
+_UNAVAILABLE = (502, 503, 504)
+"""What a server answers while something that it needs is away, or a proxy while the server is."""
 
 _NO_SUCH_PLACE = (404, 405)
 _WHICH_ADDRESS = "Are host, port and path of --base-url the core-server's?"
@@ -269,7 +269,7 @@ def _refuse_errors(answer: Answer, expect: int) -> None:
         lacks = f"it lacks {missing}" if missing else f"“{answer.excerpt()}”"
         msg = f"The token may not do this (403): {lacks}."
         raise AccessError(msg, "Use a token with analysis.run and analysis.view.")
-    if answer.status == _UNAVAILABLE:
+    if answer.status in _UNAVAILABLE:
         msg = (
             f"{answer.url} answers {answer.status} “{answer.excerpt()}”: the controller, or its database, is away."
         )

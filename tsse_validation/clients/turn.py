@@ -78,6 +78,15 @@ class BackfillTurn:
         self._left = job.id
         self._write()
 
+    def hold_free(self) -> None:
+        """Look once more before ours is created: what it would take away may have been looked at for long.
+
+        Raises NotCheckedError when another backfill was started meanwhile.
+        """
+        if others := [job for job in self._in_postgres() if job.job_type == BACKFILL_JOB]:
+            msg = f"No backfill was started: {_named(others[0])} was started before it."
+            raise NotCheckedError(msg, "Run again when it has ended.")
+
     def hold_alone(self, job: Job) -> None:
         """Look once more, now that our job is in the table: a run that starts one in the same moment sees ours.
 

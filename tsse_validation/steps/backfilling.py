@@ -85,12 +85,16 @@ def start_backfill(
     replace_existing: bool,
     on_job: Callable[[Job], None] = lambda _job: None,
 ) -> Job:
-    """Create the backfill job in our turn; `on_job` gets it as soon as there is one."""
+    """Create the backfill job in our turn, if it still is; `on_job` gets it as soon as there is one.
+
+    Raises NotCheckedError when another backfill was started meanwhile.
+    """
 
     def note(job: Job) -> None:
         on_job(job)
         turn.started(job)
 
+    turn.hold_free()
     params: dict[str, object] = {"days": days, "replace_existing": replace_existing}
     # a job that we have not noted could be neither named nor canceled
     job = core.create_job(BACKFILL_JOB, params, purpose="backfill", note=note, undisturbed=deferred_interrupts)

@@ -15,6 +15,7 @@ from tsse_validation.clients.snapshot import ActiveJob
 from tsse_validation.clients.turn import backfill_turn
 from tsse_validation.domain.contract import BACKFILL_JOB, INSPECT_JOB, PARITY_JOB, Job
 from tsse_validation.domain.errors import AccessError, NotCheckedError, PromiseBrokenError
+from tsse_validation.steps.backfilling import start_backfill
 
 if TYPE_CHECKING:
     from tsse_validation.clients.postgres import PostgresClient
@@ -161,6 +162,18 @@ def test_of_two_that_start_in_the_same_moment_ours_is_withdrawn(bench: MakeBench
         with pytest.raises(NotCheckedError, match="was withdrawn"):
             turn.hold_alone(job)
     assert [sent.path for sent in made.server.requests][1:] == [f"/api/analysis/jobs/{OURS.id}/cancel"]
+
+
+def test_a_backfill_that_was_started_while_the_losses_were_looked_at_keeps_ours_from_starting(
+    bench: MakeBench,
+) -> None:
+    made = bench(polled("pending"))
+    with (
+        turn_of(made, Table([], [THEIRS])) as turn,
+        pytest.raises(NotCheckedError, match="No backfill was started"),
+    ):
+        start_backfill(turn, made.core, 3, replace_existing=True)
+    assert made.server.requests == []
 
 
 def test_beside_jobs_that_only_look_ours_goes_on(bench: MakeBench) -> None:
