@@ -1,7 +1,7 @@
 """What a backfill's guard says of a lake that only the controller can look into, and of a look that takes long."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -99,6 +99,17 @@ def test_what_cannot_be_counted_is_not_called_safe_and_a_part_is_not_counted_aga
         hold_no_loss(look, outlook)
     assert caught.value.safe is None
     assert len(jobs.asked) == posts
+
+
+def test_copies_beside_a_cut_keep_no_shorter_and_no_longer_range_from_being_safe() -> None:
+    for first, safe in ((0, 20), (15, 5)):
+        held = of_dates(range(first, 19))
+        look = by_jobs(Counting(held, {day: n + 1 for day, n in held.items()}), files=3)
+        outlook = look_ahead(look, asked(3))
+        cut = replace(outlook, losses=(Loss(FIRST + 16 * DAY, 5, before=asked(3).begins),))
+        with pytest.raises(WouldLoseError) as caught:
+            hold_no_loss(look, cut)
+        assert caught.value.safe == safe
 
 
 @pytest.mark.parametrize("proven", [True, False])

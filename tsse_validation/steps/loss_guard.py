@@ -109,8 +109,8 @@ def hold_no_loss(look: LossLook, outlook: Outlook) -> None:
         if of.days == asked.days:
             return bool(within)
         if of.days < asked.days:
-            # a part of what was looked at: it is not looked at again, and what could not be told there is not safe
-            return bool(outlook.unknown) or any(loss.day >= of.first for loss in within)
+            # a part of what was looked at is not looked at again; beside a loss, what could not be told may be one
+            return bool(within and outlook.unknown) or any(loss.day >= of.first for loss in within)
         if of.days not in longer:
             longer[of.days] = look.beyond_postgres(of.within)
         found = longer[of.days]
