@@ -16,7 +16,6 @@ from tsse_validation.domain.errors import NotCheckedError, SuiteError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.polling import Update, quiet
-from tsse_validation.domain.windows import Window
 from tsse_validation.parity.comparing import proven_days, sum_by_sensor
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow, CountsTaken, Finding, Note, RowsCompared
@@ -58,7 +57,7 @@ def count_days(
 
     The log gets each slice once it is proven. `--resume` takes over what an earlier run has proven.
     """
-    taken_over = _taken_over(run, covered.window)
+    taken_over = _taken_over(run, covered)
     rows = [row for of_day in taken_over.values() for row in of_day]
     left = covered.without_days(taken_over.keys())
     with progress.track("digests") as update:
@@ -68,26 +67,40 @@ def count_days(
     return sorted(rows)
 
 
-def _taken_over(run: ValidationRun, covered: Window) -> Mapping[date, list[CountRow]]:
-    """Take over the days that the run named by `--resume` has proven, and say so."""
+def _taken_over(run: ValidationRun, covered: Scope) -> Mapping[date, list[CountRow]]:
+    """Take over the days that the run named by `--resume` has proven, and say so, or why none is."""
     if run.settings.resume is None:
         return {}
     earlier = RunResult.from_log(run.settings.resume)
     if earlier.stack is None or run.stack is None or earlier.stack.base_url != run.stack.base_url:
         msg = f"--resume names run {earlier.started.run_id}, which was not of this controller."
         raise NotCheckedError(msg, "Leave it out, or name a run of this one.")
-    proven = {day: rows for day, rows in proven_days(earlier).items() if day in set(covered.days())}
+    if why := _proves_no_more(earlier, covered):
+        run.record(Note(text=f"Every day was compared anew: {why}."))
+        return {}
+    days = set(covered.window.days())
+    proven = {day: rows for day, rows in proven_days(earlier).items() if day in days}
     run.record(
         Note(text=f"{len(proven)} days were not compared again: run {earlier.started.run_id} had proven them."),
         *(
             CountsTaken(
                 source="direct", window=part, level=Level.DIGEST.value, rows=tuple(proven[part.start.date()])
             )
-            for part in covered.split_by_day()
+            for part in covered.window.split_by_day()
             if part.start.date() in proven
         ),
     )
     return proven
+
+
+def _proves_no_more(earlier: RunResult, covered: Scope) -> str:
+    """Return why what an earlier run has proven does not stand any more, or nothing."""
+    name = f"run {earlier.started.run_id}"
+    if earlier.database is None or earlier.database.job_id is None:
+        return f"{name} had not proven that the database was the controller's"
+    if not earlier.replication or earlier.replication[-1].state.backfill_to_ts != covered.coverage.backfill_to:
+        return f"a backfill has replaced the lake's files since {name}"
+    return ""
 
 
 def count_sensors(
