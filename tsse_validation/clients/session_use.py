@@ -13,6 +13,8 @@ _LOCKS = (
     "SELECT count(*) FROM pg_catalog.pg_locks WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation'"
 )
 
+_TOO_LONG = "it took longer than a transaction may"
+
 
 class SessionUse:
     """What all sessions of a run have taken so far: seconds, and the most relations that a transaction locked."""
@@ -28,9 +30,9 @@ class SessionUse:
     @contextmanager
     def measured(self, connection: psycopg.Connection, *, longest_seconds: float) -> Iterator[None]:
         """Measure a connection's only transaction, which is ended when it takes longer than it may."""
-        transaction = _Transaction(self._clock, self)
-        connection.cursor_factory = _measuring(transaction)
         overdue = Event()
+        transaction = _Transaction(self._clock, self, overdue)
+        connection.cursor_factory = _measuring(transaction)
 
         def end() -> None:
             overdue.set()
@@ -41,13 +43,13 @@ class SessionUse:
         watchdog.start()
         try:
             yield
-            if connection.info.transaction_status is TransactionStatus.INTRANS:
+            if connection.info.transaction_status is TransactionStatus.INTRANS and not overdue.is_set():
                 counted = connection.execute(_LOCKS).fetchone()
                 self.locks_most = max(self.locks_most, counted[0] if counted else 0)
         except psycopg.errors.QueryCanceled:
             if overdue.is_set():
                 # as servers from version 17 on say it themselves
-                raise psycopg.errors.TransactionTimeout("it took longer than a transaction may") from None
+                raise psycopg.errors.TransactionTimeout(_TOO_LONG) from None
             raise
         finally:
             watchdog.cancel()
@@ -55,15 +57,21 @@ class SessionUse:
 
 
 class _Transaction:
-    def __init__(self, clock: Callable[[], float], use: SessionUse) -> None:
+    def __init__(self, clock: Callable[[], float], use: SessionUse, overdue: Event) -> None:
         self._clock = clock
         self._use = use
+        self._overdue = overdue
         self._began: float | None = None
         self._idle_since: float | None = None
 
     @contextmanager
     def statement(self) -> Iterator[None]:
-        """Measure a statement, and how long the transaction had waited for it."""
+        """Measure a statement, and how long the transaction had waited for it; none begins when time is over.
+
+        A cancel between two statements ends neither.
+        """
+        if self._overdue.is_set():
+            raise psycopg.errors.TransactionTimeout(_TOO_LONG)
         now = self._clock()
         self._began = now if self._began is None else self._began
         self._was_idle_until(now)

@@ -116,6 +116,22 @@ def test_a_transaction_that_takes_longer_than_it_may_is_ended(conninfo: str) -> 
         reader.ask(dawdle)
 
 
+def test_no_statement_begins_in_a_transaction_whose_cancel_has_met_none(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psycopg.Connection, "cancel_safe", lambda *_: None)
+
+    def dawdle(connection: psycopg.Connection) -> None:
+        with SessionUse().measured(connection, longest_seconds=0.1):
+            for _ in range(100):
+                connection.execute("SELECT pg_sleep(0.05)")
+
+    with psycopg.connect(conninfo) as connection:
+        with pytest.raises(psycopg.errors.TransactionTimeout):
+            dawdle(connection)
+        connection.rollback()
+
+
 def test_the_server_itself_bounds_what_is_lost_of_us(conninfo: str) -> None:
     """From PostgreSQL 17 on also the transaction as a whole."""
     with client(conninfo, transaction_timeout=77).snapshot() as snapshot:
