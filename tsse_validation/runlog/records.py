@@ -140,9 +140,8 @@ class JobCoverage(Record):
     """How far the controller's job has counted: `window` is what it was counted over, in slices.
 
     `covered` is the whole range that the lake promises. `sensors` were counted, of `known` in all (`None` where a
-    part was asked for, or it could not be told: then it is no count of all); `left_out` are the deleted ones that
-    the job counts only when they are named. `surplus` are rows of the lake beyond those of Postgres that may be
-    copies awaiting compaction (section 3).
+    part was asked for, or it could not be told: then it is no count of all). `surplus` are rows of the lake beyond
+    those of Postgres that may be copies awaiting compaction (section 3).
     """
 
     record: Literal["job_coverage"] = "job_coverage"
@@ -150,7 +149,6 @@ class JobCoverage(Record):
     covered: Window
     sensors: int
     known: int | None = None
-    left_out: tuple[str, ...] = ()
     rows: int
     slices: int
     posts: int
