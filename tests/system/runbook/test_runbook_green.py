@@ -95,7 +95,10 @@ def test_the_lake_s_files_and_the_lag_of_replication_are_recorded_as_each_step_s
     assert [look.at for look in looks] == sorted(look.at for look in looks)
     assert all(look.age_seconds is not None and look.state.computed_through_ts is not None for look in looks)
     (counts,) = (counts for counts in whole.result.counts if counts.source == "job")
+    assert whole.result.job_coverage is not None
+    assert whole.result.job_coverage.slices > 1
     assert counts.requested is not None
+    assert counts.requested.start == counts.window.start
 
 
 def test_a_step_summary_that_cannot_be_written_is_said_and_changes_no_verdict(whole: Run) -> None:
