@@ -88,15 +88,12 @@ def _job_counts(result: RunResult) -> Reached | None:
     seen = result.job_coverage
     if seen is None or not (_counts_all(seen) and _proven(result, _COUNTS, by_us=False)):
         return None
-    whom = (
-        f"all sensors but {count_of(len(seen.left_out), 'deleted one')}" if seen.left_out else "100 % of sensors"
-    )
-    words = f"the controller's own word; {whom}, values not compared"
+    words = "the controller's own word; 100 % of sensors, values not compared"
     return Reached(Assurance.COUNTS, words, seen.rows, seen.window)
 
 
 def _counts_all(seen: JobCoverage) -> bool:
-    everyone = seen.known is not None and seen.sensors + len(seen.left_out) >= seen.known
+    everyone = seen.known is not None and seen.sensors >= seen.known
     return bool(everyone and seen.sensors and seen.rows and _reaches_over(seen.window, seen.covered))
 
 
@@ -234,11 +231,6 @@ def _absent(result: RunResult, side: Capability) -> bool:
 def _limits_of_the_job(job: JobCoverage, *, named: bool) -> Iterator[str]:
     if not named:
         yield "deleted sensors were left out: the job counts them by name only, and the API names none"
-    if job.left_out:
-        yield (
-            f"the job has left out {count_of(len(job.left_out), 'deleted sensor')}: it counts them only when they "
-            "are named (--sensor-ids)"
-        )
     if job.surplus:
         yield (
             f"the lake holds {count_of(job.surplus, 'row')} beyond those of Postgres, which can be copies that "

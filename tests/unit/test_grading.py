@@ -110,11 +110,9 @@ def test_own_counts_are_those_of_the_whole_range_and_not_of_a_day_or_a_part() ->
 def test_the_job_counts_where_it_has_counted_every_known_sensor_over_the_whole_range() -> None:
     api_only = sorted(BOTH_SIDES)
     assert grade(job_coverage(known=4), absent=api_only) is Assurance.COUNTS
-    assert grade(job_coverage(known=6, left_out=("x", "y")), absent=api_only) is Assurance.COUNTS
     for short in (
         job_coverage(known=None),
         job_coverage(known=5),
-        job_coverage(known=7, left_out=("x", "y")),
         job_coverage(window=SHORTER),
         job_coverage(window=ENDS_EARLIER),
         job_coverage(0),
@@ -149,7 +147,6 @@ def test_the_words_tell_by_whose_reading() -> None:
             "proof": run(rows_compared(300)),
             "ours": run(OURS),
             "job": run(job_coverage(), absent=api_only),
-            "deleted": run(job_coverage(known=5, left_out=("x",)), absent=api_only),
             "sample": run(THE_JOBS, absent=api_only),
         }.items()
         if (reached := grade_reached(result))
@@ -158,7 +155,6 @@ def test_the_words_tell_by_whose_reading() -> None:
         "proof": "every due row of every sensor, both sides read by us",
         "ours": "our own counts of both sides; 100 % of sensors, values not compared",
         "job": "the controller's own word; 100 % of sensors, values not compared",
-        "deleted": "the controller's own word; all sensors but 1 deleted one, values not compared",
         "sample": "the controller's own word; 1 sensor in one window, values not compared",
     }
 
@@ -327,9 +323,8 @@ def test_a_lower_grade_than_the_last_run_s_is_said() -> None:
 
 
 def test_what_a_count_by_the_job_leaves_out_is_said() -> None:
-    job = job_coverage(known=6, left_out=("x", "y"), surplus=7)
-    deleted, copies = warnings(job, absent=[Capability.LAKE])
-    assert deleted.startswith("the job has left out 2 deleted sensors")
+    job = job_coverage(surplus=7)
+    (copies,) = warnings(job, absent=[Capability.LAKE])
     assert copies.startswith("the lake holds 7 rows beyond those of Postgres, which can be copies")
     assert warnings(WHOLE, job) == []
     unnamed, *_ = warnings(job_coverage(), absent=[Capability.POSTGRES])

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("_one_duckdb")
 SHARDS = 16
 DENSE, SPARSE = "006298880cd2dbb66247fdc3", "forecast_temp_01"
 AT = datetime(2026, 1, 24, 6, 0, 0, 294_394, tzinfo=UTC)
-HOUR, MILLI = timedelta(hours=1), timedelta(milliseconds=1)
+HOUR = timedelta(hours=1)
 NO_KEYS = keys_table([])
 Change = Callable[[float], float | None]
 

@@ -16,6 +16,8 @@ from tsse_validation.domain.polling import StillSince, growing, looks
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _FIRST_PAUSE = 0.1
+CANCEL_SECONDS = 60.0
+"""How long the end of a job that we cancel is waited for."""
 
 JOB_ADVICE = {
     "db_query_failed": "The controller cannot query Postgres: look at its log and its database.",

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from io import BytesIO
 
 import psycopg
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 from psycopg import sql
 
+from tsse_validation.clients.copying import copied_out
 from tsse_validation.clients.encodings import storable
 from tsse_validation.clients.identity import Anchor, describe, server_process, shows_job
 from tsse_validation.clients.layout import read_layout
@@ -232,7 +231,7 @@ class Snapshot:
             within=_WITHIN,
             condition=_due_of(scope, sensor_ids),
         )
-        return self._copy_out(query, _parameters(scope, self._known(sensor_ids)), DIGEST_SCHEMA)
+        return copied_out(self._connection, query, _parameters(scope, self._known(sensor_ids)), DIGEST_SCHEMA)
 
     def not_due_keys(self, scope: Scope) -> pa.Table:
         """Return `(sensor_id, ts)` of the rows that are not due.
@@ -315,15 +314,7 @@ class Snapshot:
         query = sql.SQL("SELECT {columns} FROM {metrics} WHERE {within} AND {condition}").format(
             columns=columns, metrics=self._metrics, within=_WITHIN, condition=condition
         )
-        return self._copy_out(query, parameters, schema)
-
-    def _copy_out(self, query: sql.Composable, parameters: Mapping[str, object], schema: pa.Schema) -> pa.Table:
-        statement = sql.SQL("COPY ({query}) TO STDOUT (FORMAT csv, HEADER)").format(query=query)
-        buffer = BytesIO()
-        with self._connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
-            for block in copy:
-                buffer.write(block)
-        return _parse_csv(buffer, schema)
+        return copied_out(self._connection, query, parameters, schema)
 
 
 def _only(tables: Sequence[str]) -> sql.Composable:
@@ -333,26 +324,6 @@ def _only(tables: Sequence[str]) -> sql.Composable:
     names = ("metrics", *(name.replace("%", "%%") for name in tables))
     selects = [sql.SQL(f"{columns} {name}") for name in names]
     return sql.SQL("({}) AS metrics").format(sql.SQL(" UNION ALL ").join(selects))
-
-
-def _parse_csv(buffer: BytesIO, schema: pa.Schema) -> pa.Table:
-    buffer.seek(0)
-    # Postgres writes timestamptz with its zone, +00 under timezone=UTC; the lake's columns have none
-    zoned = {
-        field.name: pa.timestamp("us", "UTC") if pa.types.is_timestamp(field.type) else field.type
-        for field in schema
-    }
-    table = pa_csv.read_csv(
-        buffer,
-        # a byte order mark that begins the first id would be taken for the file's, were the header not there
-        read_options=pa_csv.ReadOptions(column_names=schema.names, skip_rows=1),
-        # an id may have line ends in it
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(
-            column_types=zoned, null_values=[""], strings_can_be_null=False, quoted_strings_can_be_null=False
-        ),
-    )
-    return table.cast(schema)
 
 
 def _due_of(scope: Scope, sensor_ids: Sequence[str] | None) -> sql.Composable:

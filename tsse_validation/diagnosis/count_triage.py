@@ -6,7 +6,7 @@ from datetime import date, datetime
 from tsse_validation.diagnosis.tally import NAMED_SENSORS, NOTHING_TO_DO, Tally, healable
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of, days_in_words
-from tsse_validation.domain.windows import Window
+from tsse_validation.domain.windows import Window, spanned
 from tsse_validation.parity.count_rules import JobCount
 from tsse_validation.parity.settling import Explained, Part
 from tsse_validation.runlog.records import CountRow, Finding
@@ -107,16 +107,12 @@ def job_mismatch(parts: Sequence[Part]) -> Finding:
     named = ", ".join(f"{c.sensor_id} (Postgres {c.postgres}, lake {c.lake})" for _, c in counts[:NAMED_SENSORS])
     return healable(
         "counts differ",
-        f"{count_of(len(sensors), 'sensor')} differing within {_spanned(parts)}",
+        f"{count_of(len(sensors), 'sensor')} differing within {spanned(part.window for part in parts)}",
         f"counted by the controller, and still so once its watermark had passed the first count: {named}",
         sensors=tuple(sensors[:NAMED_SENSORS]),
         days=tuple(sorted({day for part in parts for day in part.window.days()})),
         rows=sum(abs(count.postgres - count.lake) for _, count in counts),
     )
-
-
-def _spanned(parts: Sequence[Part]) -> Window:
-    return Window(min(part.window.start for part in parts), max(part.window.end for part in parts))
 
 
 _COPIES_READ = (

@@ -30,6 +30,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 ROW_SCHEMA = pa.schema(
     [
@@ -194,6 +195,11 @@ def add_digests(parts: Sequence[pa.Table]) -> pa.Table:
     return _grouped(
         pa.concat_tables(parts), (("rows", "sum"), ("first", "min"), ("last", "max"), ("digest", "sum"))
     )
+
+
+def rows_digested(digests: pa.Table) -> int:
+    """Return how many rows stand behind digests."""
+    return int(pc.sum(digests["rows"]).as_py() or 0)
 
 
 def _grouped(table: pa.Table, aggregations: tuple[tuple[str, str], ...]) -> pa.Table:

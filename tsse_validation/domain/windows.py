@@ -88,6 +88,12 @@ class Window:
                 yield part
 
 
+def spanned(windows: Iterable[Window]) -> Window:
+    """Return the shortest window that has all of some windows in it; at least one is wanted."""
+    starts, ends = zip(*((window.start, window.end) for window in windows), strict=True)
+    return Window(min(starts), max(ends))
+
+
 def without_days(window: Window, days: Collection[date]) -> list[Window]:
     """Return a window without some of its UTC days, as few windows as possible, ascending."""
     return _joined(part for part in window.split_by_day() if part.start.date() not in days)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.coverage import Coverage, Scope
-from tsse_validation.domain.digest import KEY_SCHEMA, add_digests, digest_days
+from tsse_validation.domain.digest import KEY_SCHEMA, add_digests, digest_days, rows_digested
 from tsse_validation.domain.instants import MICROSECOND
 from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.domain.slicing import Pace
@@ -111,7 +111,7 @@ class DirectProof:
                 for part, digests in lake.digests(taken.scope, taken.not_due, hashed=hashed):
                     parts.append(digests)
                     done = (part.window.end.date() - scope.window.start.date()).days + 1
-                    on_day(done, days, f"digested up to {part.window.end.date()}", rows=_rows_of(digests))
+                    on_day(done, days, f"digested up to {part.window.end.date()}", rows=rows_digested(digests))
                 pending = lake.pending_keys(taken.scope, taken.not_due)
                 rows = compare_digests(taken.digests, add_digests(parts), taken.not_due, pending)
                 upcoming.settle()
@@ -232,10 +232,6 @@ class DirectProof:
         if self._listed is None or self._listed[0].watermark < coverage.watermark:
             self._listed = (coverage, LakeRows(self._lake))
         return self._listed[1]
-
-
-def _rows_of(digests: pa.Table) -> int:
-    return int(pc.sum(digests["rows"]).as_py() or 0)
 
 
 def _holds(row: CountRow, told: Mapping[tuple[str, date | None], int]) -> bool:

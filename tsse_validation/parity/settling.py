@@ -10,7 +10,7 @@ from tsse_validation.domain.contract import InspectedDataset
 from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of
-from tsse_validation.domain.windows import Window
+from tsse_validation.domain.windows import Window, spanned
 from tsse_validation.parity.count_rules import (
     JobCount,
     OwnCount,
@@ -126,7 +126,7 @@ class ByOurReading:
     def _explained(
         self, windows: Sequence[Window], counts: Sequence[JobCount], ours: Mapping[str, OwnCount]
     ) -> Explained:
-        whole = Window(min(window.start for window in windows), max(window.end for window in windows))
+        whole = spanned(windows)
         reasons = {count.sensor_id: unlike_ours(count, ours.get(count.sensor_id, OwnCount())) for count in counts}
         lost = [
             count

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tsse_validation.clients.jobs import FinishedJob
+from tsse_validation.clients.jobs import CANCEL_SECONDS, FinishedJob
 from tsse_validation.domain.contract import Job, ParityResult
 from tsse_validation.domain.errors import DeadlineError, NotCheckedError
 from tsse_validation.domain.instants import DAY, MICROSECOND
@@ -23,7 +23,6 @@ WANTED_SECONDS = 30.0
 MOST_GROWTH = 16
 PAUSE_SHARE = 0.5
 LONGEST_PAUSE = 10.0
-CANCEL_SECONDS = 60.0
 OFF_THE_CLOCK = timedelta(microseconds=137_911)
 """Slices meet at an instant at which no clock ticks: the job counts the lake's row there in both."""
 _NEARLY = 1.25

@@ -56,7 +56,7 @@ def _verdict(view: ReportView) -> Iterator[Text | Table]:
     yield Text(text.one_line(view.meaning, _LONG))
     yield _rows((("-", reason) for reason in verdict.reasons[:MAX_REASONS]), limit=_REASON)
     yield from _more(len(verdict.reasons) - MAX_REASONS, "reason")
-    yield Text(f"Validated: {text.one_line(words.services(view.document.result.stack), _LINE)}.")
+    yield Text(f"Validated: {text.one_line(words.services(view.document.result.stack), _LONG)}.")
     yield Text(f"Assurance: {text.one_line(words.assurance(verdict))}.")
     yield Text(
         f"{words.share_name(verdict)}: {count_of(verdict.sensors_compared, 'sensor')} with "

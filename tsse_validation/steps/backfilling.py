@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tsse_validation.clients.core import CoreClient
-from tsse_validation.clients.jobs import FinishedJob, JobRunner
+from tsse_validation.clients.jobs import CANCEL_SECONDS, FinishedJob, JobRunner
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.turn import BackfillTurn, backfill_turn, left_over_in_words
 from tsse_validation.domain.contract import BACKFILL_JOB, BackfillResult, Job
@@ -20,8 +20,6 @@ from tsse_validation.steps.loss_guard import WouldLoseError
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import ValidationRun
 
-CANCEL_SECONDS = 60.0
-"""How long an interrupted run waits for the end of the backfill that it cancels."""
 _MAY_BE_EMPTY = "The date that it was replacing may be empty: the next backfill writes it again."
 
 

@@ -5,34 +5,32 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
-from itertools import pairwise
 from typing import Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.domain.contract import PARITY_JOB, InspectedPartition, Inspection, ParityResult
+from tsse_validation.domain.contract import InspectedPartition, Inspection, ParityResult
 from tsse_validation.domain.coverage import Coverage, Scope
-from tsse_validation.domain.digest import KEY_SCHEMA, add_digests
+from tsse_validation.domain.digest import KEY_SCHEMA, add_digests, rows_digested
 from tsse_validation.domain.errors import SuiteError
-from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, format_rfc3339, utc_day
+from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, utc_day
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.replacement import FilesOfDate, Loss
-from tsse_validation.domain.windows import Window
+from tsse_validation.domain.windows import Window, on_days
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.rows import LakeRows
 from tsse_validation.lake.sql import column_engine
 from tsse_validation.parity.comparing import compare_digests
+from tsse_validation.parity.job_counts import ALL_SENSORS, ParityJobs, counts_of
 from tsse_validation.parity.postgres_side import PostgresSide, SideOfDays
 from tsse_validation.settings.definitions import Settings
 
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)
 """A watermark behind which every row lies: what is asked here is what there is, not what is due."""
 _NONE = KEY_SCHEMA.empty_table()
-_MOST_SENSORS = 10_000
 _MOST_RUNS = 4
 """Parity jobs that narrow a surplus down: each takes one of the POST budget."""
 
@@ -79,7 +77,7 @@ class DirectLook:
     def rows_in(self, window: Window) -> int | None:
         """Count distinct keys."""
         rows = LakeRows(self.lake)
-        counted = sum(_total(part) for _, part in rows.digests(_everything(window), _NONE, hashed=False))
+        counted = sum(rows_digested(part) for _, part in rows.digests(_everything(window), _NONE, hashed=False))
         return None if any(file.day in set(window.days()) for file in rows.unreadable) else counted
 
     def may_hold(self, window: Window) -> bool:
@@ -118,7 +116,7 @@ class DirectLook:
             if row.lake and not row.matches and row.day is not None:
                 doubtful[row.day].append(row.sensor_id)
         for day, sensor_ids in sorted(doubtful.items()):
-            part = scope.window.clamp(_whole_days(Window(day_start(day), day_start(day))))
+            part = scope.window.on(day)
             if part is not None and (lost := self._lost_keys(scope.narrowed(part), sensor_ids, rows)):
                 yield Loss(day, lost, whole=day not in known)
 
@@ -153,7 +151,7 @@ def files_with_rows(lake: LakeReader) -> DateFiles:
 
 def minutes_of(lake: LakeReader, day: date) -> Mapping[datetime, int]:
     """Return how many keys the lake holds of each minute of a date."""
-    scope = _everything(_whole_days(Window(day_start(day), day_start(day))))
+    scope = _everything(_spanned([day]))
     try:
         return LakeRows(lake).minutes(scope)
     except SuiteError:  # a torn file: other checks tell of it
@@ -241,12 +239,7 @@ class JobLook:
     def _single_files(self, days: Sequence[date]) -> list[list[date]]:
         """Return the runs of dates whose shard-days are one file each, the longest first."""
         alone = [day for day in days if self._partition(day).most_in_a_shard == 1]
-        runs = [alone[:1]] if alone else []
-        for one, other in pairwise(alone):
-            if other - one == DAY:
-                runs[-1].append(other)
-            else:
-                runs.append([other])
+        runs = [list(run.days()) for run in on_days(_spanned(alone), alone)] if alone else []
         return sorted(runs, key=len, reverse=True)
 
     def _partition(self, day: date) -> InspectedPartition:
@@ -255,23 +248,17 @@ class JobLook:
     def _count(self, window: Window) -> ParityResult | None:
         # the lake is counted a microsecond further than asked (contract section 3)
         end = max(window.end - MICROSECOND, window.start + MICROSECOND)
-        params: dict[str, object] = {
-            "start": format_rfc3339(window.start),
-            "end": format_rfc3339(end),
-            "sensor_ids": [],
-            "sample": _MOST_SENSORS,
-            "fail_on_mismatch": False,
-        }
+        asked = Window(window.start, end)
         try:
-            timeout = self.settings.job_timeout
-            return self.jobs.run(PARITY_JOB, params, ParityResult, purpose="loss", timeout=timeout).result
+            counter = ParityJobs(self.jobs, self.settings.job_timeout)
+            return counter.count(asked, (), ALL_SENSORS, purpose="loss").result
         except SuiteError as error:
             self._unknown.append(error.message.rstrip("."))
             return None
 
 
 def _surplus_of(counted: ParityResult) -> int:
-    return sum(max(0, row.lake_count - row.pg_count) for row in counted.rows)
+    return sum(count.surplus for count in counts_of(counted))
 
 
 def _clamped(window: Window, days: Sequence[date]) -> Window:
@@ -288,10 +275,6 @@ def _whole_days(window: Window) -> Window:
 
 def _everything(window: Window) -> Scope:
     return Scope(window, Coverage(window.start, _EVER, _EVER))
-
-
-def _total(digests: pa.Table) -> int:
-    return int(pc.sum(digests["rows"]).as_py() or 0)
 
 
 def _rows_of(file: LakeFile) -> int | None:

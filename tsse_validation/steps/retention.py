@@ -4,22 +4,18 @@ Where Postgres has no row at all before an instant, and the lake has, nothing ca
 were dropped there (contract section 3), or somebody has deleted the beginning. A hole in the middle is none.
 """
 
-from datetime import UTC, datetime
-
-import pyarrow.compute as pc
+from datetime import datetime
 
 from tsse_validation.clients.bounded import BoundedReader
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.diagnosis.count_triage import dropped_by_postgres
-from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import KEY_SCHEMA
+from tsse_validation.domain.coverage import ALL_TIME, Scope
+from tsse_validation.domain.digest import KEY_SCHEMA, rows_digested
 from tsse_validation.domain.instants import DAY, MICROSECOND
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.rows import LakeRows
 from tsse_validation.runlog.records import Finding
-
-_LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
 
 
 def without_dropped(covered: Scope, postgres: PostgresClient, lake: LakeReader) -> tuple[Scope, Finding | None]:
@@ -32,7 +28,7 @@ def without_dropped(covered: Scope, postgres: PostgresClient, lake: LakeReader) 
         return covered, None
     before = covered.narrowed(Window(covered.window.start, first - MICROSECOND))
     held = [part for _, part in LakeRows(lake).digests(before, KEY_SCHEMA.empty_table(), hashed=False)]
-    rows = sum(int(pc.sum(part["rows"]).as_py() or 0) for part in held)
+    rows = sum(map(rows_digested, held))
     if not rows:
         return covered, None
     days = sorted({day for part in held for day in part["day"].to_pylist()})
@@ -55,7 +51,7 @@ def _has_earlier_rows(reader: BoundedReader, covered: Scope, until: datetime) ->
     if begins and len(known) == len(begins):
         first = min(known)
         return first < until and _first_in(reader, covered.narrowed(Window(first, until))) is not None
-    window = Window(_LONG_AGO, until)
+    window = Window(ALL_TIME.start, until)
     return reader.ask(lambda snapshot: snapshot.first_and_last(window)) is not None
 
 

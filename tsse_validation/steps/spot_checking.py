@@ -136,7 +136,9 @@ def record_job_counts(
     """
     explained = counted.explained
     record = counts_record(counted.counts, explained, counted.result)
-    check.record(record.model_copy(update={"window": counted.window}), _coverage(run, counted, covered))
+    asked = Window(counted.window.start, counted.result.window_requested.end)
+    of_all_slices = {"window": counted.window, "requested": asked}
+    check.record(record.model_copy(update=of_all_slices), _coverage(run, counted, covered))
     lake_recorder.parity(counted.result)
     check.record(*_explanations(run, counted))
     _say_how_far(run, counted, check)
@@ -210,7 +212,7 @@ def _mismatch(run: ValidationRun, counted: RangeCount, counter: ParityJobs, chec
 
 def _named(parts: Sequence[Part]) -> str:
     counts = [count for part in parts for count in part.counts]
-    return ", ".join(f"{c.sensor_id} (Postgres {c.postgres}, lake {c.lake})" for c in counts[:3])
+    return ", ".join(f"{c.sensor_id} (Postgres {c.postgres:,}, lake {c.lake:,})" for c in counts[:3])
 
 
 def check_job_against_ours(job: RangeCount, ours: OurReading, check: Check) -> None:

@@ -75,7 +75,7 @@ def check_recent(
     the watermark up, or `None` where they cannot be seen.
     """
     if postgres_ahead is not None:
-        check.fact("Postgres's clock", f"{postgres_ahead:+.0f} s off the controller's")
+        check.fact("Postgres's clock", f"{round(postgres_ahead):+d} s off the controller's")
         check.needs(
             abs(postgres_ahead) < LEAST_LAG_GUARD_SECONDS,
             f"The controller's clock is {abs(postgres_ahead):.0f} s "

@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAN_BITS = 0x7FF8_0000_0000_0000
-DAY_MICROS = 86_400_000_000
 
 Key = tuple[str, int]
 SensorDay = tuple[str, date]

@@ -98,6 +98,15 @@ def test_days_are_summed_and_only_the_mismatching_cells_are_kept() -> None:
     assert {day: totals.mismatching for day, totals in table.days if totals.mismatching} == {BAD_DAY: 1}
 
 
+def test_slices_that_adjoin_are_shown_as_one_range_and_a_second_count_as_another() -> None:
+    halves = WINDOW.halves()
+    first, second = (row("a")._replace(day=day) for day in DAYS[:2])
+    slices = [counts_taken(of_day, window=half) for of_day, half in zip((first, second), halves, strict=True)]
+    run = result(run_started(), *slices, slices[0], counts_taken(row("a"), source="job"))
+    assert [(table.window, len(table.days)) for table in day_tables(run)] == [(WINDOW, 2), (halves[0], 1)]
+    assert [window for window, _ in view_of(ReportDocument.of(run)).windows_validated] == [halves[0], WINDOW]
+
+
 def test_mismatching_cells_are_cut_with_the_true_total_kept() -> None:
     rows = [row(f"s{number}", 5, 4, matches=False)._replace(day=BAD_DAY) for number in range(MAX_CELLS + 3)]
     (table,) = day_tables(result(run_started(), counts_taken(*rows)))

@@ -63,6 +63,7 @@ def _days_of(day_table: DayTable) -> Lines:
     yield ""
     if not day_table.cells.total:
         yield "No sensor mismatches on any day."
+        yield ""
         return
     cells = (
         [str(cell.day), code(cell.sensor_id), number(cell.postgres), number(cell.lake), _match(cell)]
@@ -70,6 +71,7 @@ def _days_of(day_table: DayTable) -> Lines:
     )
     yield from table(("Date", "Sensor", "Postgres count", "Lake count", "Match"), cells, align=("", "", *"rrc"))
     yield from hidden(day_table.cells, "mismatching cell")
+    yield ""
 
 
 def _day(name: str, totals: Totals) -> list[str]:

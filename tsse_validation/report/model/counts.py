@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
 
-from tsse_validation.domain.windows import Window
+from tsse_validation.domain.instants import MICROSECOND
+from tsse_validation.domain.windows import Window, spanned
 from tsse_validation.report.model.text import Capped, capped
 from tsse_validation.runlog.records import CountRow, CountsTaken
 from tsse_validation.runlog.result import RunResult
@@ -106,8 +107,18 @@ def counts_tables(result: RunResult) -> tuple[CountsTable, ...]:
 
 
 def day_tables(result: RunResult) -> tuple[DayTable, ...]:
-    """Return the counts per sensor and day, one table for each time they were taken."""
-    return tuple(table for counts in result.counts for table in _day_table(counts))
+    """Return the counts per sensor and day, one table for each range that was counted.
+
+    They are taken in slices: those that adjoin are shown as one.
+    """
+    joined: list[_Days] = []
+    for counts in result.counts:
+        if rows := [row for row in counts.rows if row.day is not None]:
+            days = _Days(counts.source, counts.window, rows)
+            if joined and joined[-1].adjoins(days):
+                days = joined.pop().with_next(days)
+            joined.append(days)
+    return tuple(map(_day_table, joined))
 
 
 @dataclass
@@ -158,16 +169,30 @@ def _table(page: _Page) -> CountsTable:
     )
 
 
-def _day_table(counts: CountsTaken) -> Iterator[DayTable]:
-    rows = sorted((row for row in counts.rows if row.day is not None), key=_day)
-    if rows:
-        yield DayTable(
-            source=counts.source,
-            window=counts.window,
-            days=tuple((day, totals(list(of_day))) for day, of_day in groupby(rows, key=_day)),
-            cells=capped((row for row in rows if not agrees(row)), MAX_CELLS),
-            totals=totals(rows),
-        )
+@dataclass(frozen=True)
+class _Days:
+    """Counts per sensor and day of one window."""
+
+    source: str
+    window: Window
+    rows: list[CountRow]
+
+    def adjoins(self, later: "_Days") -> bool:
+        return self.source == later.source and later.window.start - self.window.end == MICROSECOND
+
+    def with_next(self, later: "_Days") -> "_Days":
+        return _Days(self.source, spanned((self.window, later.window)), self.rows + later.rows)
+
+
+def _day_table(counted: _Days) -> DayTable:
+    rows = sorted(counted.rows, key=_day)
+    return DayTable(
+        source=counted.source,
+        window=counted.window,
+        days=tuple((day, totals(list(of_day))) for day, of_day in groupby(rows, key=_day)),
+        cells=capped((row for row in rows if not agrees(row)), MAX_CELLS),
+        totals=totals(rows),
+    )
 
 
 def _day(row: CountRow) -> date:

@@ -1,8 +1,9 @@
 """The content of a report: every renderer puts this view into its format and adds no number."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from tsse_validation.domain.phrasing import number
 from tsse_validation.domain.windows import Window
@@ -101,6 +102,7 @@ def view_of(document: ReportDocument) -> ReportView:
     """Return the content of the reports of a document."""
     result = document.result
     steps = step_lines(document)
+    by_day = day_tables(result)
     return ReportView(
         document=document,
         steps=steps,
@@ -108,12 +110,12 @@ def view_of(document: ReportDocument) -> ReportView:
         blocking=sum(not missing.tolerated for missing in document.verdict.not_checked),
         tolerated=sum(missing.tolerated for missing in document.verdict.not_checked),
         seconds=None if result.finished is None else (result.finished.at - result.started.at).total_seconds(),
-        windows_validated=tuple(_windows_validated(result)),
+        windows_validated=tuple(_windows_validated(result, by_day)),
         watermarks=tuple(dict.fromkeys(counts.watermark for counts in result.counts if counts.watermark)),
         days=_days(result),
         mismatching_sensors=len({row.sensor_id for of in result.counts for row in mismatching_rows(of)}),
         counts=counts_tables(result),
-        day_tables=day_tables(result),
+        day_tables=by_day,
         edges=tuple(_edges(result)),
         windows_failing=capped(filter(window_fails, result.windows), MAX_WINDOWS),
         windows_late=sum(bool(window.late) and not window_fails(window) for window in result.windows),
@@ -132,10 +134,12 @@ def window_fails(window: WindowChecked) -> bool:
     return bool(window.mismatching) or (window.postgres != window.lake and not window.late)
 
 
-def _windows_validated(result: RunResult) -> Iterator[tuple[Window, str]]:
-    """Yield each window once, with how it was compared or counted."""
+def _windows_validated(result: RunResult, by_day: Sequence[DayTable]) -> Iterator[tuple[Window, str]]:
+    """Yield each window once, with how it was compared or counted; slices that adjoin are one."""
     seen = [(compared.window, words.compared(compared.level)) for compared in result.rows_compared]
-    seen += [(counts.window, f"counted by {words.SOURCES[counts.source]}") for counts in result.counts]
+    by_sensor = ((of.window, of.source) for of in result.counts if all(row.day is None for row in of.rows))
+    counted = chain(by_sensor, ((table.window, table.source) for table in by_day))
+    seen += [(window, f"counted by {words.SOURCES[source]}") for window, source in counted]
     for window in sorted(dict(seen)):
         yield window, ", ".join(dict.fromkeys(how for other, how in seen if other == window))
 
