@@ -135,14 +135,17 @@ def plan(conninfo: str) -> Iterator[Callable[[Ask], Plan]]:
             tables = find_tables(connection, ["public"], "the test's server")
             connection.ran.clear()
             ask(Snapshot(connection, tables, "the test's server"))
-            (query,) = connection.ran
-            inner = re.fullmatch(r"COPY \((.*)\) TO STDOUT \(FORMAT csv, HEADER\)", query, re.DOTALL)
-            explain = f"EXPLAIN (FORMAT JSON) {inner[1] if inner else query}"
-            (answer,) = connection.execute(explain.encode()).fetchone() or ("[]",)
-            told = json.loads(answer) if isinstance(answer, str) else answer
-            return Plan(list(nodes(told[0]["Plan"])))
+            return Plan([node for query in list(connection.ran) for node in explained(connection, query)])
 
         yield planned
+
+
+def explained(connection: psycopg.Connection[Any], query: str) -> Iterator[dict[str, Any]]:
+    inner = re.fullmatch(r"COPY \((.*)\) TO STDOUT \(FORMAT csv, HEADER\)", query, re.DOTALL)
+    explain = f"EXPLAIN (FORMAT JSON) {inner[1] if inner else query}"
+    (answer,) = connection.execute(explain.encode()).fetchone() or ("[]",)
+    told = json.loads(answer) if isinstance(answer, str) else answer
+    yield from nodes(told[0]["Plan"])
 
 
 def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

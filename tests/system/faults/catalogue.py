@@ -3,22 +3,20 @@
 from collections.abc import Mapping
 
 from tests.system.faults import api, benign, beyond, by_api, database, lake, logic, losses, state, whose
-from tests.system.faults.model import Benign, Fault
+from tests.system.faults.model import Benign, Fault, Place
 
-FAULTS: Mapping[str, Fault] = {
-    fault.name: fault
-    for fault in (
-        *lake.FAULTS,
-        *beyond.FAULTS,
-        *state.FAULTS,
-        *logic.FAULTS,
-        *losses.FAULTS,
-        *api.FAULTS,
-        *database.FAULTS,
-        *by_api.FAULTS,
-        *whose.FAULTS,
-    )
-}
+_FAULTS = (
+    *lake.FAULTS,
+    *beyond.FAULTS,
+    *state.FAULTS,
+    *logic.FAULTS,
+    *losses.FAULTS,
+    *api.FAULTS,
+    *database.FAULTS,
+    *by_api.FAULTS,
+    *whose.FAULTS,
+)
+FAULTS: Mapping[str, Fault] = {fault.name: fault for place in Place for fault in _FAULTS if fault.place is place}
 """Every fault by its name, place by place."""
 
 BENIGN: Mapping[str, Benign] = {
