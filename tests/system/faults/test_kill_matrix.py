@@ -75,7 +75,7 @@ def test_the_page_has_the_matrix_totals(committed: list[str]) -> None:
     found = totals(committed)
     said = " ".join(PROOF.read_text().split())
     told = re.search(
-        r"Of (\d+) faults, .*? told with the right diagnosis: (\d+)\. .*? sees (\d+), or (\d+) .*? "
+        r"Of (\d+) faults, .*? told with the right diagnosis: (\d+)\. .*? sees (\d+) of them, or (\d+) .*? "
         r"(\d+) oddities",
         said,
     )
