@@ -1,7 +1,8 @@
 """Which options a run cannot be held to, and how what was worst of a check stands."""
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -100,12 +101,16 @@ def test_a_timeout_of_the_environment_counts_where_its_plugin_is(monkeypatch: py
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> ValidationRun:
-    return a_run(tmp_path)
+def run(tmp_path: Path) -> Iterator[ValidationRun]:
+    with a_run(tmp_path) as begun:
+        yield begun
 
 
-def a_run(directory: Path, **given: Any) -> ValidationRun:
-    return begin_run(load_settings({"report_dir": directory / "reports", **given}, directory), {})
+@contextmanager
+def a_run(directory: Path, **given: Any) -> Iterator[ValidationRun]:
+    begun = begin_run(load_settings({"report_dir": directory / "reports", **given}, directory), {})
+    with closing(begun.log):
+        yield begun
 
 
 def test_a_part_of_a_check_is_done_once(run: ValidationRun) -> None:
@@ -137,8 +142,8 @@ def test_a_run_starts_one_backfill(run: ValidationRun) -> None:
 
 
 def test_the_heal_check_starts_another_and_no_third(tmp_path: Path) -> None:
-    run = a_run(tmp_path, heal_check=True)
-    run.hold_one_backfill()
-    run.hold_one_backfill()
-    with pytest.raises(NotAllowedError):
+    with a_run(tmp_path, heal_check=True) as run:
         run.hold_one_backfill()
+        run.hold_one_backfill()
+        with pytest.raises(NotAllowedError):
+            run.hold_one_backfill()
