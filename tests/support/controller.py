@@ -23,7 +23,8 @@ from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
 from tsse_validation.domain.contract import BACKFILL_JOB, DATASET, BackfillResult
 from tsse_validation.domain.instants import utc_now
-from tsse_validation.domain.stack import LakePaths
+from tsse_validation.domain.polling import wait_until
+from tsse_validation.domain.stack import STATE_DIR, LakePaths
 from tsse_validation.lake.reader import LakeReader
 
 FARM_DAYS = 92
@@ -190,6 +191,15 @@ class Controller:
     def start_qdrant(self) -> None:
         """Start the stand-in for Qdrant at its old address."""
         self._start(self.qdrant, ("fixtures.qdrant_standin",), "qdrant")
+
+    def begin_the_lake_anew(self) -> None:
+        """Start the controller on an empty lake, and wait for its first pass."""
+        self.running.controller.stop()
+        for place in (self.paths.hot, self.cold):
+            shutil.rmtree(place)
+            place.mkdir()
+        self.start_controller()
+        assert wait_until((self.paths.hot / STATE_DIR / "replication.json").is_file, seconds=_READY_SECONDS)
 
     def save(self) -> None:
         """Remember the lake and the tables as they are, for `restore`."""

@@ -32,6 +32,8 @@ def kinds(run: Run) -> set[str]:
 
 
 def test_a_whole_run_sends_and_asks_nothing_that_is_not_promised(runbook: Runbook, installed: Installed) -> None:
+    # a lake with older dates than the run's own backfill replaces is cut by it, and the run would not start it
+    installed.controller.begin_the_lake_anew()
     controller, since = installed.controller, installed.log_size()
     with (
         recording_proxy(controller.url) as core,
