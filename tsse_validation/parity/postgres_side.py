@@ -44,14 +44,9 @@ class PostgresSide:
 
     def slices(self, scope: Scope, *, hashed: bool) -> Iterator[SideOfDays]:
         """Yield some days at a time, ascending: what one statement has read, or a day that took several."""
-
-        def ask(snapshot: Snapshot, part: Scope) -> tuple[pa.Table, pa.Table]:
-            not_due = snapshot.not_due_keys(part)
-            return snapshot.digests(part, hashed=hashed), not_due
-
         begun = scope.window.start
         digests, not_due = list[pa.Table](), list[pa.Table]()
-        for part, (digested, keys) in self._reader.pieces(scope, ask):
+        for part, (digested, keys) in self._pieces(scope, lambda state, part: state.digests(part, hashed=hashed)):
             digests.append(digested)
             not_due.append(keys)
             end = part.window.end
@@ -63,47 +58,36 @@ class PostgresSide:
 
     def digests(self, scope: Scope, sensor_ids: Sequence[str], *, hashed: bool) -> tuple[pa.Table, pa.Table]:
         """Return the digests of some sensors, and the keys not due of all."""
-
-        def ask(snapshot: Snapshot, part: Scope) -> tuple[pa.Table, pa.Table]:
-            not_due = snapshot.not_due_keys(part)
-            return snapshot.digests(part, sensor_ids=sensor_ids, hashed=hashed), not_due
-
-        digests, not_due = self._read(scope, ask)
-        return add_digests(digests), _joined(not_due, KEY_SCHEMA)
+        digests, not_due = self._read(
+            scope, lambda state, part: state.digests(part, sensor_ids=sensor_ids, hashed=hashed)
+        )
+        return add_digests(digests), not_due
 
     def due_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> tuple[pa.Table, pa.Table]:
         """Return the due rows of some sensors, and the keys not due of all; give at most a day."""
-
-        def ask(snapshot: Snapshot, part: Scope) -> tuple[pa.Table, pa.Table]:
-            return snapshot.due_rows(part, sensor_ids), snapshot.not_due_keys(part)
-
-        due, not_due = self._read(scope, ask)
-        return _joined(due, ROW_SCHEMA), _joined(not_due, KEY_SCHEMA)
+        due, not_due = self._read(scope, lambda state, part: state.due_rows(part, sensor_ids))
+        return _joined(due, ROW_SCHEMA), not_due
 
     def held_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> tuple[pa.Table, pa.Table]:
         """Return the rows of some sensors up to the watermark, due or not, and the keys not due of all."""
-
-        def ask(snapshot: Snapshot, part: Scope) -> tuple[pa.Table, pa.Table]:
-            return snapshot.held_rows(part, sensor_ids), snapshot.not_due_keys(part)
-
-        held, not_due = self._read(scope, ask)
-        return _joined(held, ROW_SCHEMA), _joined(not_due, KEY_SCHEMA)
+        held, not_due = self._read(scope, lambda state, part: state.held_rows(part, sensor_ids))
+        return _joined(held, ROW_SCHEMA), not_due
 
     def counts(self, scope: Scope) -> tuple[Mapping[str, DueCount], pa.Table]:
         """Return each sensor's rows, and the keys not due."""
+        counts, not_due = self._read(scope, lambda state, part: state.counts(part))
+        return _summed(counts), not_due
 
-        def ask(snapshot: Snapshot, part: Scope) -> tuple[Mapping[str, DueCount], pa.Table]:
-            not_due = snapshot.not_due_keys(part)
-            return snapshot.counts(part), not_due
+    def _read(self, scope: Scope, question: Callable[[Snapshot, Scope], Item]) -> tuple[list[Item], pa.Table]:
+        """Return the answers to all pieces of a scope, and the keys not due of all of it."""
+        answers = [answer for _, answer in self._pieces(scope, question)]
+        return [first for first, _ in answers], _joined([keys for _, keys in answers], KEY_SCHEMA)
 
-        counts, not_due = self._read(scope, ask)
-        return _summed(counts), _joined(not_due, KEY_SCHEMA)
-
-    def _read(
-        self, scope: Scope, ask: Callable[[Snapshot, Scope], tuple[Item, pa.Table]]
-    ) -> tuple[list[Item], list[pa.Table]]:
-        answers = [answer for _, answer in self._reader.pieces(scope, ask)]
-        return [first for first, _ in answers], [not_due for _, not_due in answers]
+    def _pieces(
+        self, scope: Scope, question: Callable[[Snapshot, Scope], Item]
+    ) -> Iterator[tuple[Scope, tuple[Item, pa.Table]]]:
+        """Yield each piece with the answer, and the keys that are not due in the same state."""
+        return self._reader.pieces(scope, lambda state, part: (question(state, part), state.not_due_keys(part)))
 
 
 def _summed(parts: Sequence[Mapping[str, DueCount]]) -> Mapping[str, DueCount]:
