@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from tsse_validation.pytest_plugin import hookspecs
 from tsse_validation.pytest_plugin.parts import hold_together
 from tsse_validation.settings.definitions import Settings, option_of
+from tsse_validation.settings.misspelt import nearest_option
 from tsse_validation.settings.removed import REMOVED
 from tsse_validation.suite_home import CONFIG_NAME, checkout_around
 
@@ -76,14 +77,32 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
-    """Run the command again with our configuration named, when a setting's value has led pytest astray."""
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, object, object]:
+    """Run the command again with our configuration named, when a setting's value has led pytest astray.
+
+    Raises pytest.UsageError for an option that looks like one of ours, misspelt: pytest names no other.
+    """
     options = early_config.known_args_namespace
     home = checkout_around(early_config.invocation_params.dir)
     named = options.inifilename or options.rootdir
     if home is not None and not named and early_config.inipath != home / CONFIG_NAME and given_settings(options):
         _run_again(early_config.invocation_params.args, ["-c", str(home / CONFIG_NAME)])
-    return (yield)
+    outcome = yield
+    # only now are all options known: a conftest has its own
+    _hold_spelling(parser.parse_known_and_unknown_args(args)[1])
+    return outcome
+
+
+def _hold_spelling(unknown: list[str]) -> None:
+    options = [argument for argument in unknown if argument.startswith("--")]
+    if lines := [
+        f"there is no option {option.partition('=')[0]}: did you mean {meant}?"
+        for option in options
+        if (meant := nearest_option(option))
+    ]:
+        raise pytest.UsageError("\n".join(lines))
 
 
 def _run_again(arguments: tuple[str | os.PathLike[str], ...], more: list[str]) -> None:

@@ -15,6 +15,7 @@ from tsse_validation.runlog.records import SettingValue
 from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.discovery import Discovery, discover
 from tsse_validation.settings.fields import StackKind
+from tsse_validation.settings.misspelt import misspelt_complaints, unknown_variables
 from tsse_validation.settings.places import places_in_the_lake
 from tsse_validation.settings.removed import removed_complaints
 from tsse_validation.settings.trying import try_given
@@ -89,7 +90,8 @@ def _merged(
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}
     layers = _layers(command_line, directory)
-    if complaints := list(removed_complaints(layers)):
+    from_file = dict(layers)[TOML_NAME]
+    if complaints := [*removed_complaints(layers), *misspelt_complaints(TOML_NAME, from_file)]:
         raise SettingsError("\n".join(complaints))
     for source, values in layers:
         for alternatives in _ALTERNATIVES:
@@ -144,12 +146,14 @@ def _complaints(error: ValidationError, sources: Mapping[str, str]) -> list[str]
             lines.append(message)
             continue
         name = str(problem["loc"][0])
+        if problem["type"] == "extra_forbidden":
+            message = "there is no such setting"
         lines.append(f"{option_of(name)} ({sources.get(name, DEFAULT)}): {message}")
     return lines
 
 
 def _warnings(settings: Settings, sources: Mapping[str, str]) -> list[str]:
-    warnings = []
+    warnings = [f"{variable} is no setting of this suite, and is not used" for variable in unknown_variables()]
     if sources.get("auth_token") == COMMAND_LINE:
         warnings.append(
             "the token was given on the command line, where every local user can read it: use --auth-token-file"

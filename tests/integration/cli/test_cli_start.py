@@ -42,3 +42,13 @@ def test_what_is_typed_is_completed_to_commands_options_and_values() -> None:
     assert completed("tsse-validate pa", 1) == ["parity"]
     assert "--window-start" in completed("tsse-validate parity --win", 2)
     assert completed("tsse-validate parity --level ", 3) == ["count", "digest", "rows"]
+
+
+def test_a_misspelt_option_of_a_run_is_told_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    command = [SCRIPT, "run", "--databse-url=postgresql://u:s3cr3t@h/farm", "--base-ulr", "http://127.0.0.1:9"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "there is no option --databse-url: did you mean --database-url?" in done.stderr
+    assert "there is no option --base-ulr: did you mean --base-url?" in done.stderr
+    assert "s3cr3t" not in done.stdout + done.stderr
+    assert not list(tmp_path.iterdir())
