@@ -1,17 +1,19 @@
 """One window compared from the settings alone: what `tsse-validate parity` and a user's own script call."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.diagnosis.count_triage import copies_counted
 from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
+from tsse_validation.diagnosis.file_triage import malformed_files
 from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.domain.contract import RUNBOOK_SAMPLE
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.windows import Window
+from tsse_validation.lake.file_checks import FILE_ASPECTS, FileFindings, FileProblem, examine
 from tsse_validation.parity.by_job import MismatchError, SpotCheck, SpotChecker
 from tsse_validation.parity.comparing import sum_by_sensor
 from tsse_validation.parity.direct import DirectProof
@@ -59,7 +61,8 @@ def prove_window(
     The settings name the database (`database_url` or `setup_config`), the lake (`hot_path`, `cold_path`,
     `shards`), the window (`window_start`, `window_end`: UTC, both inclusive; by default the last 24 hours up to
     the watermark), the sensors (`sensor_ids`, by default all) and the `level`. Nothing is written to either side.
-    `on_scope` gets the window asked for and its promised part, before anything is compared.
+    `on_scope` gets the window asked for and its promised part, before anything is compared. The files of the
+    window's dates are looked into as step 5 does: rows in another shard's file are read, and yet a fault.
 
     >>> from tsse_validation import Settings, prove_window
     >>> proof = prove_window(Settings(database_url=DSN, hot_path=HOT, cold_path=COLD))
@@ -89,8 +92,28 @@ def prove_window(
         if row.sensor_id in wanted or not settings.sensor_ids
     ]
     found = drill_down(proof, scope, days, settings.level, RowTriage(settings.shards, MOST_ROWS_PRINTED))
+    told = {finding.diagnosis for finding in found.findings}
+    in_files = [found for found in _in_the_files(proof, scope, settings) if found.diagnosis not in told]
+    found = replace(found, findings=[*found.findings, *in_files])
     rows = sum_by_sensor(days, wanted)
     return WindowProof(scope, rows, "direct", settings.level, found, database=database)
+
+
+def _in_the_files(proof: DirectProof, scope: Scope, settings: Settings) -> Iterator[Finding]:
+    """Yield what is wrong with the files of a window's dates, of the sensors asked for."""
+    examined = FileFindings()
+    dates = [part.start.date() for part in scope.window.split_by_day()]
+    for file in proof.lake_rows(scope.coverage).files_of(dates):
+        examine(file, settings.shards, examined)
+    for aspect in FILE_ASPECTS:
+        problems = _about(settings.sensor_ids, examined.problems[aspect])
+        if (finding := malformed_files(aspect, problems)) is not None:
+            yield finding
+
+
+def _about(sensor_ids: Collection[str], problems: Sequence[FileProblem]) -> list[FileProblem]:
+    """Return the problems that concern some sensors, or all where none is named; one of a whole file does."""
+    return [one for one in problems if not sensor_ids or not one.sensors or not one.sensors.isdisjoint(sensor_ids)]
 
 
 def count_window_by_job(
