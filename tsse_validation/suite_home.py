@@ -5,6 +5,8 @@ from pathlib import Path
 
 RUNBOOK_DIR = "tests_validation"
 CONFIG_NAME = "pyproject.toml"
+RUN_COMMAND = "tsse-validate run"
+"""The command that runs the runbook from any directory: what its plugin is called, too."""
 _PROJECT = "tsse-validation"
 _PACKAGE = Path(__file__).resolve().parent
 

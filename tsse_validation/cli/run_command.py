@@ -6,11 +6,14 @@ import pytest
 import typer
 
 from tsse_validation.settings.places import cache_directory
-from tsse_validation.suite_home import CONFIG_NAME, RUNBOOK_DIR, runbook_home
+from tsse_validation.suite_home import CONFIG_NAME, RUN_COMMAND, RUNBOOK_DIR, runbook_home
 
 
 class _WholeRunbook:
     """A pytest plugin that refuses test paths: a part of the runbook is chosen by marker or name."""
+
+    __name__ = RUN_COMMAND
+    """By which the run knows that this command has begun it."""
 
     def __init__(self, runbook: Path) -> None:
         self._runbook = str(runbook)

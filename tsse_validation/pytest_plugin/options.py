@@ -17,6 +17,7 @@ from tsse_validation.settings.places import places_in_the_lake
 from tsse_validation.steps.interrupts import interrupt_on_sigterm
 from tsse_validation.steps.run import ValidationRun, begin_run
 from tsse_validation.steps.validated_stack import absent_capabilities
+from tsse_validation.suite_home import RUN_COMMAND
 
 RUN = pytest.StashKey[ValidationRun]()
 """The run that a session makes."""
@@ -38,7 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.collectonly:
         return
     try:
-        run = begin_run(loaded, absent_capabilities(loaded))
+        program = RUN_COMMAND if config.pluginmanager.hasplugin(RUN_COMMAND) else "pytest"
+        run = begin_run(loaded, absent_capabilities(loaded), program=program, markers=config.option.markexpr)
     except OSError as error:
         msg = f"--report-dir {loaded.settings.report_dir} cannot be written: {error.strerror}"
         raise pytest.UsageError(msg) from None

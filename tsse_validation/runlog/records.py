@@ -38,17 +38,22 @@ __all__ = [
 
 
 class SettingValue(Record):
-    """One setting and its source; never a secret's value."""
+    """One setting and its source; never a secret's value.
+
+    `spelled` gives it on a command line: of a DSN all but its passwords, and nothing where it was not given.
+    """
 
     name: str
     value: str
     source: str
+    spelled: str = ""
 
 
 class RunStarted(Record):
     """The first line of a log.
 
     `required` is the grade that GO needs. An earlier version knew no grades: its log is held to the default.
+    `program` is the command that began the run, and `markers` the checks that its ``-m`` has chosen.
     """
 
     record: Literal["run_started"] = "run_started"
@@ -59,6 +64,8 @@ class RunStarted(Record):
     settings: tuple[SettingValue, ...] = ()
     environment: Mapping[str, str] = Field(default_factory=dict)
     required: Assurance = Assurance.PROOF
+    program: str = ""
+    markers: str = ""
 
 
 class StackComponent(Record):

@@ -18,6 +18,7 @@ from tsse_validation.settings.fields import StackKind
 from tsse_validation.settings.misspelt import misspelt_complaints, unknown_variables
 from tsse_validation.settings.places import places_in_the_lake
 from tsse_validation.settings.removed import removed_complaints
+from tsse_validation.settings.spelling import spelled
 from tsse_validation.settings.trying import try_given
 
 TOML_NAME = "tsse-validation.toml"
@@ -39,11 +40,18 @@ class LoadedSettings:
     """Lines on what was found where nothing was given, and on what was not used."""
     withheld: Mapping[str, str] = field(default_factory=dict)
     """Why this user may not read something that is there, by setting; the settings themselves are then not set."""
+    spelled: Mapping[str, str] = field(default_factory=dict)
+    """What gives each setting on a command line, those withheld too."""
 
     def shown(self) -> tuple[SettingValue, ...]:
         """Return every setting with its source; a secret only as set or not set."""
         return tuple(
-            SettingValue(name=name, value=self._shown(name), source=self.sources.get(name, DEFAULT))
+            SettingValue(
+                name=name,
+                value=self._shown(name),
+                source=self.sources.get(name, DEFAULT),
+                spelled=self.spelled.get(name, ""),
+            )
             for name in Settings.model_fields
         )
 
@@ -80,6 +88,7 @@ def load_settings(command_line: Mapping[str, Any], directory: Path, *, for_run: 
         warnings=tuple(_warnings(settings, sources)),
         found=tuple(found.lines),
         withheld=withheld,
+        spelled={name: spelled(name, getattr(settings, name)) for name in sources},
     )
 
 

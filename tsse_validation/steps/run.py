@@ -171,9 +171,16 @@ def sessions_used(use: SessionUse) -> SessionsUsed:
 
 
 def begin_run(
-    loaded: LoadedSettings, absent: Mapping[Capability, str], now: datetime | None = None
+    loaded: LoadedSettings,
+    absent: Mapping[Capability, str],
+    now: datetime | None = None,
+    *,
+    program: str = "",
+    markers: str = "",
 ) -> ValidationRun:
     """Create the run's folder and log; `absent` says what of the stack cannot be looked at, and why.
+
+    `program` is the command that begins it, and `markers` what its ``-m`` has chosen.
 
     Raises OSError when the folder cannot be written.
     """
@@ -191,6 +198,8 @@ def begin_run(
             settings=loaded.shown(),
             environment=_environment(),
             required=loaded.settings.require,
+            program=program,
+            markers=markers,
         )
     )
     return run
