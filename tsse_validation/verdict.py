@@ -12,7 +12,7 @@ The rules, the strongest first:
 5. GO needs at least one proven check on every gate line, sensors that were compared, and rows that were.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -30,7 +30,9 @@ from tsse_validation.domain.catalogue import (
     step_label,
 )
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
+from tsse_validation.domain.phrasing import count_of, listed
 from tsse_validation.domain.stack import Capability
+from tsse_validation.faults import faults_of
 from tsse_validation.grading import (
     ProvenShare,
     Reached,
@@ -89,7 +91,9 @@ class Verdict(_Model):
 
     `assurance` is the grade that was reached (`None`: none), `grade` the same in words; `required` is what GO
     needs, and `accepted_by` the option that asked for less than a proof. `proven` is how much was compared, and
-    `None` in a result of an earlier version. `warnings` say what was smaller than it may seem.
+    `None` in a result of an earlier version. `warnings` say what was smaller than it may seem. The first `faults`
+    of the `reasons` speak against the release, the others are gaps; `explained` are the failed checks that the
+    faults explain. Both are `None` in a result of an earlier version.
     """
 
     outcome: Outcome
@@ -105,6 +109,8 @@ class Verdict(_Model):
     accepted_by: str = ""
     proven: ProvenShare | None = None
     warnings: tuple[str, ...] = ()
+    faults: int | None = None
+    explained: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:
@@ -132,15 +138,16 @@ def decide(result: RunResult) -> Verdict:
     """
     required, reached = result.started.required, grade_reached(result)
     not_checked = tuple(_not_checked(result, reached))
-    failures = tuple(_failures(result))
+    faults = faults_of(result)
     ungraded = "" if reached and reached.assurance.reaches(required) else _wanting(result, reached)
     gaps = tuple(_gaps(result, not_checked, ungraded))
-    outcome = Outcome.NO_GO if failures else Outcome.INCOMPLETE if gaps or ungraded else Outcome.GO
+    outcome = Outcome.NO_GO if faults.lines else Outcome.INCOMPLETE if gaps or ungraded else Outcome.GO
     share = share_proven(result, reached)
     return Verdict(
         outcome=outcome,
         # what speaks against the release is no matter of grades
-        reasons=failures + gaps + ((ungraded,) if ungraded and not failures else ()) or (_all_is_well(reached),),
+        reasons=faults.lines + gaps + ((ungraded,) if ungraded and not faults.lines else ())
+        or (_all_is_well(reached),),
         basis=_basis(result),
         gates=tuple(_gate_line(gate, result, not_checked, ungraded) for gate in Gate),
         not_checked=not_checked,
@@ -152,6 +159,8 @@ def decide(result: RunResult) -> Verdict:
         accepted_by="" if required is Assurance.PROOF else _require_option(result),
         proven=share,
         warnings=tuple(coverage_warnings(result, reached, share)),
+        faults=len(faults.lines),
+        explained=faults.explained,
     )
 
 
@@ -176,6 +185,8 @@ _WAS: Mapping[Assurance | None, str] = {
     Assurance.SAMPLE: "a sample was",
     None: "no grade was",
 }
+_MOST_TITLES = 2
+"""Checks of a gate line that are named where they were not made; more are counted."""
 _NARROWING = ("sample", "sensor_ids", "window_start", "window_end")
 """Settings that keep the controller's job to a part of what it can count."""
 
@@ -208,15 +219,6 @@ def sensors_compared(result: RunResult) -> int:
     return len({row.sensor_id for counts in result.counts for row in counts.rows if row.postgres or row.lake})
 
 
-def _failures(result: RunResult) -> Iterator[str]:
-    for check in result.checks:
-        if check.status is CheckStatus.FAILED:
-            yield f"{step_label(check.step)}: {check.title}: {check.message}"
-    for finding in result.findings:
-        if finding.flagged:
-            yield f"triage: {finding.diagnosis}: {finding.summary}"
-
-
 def _gaps(result: RunResult, not_checked: tuple[NotChecked, ...], ungraded: str) -> Iterator[str]:
     if result.finished is None:
         yield "the run did not end: its log stops in the middle"
@@ -238,14 +240,15 @@ def _gaps(result: RunResult, not_checked: tuple[NotChecked, ...], ungraded: str)
 
 
 def _open_steps(not_checked: Iterable[NotChecked]) -> Iterator[str]:
-    """Yield what is missing, one line for each step and reason: a blocked step is one gap, not ten."""
-    titles: dict[tuple[int, str], list[str]] = {}
+    """Yield what is missing, one line for each reason: what blocks three steps is one gap, not twenty."""
+    by_reason: dict[str, list[NotChecked]] = {}
     for missing in not_checked:
         if not missing.tolerated:
-            titles.setdefault((missing.step, missing.reason), []).append(missing.title)
-    for (step, reason), missed in titles.items():
-        what = missed[0] if len(missed) == 1 else f"{len(missed)} checks"
-        yield f"{step_label(step)}: {what}: {reason}"
+            by_reason.setdefault(missing.reason, []).append(missing)
+    for reason, missed in by_reason.items():
+        what = missed[0].title if len(missed) == 1 else f"{len(missed)} checks"
+        steps = listed([*dict.fromkeys(step_label(missing.step) for missing in missed)])
+        yield f"{steps}: {what}: {reason}"
 
 
 def _gate_gaps(gate: Gate, result: RunResult) -> Iterator[str]:
@@ -320,12 +323,13 @@ def _checks_of(gate: Gate, result: RunResult) -> list[CheckFinished]:
 def _gate_line(gate: Gate, result: RunResult, not_checked: tuple[NotChecked, ...], ungraded: str) -> GateLine:
     checks = _checks_of(gate, result)
     missing = [
-        f"not checked: {item.title} ({item.reason})"
+        item.title
         for item in not_checked
         if item.key in CHECKS and CHECKS[item.key].gate is gate and not item.tolerated
     ]
-    grade = [ungraded] if ungraded and gate is Gate.PARITY else []
-    gaps = [*_gate_gaps(gate, result), *grade, *missing]
+    # what is missing, and not why: that is one of the reasons
+    grade = [ungraded.partition(":")[0]] if ungraded and gate is Gate.PARITY else []
+    gaps = [*_gate_gaps(gate, result), *grade, *_in_short(missing)]
     failed = any(check.status is CheckStatus.FAILED for check in checks)
     if gate is Gate.PARITY:
         failed = failed or any(finding.flagged for finding in result.findings)
@@ -334,6 +338,13 @@ def _gate_line(gate: Gate, result: RunResult, not_checked: tuple[NotChecked, ...
     return GateLine(
         gate=gate, title=GATE_TITLES[gate], outcome=outcome, gaps=tuple(gaps), evidence=tuple(evidence)
     )
+
+
+def _in_short(titles: Sequence[str]) -> Iterator[str]:
+    if len(titles) > _MOST_TITLES:
+        yield f"{count_of(len(titles), 'check')} of it not made"
+    else:
+        yield from (f"not checked: {title}" for title in titles)
 
 
 def _basis(result: RunResult) -> str:

@@ -182,7 +182,7 @@ OUTCOMES: dict[str, tuple[Sequence[Record], Outcome, str | None]] = {
     "flagged finding though every check passed": (
         finding(flagged=True),
         Outcome.NO_GO,
-        "triage: rows missing: 7 rows",
+        "rows missing: 7 rows",
     ),
     "explained finding": (finding(flagged=False), Outcome.GO, None),
     "uncatalogued check skipped": (
@@ -662,7 +662,7 @@ def test_a_gate_line_names_what_was_not_checked_and_what_was() -> None:
     key = "test_watermark_is_recent"
     found = verdict(good_run({key: CheckStatus.NOT_CHECKED}))
     outcome, gaps = line_of(Gate.INCREMENTAL, found)
-    assert (outcome, gaps) == (Outcome.INCOMPLETE, (f"not checked: The watermark is recent (as {key})",))
+    assert (outcome, gaps) == (Outcome.INCOMPLETE, ("not checked: The watermark is recent",))
     (line,) = [line for line in found.gates if line.gate is Gate.INCREMENTAL]
     assert set(line.evidence) == {
         "passed: replication_is_healthy",

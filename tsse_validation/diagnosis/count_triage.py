@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 
-from tsse_validation.diagnosis.tally import NAMED_SENSORS, NOTHING_TO_DO, Tally, healable
+from tsse_validation.diagnosis.tally import COUNTS_DIFFER, NAMED_SENSORS, NOTHING_TO_DO, Tally, healable
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.domain.windows import Window, spanned
@@ -106,7 +106,7 @@ def job_mismatch(parts: Sequence[Part]) -> Finding:
     sensors = sorted({count.sensor_id for _, count in counts})
     named = ", ".join(f"{c.sensor_id} (Postgres {c.postgres}, lake {c.lake})" for _, c in counts[:NAMED_SENSORS])
     return healable(
-        "counts differ",
+        COUNTS_DIFFER,
         f"{count_of(len(sensors), 'sensor')} differing within {spanned(part.window for part in parts)}",
         f"counted by the controller, and still so once its watermark had passed the first count: {named}",
         sensors=tuple(sensors[:NAMED_SENSORS]),
@@ -167,7 +167,7 @@ def narrowed_mismatch(sensor_id: str, hours: Sequence[tuple[Window, JobCount]]) 
     """Return the finding for a sensor whose mismatch was narrowed down by counts of the job alone."""
     named = "; ".join(f"{window}: Postgres {of.postgres}, lake {of.lake}" for window, of in hours[:NAMED_SENSORS])
     return healable(
-        "counts differ",
+        COUNTS_DIFFER,
         f"{sensor_id} differs within {count_of(len(hours), 'window')}",
         f"narrowed down by the controller's counts: {named}; which rows differ, counts cannot tell",
         sensors=(sensor_id,),

@@ -12,6 +12,8 @@ REPEAT_BACKFILL = (
     "still there, it is a replication correctness bug: track it as a new task and do not mark TSSE-6 Done."
 )
 NOTHING_TO_DO = "Nothing: replication takes these rows up when its watermark passes their insertion."
+COUNTS_DIFFER = "counts differ"
+"""The diagnosis by counts alone: which rows differ they do not tell."""
 NAMED_SENSORS = 50
 """Sensors that a finding names; it counts the rows of all."""
 

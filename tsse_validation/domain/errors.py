@@ -73,6 +73,17 @@ class PromiseBrokenError(SuiteError):
     """The controller, its database or its lake does not hold what the contract promises."""
 
 
+class TriagedError(PromiseBrokenError):
+    """Both sides differ, or files are wrong: triage tells of what.
+
+    `diagnoses` names the findings that the check fails by; it is empty where the records say what differs.
+    """
+
+    def __init__(self, message: str, advice: str = "", *, diagnoses: tuple[str, ...] = ()) -> None:
+        super().__init__(message, advice)
+        self.diagnoses = diagnoses
+
+
 class JobFailedError(PromiseBrokenError):
     """An analysis job ended `failed` or `canceled`; `code` is its `error.code`."""
 

@@ -1,14 +1,21 @@
 """Raises when a finding is not as promised, or when there is nothing to check."""
 
+from collections.abc import Iterable
 from typing import TypeVar
 
-from tsse_validation.domain.errors import BlockedError, NotCheckedError, PromiseBrokenError
+from tsse_validation.domain.errors import BlockedError, NotCheckedError, PromiseBrokenError, TriagedError
 
 _Fact = TypeVar("_Fact")
 
 
-def hold(holds: object, message: str, advice: str = "") -> None:
-    """Raise PromiseBrokenError when a promise does not hold; `message` says what was found instead."""
+def hold(holds: object, message: str, advice: str = "", *, told_by: Iterable[str] | None = None) -> None:
+    """Raise PromiseBrokenError when a promise does not hold; `message` says what was found instead.
+
+    Where triage tells why, it is a TriagedError: `told_by` are the diagnoses of the findings that the check fails
+    by, or nothing where its records say what differs.
+    """
+    if not holds and told_by is not None:
+        raise TriagedError(message, advice, diagnoses=tuple(dict.fromkeys(told_by)))
     if not holds:
         raise PromiseBrokenError(message, advice)
 

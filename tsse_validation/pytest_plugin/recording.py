@@ -18,6 +18,7 @@ from tsse_validation.domain.errors import (
     NotCheckedError,
     PromiseBrokenError,
     SuiteError,
+    TriagedError,
     UnaffordableError,
 )
 from tsse_validation.domain.instants import utc_now
@@ -64,15 +65,15 @@ class _Ending:
     status: CheckStatus = CheckStatus.UNPROVEN
     message: str = "it did not run to its end"
     advice: str = ""
-    for_want_of_posts: bool = False
+    error: BaseException | None = None
 
     def settle(
-        self, status: CheckStatus, message: str = "", advice: str = "", *, for_want_of_posts: bool = False
+        self, status: CheckStatus, message: str = "", advice: str = "", *, error: BaseException | None = None
     ) -> None:
         if self.settled and _FROM_BEST_TO_WORST.index(status) <= _FROM_BEST_TO_WORST.index(self.status):
             return
         self.settled, self.status, self.message, self.advice = True, status, message, advice
-        self.for_want_of_posts = for_want_of_posts
+        self.error = error
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -125,8 +126,7 @@ def pytest_runtest_makereport(
             ending.settle(CheckStatus.UNPROVEN, "an expected failure proves nothing")
         return report
     error = call.excinfo.value
-    unaffordable = isinstance(error, UnaffordableError)
-    ending.settle(*_meaning(error, ours=_is_ours(item, call)), for_want_of_posts=unaffordable)
+    ending.settle(*_meaning(error, ours=_is_ours(item, call)), error=error)
     if isinstance(error, NotCheckedError):
         report.outcome = "skipped"
         report.longrepr = (str(item.path), item.location[1] or 0, run.redactor.redact(f"Skipped: {error}"))
@@ -164,7 +164,7 @@ def _meaning(error: BaseException, *, ours: bool = True) -> tuple[CheckStatus, s
 
 def _write_end(run: ValidationRun, item: pytest.Item, step: int, ending: _Ending) -> None:
     check, key = item.stash[CHECK], check_key(item)
-    spec = spec_of(key)
+    spec, error = spec_of(key), ending.error
     run.steps.add(step, ending.status)
     run.record(
         CheckFinished(
@@ -179,7 +179,9 @@ def _write_end(run: ValidationRun, item: pytest.Item, step: int, ending: _Ending
             advice=ending.advice,
             facts=check.facts,
             warnings=tuple(check.warnings),
-            for_want_of_posts=ending.for_want_of_posts,
+            for_want_of_posts=isinstance(error, UnaffordableError),
+            triaged=isinstance(error, TriagedError),
+            diagnoses=error.diagnoses if isinstance(error, TriagedError) else (),
         )
     )
     run.record_ended_services()

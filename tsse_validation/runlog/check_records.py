@@ -47,7 +47,8 @@ class CheckStarted(Record):
 class CheckFinished(Record):
     """The end of one check. `facts` are its measurements, in words and with units.
 
-    `for_want_of_posts` says that it was left out because the controller's POST budget was spent.
+    `for_want_of_posts` says that it was left out because the controller's POST budget was spent. `triaged` says
+    that it failed by what triage tells: by findings of these `diagnoses`, or by what the records show to differ.
     """
 
     record: Literal["check"] = "check"
@@ -63,3 +64,5 @@ class CheckFinished(Record):
     facts: Mapping[str, str] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     for_want_of_posts: bool = False
+    triaged: bool = False
+    diagnoses: tuple[str, ...] = ()

@@ -18,7 +18,13 @@ from tsse_validation.diagnosis.count_triage import job_mismatch
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
 from tsse_validation.domain.contract import RUNBOOK_SAMPLE
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError, SuiteError, UnaffordableError
+from tsse_validation.domain.errors import (
+    NotCheckedError,
+    PromiseBrokenError,
+    SuiteError,
+    TriagedError,
+    UnaffordableError,
+)
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import MismatchError, SpotChecker
@@ -271,7 +277,7 @@ def _broken(drawn: WindowChecked, drawing: Drawing, check: Check) -> PromiseBrok
     check.fact("to repeat", command)
     if smallest != drawn:
         check.record(smallest)
-    return PromiseBrokenError(
+    return TriagedError(
         _difference(smallest, drawn, drawing.seed), f"To compare this window again: {command} . {REPEAT_BACKFILL}"
     )
 

@@ -135,6 +135,7 @@ def check_sensor_counts(day_counts: Collection[CountRow], sensor_counts: Sequenc
         f"{count_of(len(differing), 'sensor')} not alike: "
         + "; ".join(f"{row.sensor_id}: Postgres {row.postgres:,}, lake {row.lake:,}" for row in differing[:3]),
         REPEAT_BACKFILL,
+        told_by=(),
     )
 
 
@@ -148,6 +149,7 @@ def check_day_counts(proof: DirectProof, day_counts: Sequence[CountRow], check: 
         not differing,
         f"{count_of(len(differing), 'sensor-day')} not alike: {'; '.join(map(_both_sides, differing[:3]))}{torn}",
         REPEAT_BACKFILL,
+        told_by=(),
     )
 
 
@@ -232,5 +234,6 @@ def check_rows(compared: RowsCompared, found: DrillDown, check: Check) -> None:
         not found.differing and not found.unreadable,
         f"{count_of(found.differing, 'row')} not as in Postgres: {diagnoses}.",
         REPEAT_BACKFILL,
+        told_by=(finding.diagnosis for finding in found.findings),
     )
     check.needs(compared.rows, "No row was compared.", "There is nothing to prove.")

@@ -120,6 +120,7 @@ def check_beyond(seen: BeyondSeen, check: Check) -> None:
         not seen.findings,
         f"{count_of(compared.differing, 'row')} beyond the covered range not as in Postgres: {told}.",
         beyond_triage.NEXT_STEP,
+        told_by=(found.diagnosis for found in seen.findings),
     )
 
 

@@ -17,7 +17,7 @@ from tsse_validation.diagnosis.count_triage import (
     not_countable,
 )
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
+from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError, TriagedError
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
@@ -207,7 +207,7 @@ def _mismatch(run: ValidationRun, counted: RangeCount, counter: ParityJobs, chec
                 hours = narrowed_to_hours(counter, part.window, count, POSTS_KEPT_FOR_OTHERS)
                 check.record(narrowed_mismatch(count.sensor_id, hours))
     msg = f"{mismatch.diagnosis}: {mismatch.summary}; {_named(lost)}."
-    return PromiseBrokenError(msg, mismatch.next_step)
+    return TriagedError(msg, mismatch.next_step)
 
 
 def _named(parts: Sequence[Part]) -> str:

@@ -194,12 +194,14 @@ def check_temporary_files(lake: LakeReader, check: Check) -> None:
             f"{len(listing.foreign)} names in the lake are none of its own, such as {listing.foreign[0].name}"
         )
     left = temporary_files_left(lake)
-    if finding := leftover_files(left):
+    finding = leftover_files(left)
+    if finding is not None:
         check.record(finding)
     check.that(
         not left,
         f"{len(left)} temporary files are left over: {', '.join(path.name for path in left[:3])}.",
         "A write was torn: look at the controller's log, then remove them.",
+        told_by=(found.diagnosis for found in (finding,) if found is not None),
     )
 
 
@@ -222,10 +224,12 @@ def check_files(aspect: str, examined: FileFindings, check: Check) -> None:
         check.fact("order starts again in", f"{count_of(examined.unsorted, 'file')}, as several threads leave it")
     problems = examined.problems[aspect]
     check.needs(examined.files, "The lake has no file.", "There is nothing to look at.")
-    if finding := malformed_files(aspect, problems):
+    finding = malformed_files(aspect, problems)
+    if finding is not None:
         check.record(finding)
     check.that(
         not problems,
         f"{count_of(len(problems), 'file')}: {'; '.join(map(str, problems[:3]))}.",
         "Re-run the backfill with replace_existing for the date; see contract section 4.",
+        told_by=(found.diagnosis for found in (finding,) if found is not None),
     )

@@ -71,10 +71,10 @@ def test_no_more_than_so_many_are_read(tmp_path: Path) -> None:
 # ---- results of versions that knew no grades -------------------------------------------------------------------
 
 NEW_KEYS: Mapping[str, set[str]] = {
-    "verdict": {"required", "assurance", "grade", "accepted_by", "proven", "warnings"},
+    "verdict": {"faults", "explained", "required", "assurance", "grade", "accepted_by", "proven", "warnings"},
     "result": {"job_coverage", "extent", "earlier_run"},
     "started": {"required"},
-    "checks": {"for_want_of_posts"},
+    "checks": {"for_want_of_posts", "triaged", "diagnoses"},
     "counts": {"covered"},
     "rows_compared": {"covered"},
 }

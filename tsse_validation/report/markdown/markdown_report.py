@@ -63,7 +63,12 @@ def _head(view: ReportView) -> Lines:
     started, finished = document.result.started, document.result.finished
     yield f"# TSSE Lake Validation: {verdict.label}"
     yield from ("", escaped(view.meaning), "", "## Why", "")
-    yield from (bullet(escaped(reason)) for reason in verdict.reasons)
+    yield from (bullet(escaped(reason)) for reason in view.why)
+    if words.shown_by(verdict):
+        yield from ("", words.shown_by(verdict))
+    if view.gaps_besides:
+        yield from ("", "### Not proven either", "")
+        yield from (bullet(escaped(gap)) for gap in view.gaps_besides)
     yield from ("", "## Run", "")
     yield bullet(f"Validated: {escaped(words.services(document.result.stack))}")
     yield bullet(f"Rests on: {escaped(verdict.basis)}")

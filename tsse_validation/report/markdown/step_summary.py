@@ -4,7 +4,7 @@ It has the numbers of the other reports, the failures and the gaps. Every list i
 its true length beside it. If the whole is still too long, its end is cut off and a last line says so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.report.markdown.markup import Lines, bullet, code, escaped, section, table
@@ -74,9 +74,10 @@ def _verdict(view: ReportView) -> Lines:
     verdict = view.document.verdict
     yield f"## TSSE lake validation: {verdict.label}"
     yield from ("", escaped(view.meaning), "")
-    reasons = capped(verdict.reasons, MAX_ROWS)
-    yield from (bullet(escaped(reason)) for reason in reasons.items)
-    yield from _more(reasons, "reason")
+    yield from _reasons(view.why, "reason")
+    if view.gaps_besides:
+        yield from ("", "Not proven either:", "")
+        yield from _reasons(view.gaps_besides, "gap")
     yield ""
     yield bullet(f"Validated: {escaped(words.services(view.document.result.stack))}")
     yield bullet(f"Assurance: {escaped(words.assurance(verdict))}")
@@ -85,6 +86,12 @@ def _verdict(view: ReportView) -> Lines:
     yield bullet(f"Rests on: {escaped(verdict.basis)}")
     yield bullet(f"Replication: {escaped(view.lake.lag_phrase)}")
     yield bullet(f"Lake: {escaped(view.lake.files_phrase)}")
+
+
+def _reasons(lines: Sequence[str], one: str) -> Lines:
+    shown = capped(lines, MAX_ROWS)
+    yield from (bullet(escaped(line)) for line in shown.items)
+    yield from _more(shown, one)
 
 
 def _gates(view: ReportView) -> Lines:

@@ -68,11 +68,12 @@ class ReportDocument(BaseModel):
 
 
 def as_decided_today(document: ReportDocument) -> ReportDocument:
-    """Return a result of an earlier version, which knew no grades, with today's verdict on its records.
+    """Return a result of an earlier version, which knew no grades or faults, with today's verdict on its records.
 
     Any other comes back as it is: its verdict is held against its records, and never put right.
     """
-    return document if document.verdict.proven is not None else ReportDocument.of(document.result)
+    of_today = document.verdict.proven is not None and document.verdict.faults is not None
+    return document if of_today else ReportDocument.of(document.result)
 
 
 def to_json(document: ReportDocument) -> bytes:

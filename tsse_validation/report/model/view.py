@@ -76,6 +76,17 @@ class ReportView:
         return words.meaning(self.document.verdict, self.tolerated, owned=stack is not None and stack.owned)
 
     @property
+    def why(self) -> tuple[str, ...]:
+        """Why the verdict is so: of a NO-GO its faults, else all reasons."""
+        verdict = self.document.verdict
+        return verdict.reasons[: verdict.faults] if verdict.faults else verdict.reasons
+
+    @property
+    def gaps_besides(self) -> tuple[str, ...]:
+        """What a NO-GO has not proven either."""
+        return self.document.verdict.reasons[len(self.why) :]
+
+    @property
     def farm(self) -> str:
         """The size of an installed controller's farm, or that it was not measured."""
         seen = self.document.result.farm

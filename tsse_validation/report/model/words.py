@@ -222,6 +222,14 @@ def share_name(verdict: Verdict) -> str:
     return "Proven" if verdict.assurance is Assurance.PROOF else "Counted"
 
 
+def shown_by(verdict: Verdict) -> str:
+    """Write how many failed checks show the faults, or nothing."""
+    shown = len(verdict.explained or ())
+    if not shown:
+        return ""
+    return f"{count_of(shown, 'failed check')} {'shows' if shown == 1 else 'show'} this, each under its step."
+
+
 def services(stack: StackDescribed | None) -> str:
     """Write what was validated: the stack and its services."""
     if stack is None:
