@@ -37,6 +37,8 @@ class FakeJobs:
     """Answers each inspection with the next of some, the last of them for ever; each may come with a happening."""
 
     def __init__(self, answers: Iterable[Inspection], before: Callable[[int], None] = lambda _count: None) -> None:
+        self.waits: list[str] = []
+        self.core = SimpleNamespace(told=lambda what, _seconds: self.waits.append(what))
         self.answers = list(answers)
         self.before = before
         self.count = 0
@@ -259,8 +261,10 @@ def crowded(files: int) -> Inspection:
 
 
 def test_compaction_is_given_its_time() -> None:
-    found = inspect_when_compacted(runner(crowded(50), crowded(50), crowded(1)), SETTINGS, date(2026, 1, 24))
+    jobs = FakeJobs((crowded(50), crowded(50), crowded(1)), lambda _count: None)
+    found = inspect_when_compacted(cast("JobRunner", jobs), SETTINGS, date(2026, 1, 24))
     assert found == crowded(1)
+    assert jobs.waits == ["compaction to bring the number of files down"]
 
 
 def test_shards_that_compaction_does_not_reach_stay_crowded(time: FakeClock) -> None:

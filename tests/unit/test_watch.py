@@ -37,9 +37,12 @@ def test_the_first_state_that_is_as_wanted_is_returned(clock: FakeClock) -> None
     read = Advancing(clock)
     wanted = WATERMARK + (clock.now + 3) * SECOND
     watch = ReplicationWatch(read, pause=1.0, clock=clock, sleep=clock.sleep)
-    state = watch.wait_until(lambda state: (state.computed_through_ts or WATERMARK) >= wanted, "It", 10.0)
+    told = list[tuple[str, float]]()
+    watch.told = lambda what, seconds: told.append((what, seconds))
+    state = watch.wait_until(lambda state: (state.computed_through_ts or WATERMARK) >= wanted, "A mark,", 10.0)
     assert state.computed_through_ts == wanted
     assert clock.sleeps == [1.0, 1.0, 1.0]
+    assert told == [("a mark", 10.0)]
 
 
 @given(st.floats(0.1, 30.0), st.floats(0.1, 100.0))
@@ -71,7 +74,7 @@ def test_the_last_state_is_told_with_whether_it_is_right(seconds: int, reached: 
     began = clock.now
     wanted = WATERMARK + (began + seconds) * SECOND
     watch = ReplicationWatch(Advancing(clock), pause=1.0, clock=clock, sleep=clock.sleep)
-    state, is_reached = watch.look_until(lambda state: state.computed_through_ts == wanted, 10.0)
+    state, is_reached = watch.look_until(lambda state: state.computed_through_ts == wanted, "it", 10.0)
     assert is_reached is reached
     assert state.computed_through_ts == WATERMARK + (began + min(seconds, 10)) * SECOND
 

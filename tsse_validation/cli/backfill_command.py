@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tsse_validation.cli.printing import print_json
+from tsse_validation.cli.printing import print_json, say_wait
 from tsse_validation.cli.setting_options import CONTROLLER, AsJson, takes
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.turn import backfill_turn
@@ -44,7 +44,7 @@ def backfill(
             typer.echo(line)
         return
     with (
-        job_runner(settings) as jobs,
+        job_runner(settings, say_wait) as jobs,
         backfill_turn(
             jobs.core,
             postgres_client(settings),

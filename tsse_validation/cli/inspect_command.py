@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tsse_validation.cli.printing import print_json
+from tsse_validation.cli.printing import print_json, say_wait
 from tsse_validation.cli.setting_options import CONTROLLER, AsJson, Mode, ModeOption, takes
 from tsse_validation.domain.contract import Inspection
 from tsse_validation.domain.instants import format_rfc3339
@@ -25,7 +25,7 @@ def inspect(
     if mode is Mode.DIRECT:
         inspection = inspect_directly(lake_reader(settings))
     else:
-        with job_runner(settings) as jobs:
+        with job_runner(settings, say_wait) as jobs:
             inspection = inspect_by_job(jobs, settings)
     if as_json:
         print_json(inspection)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tsse_validation.cli.printing import print_json
+from tsse_validation.cli.printing import print_json, say_wait
 from tsse_validation.cli.setting_options import CONTROLLER, AsJson, Mode, ModeOption, takes
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
 from tsse_validation.domain.coverage import Scope
@@ -79,7 +79,7 @@ def _hold_to_what_a_job_can(settings: Settings, asked: Level | None) -> None:
 def _compared(settings: Settings, mode: Mode) -> WindowProof:
     if mode is Mode.DIRECT:
         return prove_window(settings, _say_what_is_promised)
-    with job_runner(settings) as jobs:
+    with job_runner(settings, say_wait) as jobs:
         return count_window_by_job(settings, jobs, _say_what_is_promised)
 
 

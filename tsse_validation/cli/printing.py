@@ -7,6 +7,7 @@ import typer
 from pydantic import BaseModel
 
 from tsse_validation.domain.errors import PromiseBrokenError, SettingsError, SuiteError
+from tsse_validation.domain.polling import wait_in_words
 from tsse_validation.verdict import EXIT_CODES, Outcome
 
 EXIT_SETTINGS = 4
@@ -22,6 +23,11 @@ def exit_code_of(error: SuiteError) -> int:
     if isinstance(error, SettingsError):
         return EXIT_SETTINGS
     return EXIT_CODES[Outcome.NO_GO if isinstance(error, PromiseBrokenError) else Outcome.INCOMPLETE]
+
+
+def say_wait(what: str, seconds: float) -> None:
+    """Say beside the output proper what is waited for: a `Told`."""
+    typer.echo(wait_in_words(what, seconds), err=True)
 
 
 def print_json(document: BaseModel | dict[str, Any]) -> None:

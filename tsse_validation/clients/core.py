@@ -18,6 +18,7 @@ from tsse_validation.clients.http import Answer, HttpClient
 from tsse_validation.domain.contract import (
     INSPECT_JOB,
     MISSING_CAPABILITY_TEXT,
+    POST_BURST,
     RUN_CAPABILITY,
     VIEW_CAPABILITY,
     Job,
@@ -34,9 +35,11 @@ from tsse_validation.domain.errors import (
     SuiteError,
     UnreachableError,
 )
+from tsse_validation.domain.polling import Told, unheard
 
 EVENTS_PAGE = 500
 MOST_EVENTS = 100_000
+_WORTH_TELLING_SECONDS = 1.0
 
 _UNAVAILABLE = (502, 503, 504)
 """What a server answers while something that it needs is away, or a proxy while the server is."""
@@ -73,6 +76,7 @@ class CoreClient:
     _: KW_ONLY
     sleep: Callable[[float], None] = time.sleep
     longest_wait: float = 180.0
+    told: Told = unheard
     acquaintance: Acquaintance = field(default_factory=Acquaintance, repr=False)
 
     def with_token(self, token: SecretStr) -> "CoreClient":
@@ -213,6 +217,8 @@ class CoreClient:
                     f"The POST budget of the controller is used up: a {purpose} job would wait {delay:.0f} s more."
                 )
                 raise BudgetError(msg, "Run again later, or with fewer windows (--max-job-windows).")
+            if delay >= _WORTH_TELLING_SECONDS:
+                self.told(f"the controller's POST budget ({self.budget.available()} of {POST_BURST} left)", delay)
             if delay:
                 self.sleep(delay)
                 self.budget.waited(delay)

@@ -180,7 +180,7 @@ def backfill_turn(
             if what is None:
                 return seen
             if what != said:
-                say(f"Waiting for {what}.")
+                core.told(what.rstrip(","), max(0.0, deadline - clock()))
                 said = what
         msg = f"No backfill was started: {said} is active, after {timeout:.0f} s still."
         raise NotCheckedError(msg, "Run again when it has ended (--active-job-timeout waits longer).")

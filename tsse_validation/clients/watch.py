@@ -10,7 +10,7 @@ from itertools import repeat
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.errors import DeadlineError
 from tsse_validation.domain.instants import require_utc, utc_now
-from tsse_validation.domain.polling import looks
+from tsse_validation.domain.polling import Told, looks, unheard
 
 DIRECT_PAUSE_SECONDS = 1.0
 API_PAUSE_SECONDS = 20.0
@@ -21,28 +21,35 @@ STANDS_STILL = "Is replication running? Look at last_run_at and the controller's
 
 @dataclass
 class ReplicationWatch:
-    """Polls the replication state; `pause` is in seconds."""
+    """Polls the replication state; `pause` is in seconds, and `told` hears of each wait."""
 
     read: Callable[[], Replication]
     _: KW_ONLY
     pause: float
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    told: Told = unheard
 
     def wait_until(self, reached: Callable[[Replication], bool], what: str, timeout: float) -> Replication:
         """Return the first state that is as wanted; raises DeadlineError with `what` after `timeout` seconds."""
-        state, is_reached = self.look_until(reached, timeout)
+        state, is_reached = self.look_until(reached, what[:1].lower() + what[1:].rstrip(","), timeout)
         if not is_reached:
             msg = f"{what} was not so within {timeout:.0f} s."
             raise DeadlineError(msg, STANDS_STILL)
         return state
 
-    def look_until(self, reached: Callable[[Replication], bool], timeout: float) -> tuple[Replication, bool]:
+    def look_until(
+        self, reached: Callable[[Replication], bool], what: str, timeout: float
+    ) -> tuple[Replication, bool]:
         """Return the first state that is as wanted, or the last within `timeout` seconds; and whether it is."""
         pauses = repeat(self.pause)
+        first = True
         for state in looks(self.read, timeout=timeout, pauses=pauses, clock=self.clock, sleep=self.sleep):
             if reached(state):
                 return state, True
+            if first:
+                self.told(what, timeout)
+            first = False
         return state, False
 
 

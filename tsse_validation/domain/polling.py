@@ -49,11 +49,19 @@ def poll(
     pause: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    begins: Callable[[float], object] = lambda _seconds: None,
 ) -> _Seen:
-    """Return the first value that is as wanted, or the last that was seen within `timeout` seconds."""
+    """Return the first value that is as wanted, or the last that was seen within `timeout` seconds.
+
+    `begins` is called with `timeout` where the first value is not as wanted: a wait begins.
+    """
+    first = True
     for value in looks(look, timeout=timeout, pauses=repeat(pause), clock=clock, sleep=sleep):
         if reached(value):
             break
+        if first:
+            begins(timeout)
+        first = False
     return value
 
 
@@ -82,3 +90,19 @@ class Update(Protocol):
 
 def quiet(done: int, total: int | None, message: str, *, rows: int = 0) -> None:
     """Show nothing: an `Update` where nobody watches."""
+
+
+class Told(Protocol):
+    """Is told of a wait as it begins: what it is for, and how many seconds it takes at most."""
+
+    def __call__(self, what: str, seconds: float) -> None:
+        """Take note of it."""
+
+
+def unheard(what: str, seconds: float) -> None:
+    """Tell nobody: a `Told` where nobody watches."""
+
+
+def wait_in_words(what: str, seconds: float) -> str:
+    """Write what is waited for, and how long at most."""
+    return f"waiting up to {seconds:,.0f} s for {what}"

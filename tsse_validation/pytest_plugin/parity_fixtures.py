@@ -85,7 +85,7 @@ def watch(
     """Watch the replication state: by its file where that is readable, else by inspection jobs."""
     if Capability.LAKE in run.absent:
         return watch_by_jobs(jobs, settings, lake_recorder)
-    return watch_by_file(request.getfixturevalue("lake"), lake_recorder)
+    return watch_by_file(request.getfixturevalue("lake"), lake_recorder, jobs.core.told)
 
 
 @pytest.fixture(scope="session")

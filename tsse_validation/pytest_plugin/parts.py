@@ -16,6 +16,7 @@ PARTS = tuple(
         "dry_run",
         "ordering",
         "recording",
+        "console",
         "resources",
         "parity_fixtures",
         "conformance_fixtures",

@@ -33,6 +33,8 @@ from tsse_validation.steps.run import Check, ValidationRun
 
 WRITTEN = pytest.StashKey[Written]()
 CHECK = pytest.StashKey[Check]()
+ENDED = pytest.StashKey[CheckFinished]()
+"""How a check has ended."""
 _ENDING = pytest.StashKey["_Ending"]()
 _SESSION = pytest.StashKey[pytest.Session]()
 _EXIT_CODE = pytest.StashKey[int]()
@@ -166,24 +168,23 @@ def _write_end(run: ValidationRun, item: pytest.Item, step: int, ending: _Ending
     check, key = item.stash[CHECK], check_key(item)
     spec, error = spec_of(key), ending.error
     run.steps.add(step, ending.status)
-    run.record(
-        CheckFinished(
-            check_id=check_id(item),
-            key=key,
-            step=step,
-            title=spec.title if spec else key,
-            status=ending.status,
-            at=utc_now(),
-            duration_seconds=round(time.monotonic() - ending.began, 6),
-            message=ending.message,
-            advice=ending.advice,
-            facts=check.facts,
-            warnings=tuple(check.warnings),
-            for_want_of_posts=isinstance(error, UnaffordableError),
-            triaged=isinstance(error, TriagedError),
-            diagnoses=error.diagnoses if isinstance(error, TriagedError) else (),
-        )
+    item.stash[ENDED] = CheckFinished(
+        check_id=check_id(item),
+        key=key,
+        step=step,
+        title=spec.title if spec else key,
+        status=ending.status,
+        at=utc_now(),
+        duration_seconds=round(time.monotonic() - ending.began, 6),
+        message=ending.message,
+        advice=ending.advice,
+        facts=check.facts,
+        warnings=tuple(check.warnings),
+        for_want_of_posts=isinstance(error, UnaffordableError),
+        triaged=isinstance(error, TriagedError),
+        diagnoses=error.diagnoses if isinstance(error, TriagedError) else (),
     )
+    run.record(item.stash[ENDED])
     run.record_ended_services()
 
 

@@ -1,7 +1,8 @@
 """pytest fixtures: the stack under validation, clients of its services, and the facts of earlier steps."""
 
+import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing
 
 import pytest
 from rich.console import Console
@@ -14,6 +15,7 @@ from tsse_validation.domain.errors import StackError
 from tsse_validation.domain.holding import require
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.direct import DirectProof
+from tsse_validation.pytest_plugin.console import SCREEN
 from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.pytest_plugin.recording import CHECK
 from tsse_validation.settings.definitions import Settings
@@ -50,17 +52,11 @@ def check(request: pytest.FixtureRequest) -> Check:
 @pytest.fixture(scope="session")
 def progress(pytestconfig: pytest.Config) -> ProgressReporter:
     """Show progress on the terminal, past pytest's capture."""
-    plugins = pytestconfig.pluginmanager
-    capture, terminal = plugins.getplugin("capturemanager"), plugins.getplugin("terminalreporter")
-
-    @contextmanager
-    def on_a_line_of_its_own() -> Iterator[None]:
-        with capture.global_and_fixture_disabled() if capture else nullcontext():
-            if terminal:
-                terminal.ensure_newline()
-            yield
-
-    return ProgressReporter(Console(), on_a_line_of_its_own)
+    screen = pytestconfig.stash[SCREEN]
+    with screen.lent():
+        # what a CI colours is no terminal yet: a bar there is a line for each of its states
+        console = Console(force_terminal=sys.stdout.isatty())
+    return ProgressReporter(console, screen.lent)
 
 
 @pytest.fixture(scope="session")
@@ -83,10 +79,10 @@ def stack(
 
 
 @pytest.fixture(scope="session")
-def core(run: ValidationRun, stack: Stack, settings: Settings) -> Iterator[CoreClient]:
-    """Provide the core-server, spoken to with the run's token and under its POST budget."""
+def core(run: ValidationRun, stack: Stack, settings: Settings, progress: ProgressReporter) -> Iterator[CoreClient]:
+    """Provide the core-server, spoken to with the run's token and under its POST budget; waits are shown."""
     with closing(HttpClient.from_settings(stack.base_url, "core-server", settings)) as http:
-        yield CoreClient(http, stack.token, run.budget)
+        yield CoreClient(http, stack.token, run.budget, told=progress.waits)
 
 
 @pytest.fixture(scope="session")

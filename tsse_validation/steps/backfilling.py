@@ -44,14 +44,12 @@ def run_backfill(
         guarded = _guarded(run, jobs, progress, settings.backfill_days, one_day_more=one_day_more)
         with (
             _end_is_said(run, jobs, progress, turn, last, guarded),
-            progress.track("backfill") as update,
+            progress.track("backfill", at_once=True) as update,
         ):
             job = start_backfill(turn, jobs.core, guarded.days, replace_existing=True, on_job=on_job)
             times = {"timeout": settings.backfill_timeout, "still_after": settings.leftover_after}
             finished = jobs.follow(job, BackfillResult, **times, on_job=on_job)
     run.record(_seen(finished))
-    for line in (f"{event.kind} at {format_rfc3339(event.created_at)}" for event in finished.milestones()):
-        progress.say(f"backfill {finished.job.id}: {line}")
     run.facts.inspection_after = settled_inspection(jobs, settings)
     run.facts.taken_away = guarded.taken_by(finished.result, run.facts.inspection_after, run.record)
     return finished

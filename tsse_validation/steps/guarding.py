@@ -177,7 +177,7 @@ def guard_of_command(
         return loss_guard(jobs, settings, None, None)
     made = jobs.run(INSPECT_JOB, {}, InspectResult, purpose="identity", timeout=settings.job_timeout)
     try:
-        hold_shown(settings, made.job, postgres, say)
+        hold_shown(settings, made.job, postgres, jobs.core.told)
     except NotCheckedError as error:
         say(f"Postgres is not looked at: {error.message}")
         return loss_guard(jobs, settings, None, None, made.result.inspection)

@@ -7,7 +7,6 @@ shows the job holds every row that the lake must hold.
 """
 
 import time
-from collections.abc import Callable
 
 from tsse_validation.clients.identity import Anchor
 from tsse_validation.clients.jobs import JobRunner
@@ -18,7 +17,7 @@ from tsse_validation.domain.errors import AccessError
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import listed
-from tsse_validation.domain.polling import poll
+from tsse_validation.domain.polling import Told, poll
 from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.progress import ProgressReporter
@@ -42,16 +41,14 @@ def identify(run: ValidationRun, job: Job, postgres: PostgresClient, progress: P
 
     Errors as in `hold_shown`.
     """
-    seen = hold_shown(run.settings, job, postgres, progress.say)
+    seen = hold_shown(run.settings, job, postgres, progress.waits)
     proven = seen.model_copy(update={"job_id": job.id, "job_created_at": job.created_at})
     run.record(proven)
     run.facts.database, run.facts.anchor = proven, postgres.anchor
     return proven
 
 
-def hold_shown(
-    settings: Settings, job: Job, postgres: PostgresClient, say: Callable[[str], object]
-) -> DatabaseSeen:
+def hold_shown(settings: Settings, job: Job, postgres: PostgresClient, told: Told) -> DatabaseSeen:
     """Hold that the database shows a job that the controller has created, and later sessions to that state.
 
     A standby is waited for, up to `--settle-timeout`.
@@ -63,7 +60,7 @@ def hold_shown(
     began = time.monotonic()
     anchor, seen = _look(postgres, job)
     if anchor is None:
-        anchor, seen = _wait(settings, job, postgres, say, seen)
+        anchor, seen = _wait(settings, job, postgres, told, seen)
     if anchor is None:
         created = (
             f"the {job.job_type} job {job.id} that the controller created at {format_rfc3339(job.created_at)}"
@@ -84,11 +81,11 @@ def _look(postgres: PostgresClient, job: Job) -> tuple[Anchor | None, DatabaseSe
 
 
 def _wait(
-    settings: Settings, job: Job, postgres: PostgresClient, say: Callable[[str], object], seen: DatabaseSeen
+    settings: Settings, job: Job, postgres: PostgresClient, told: Told, seen: DatabaseSeen
 ) -> tuple[Anchor | None, DatabaseSeen]:
     seconds = settings.settle_timeout if seen.standby else min(_PRIMARY_SECONDS, settings.settle_timeout)
     what = "standby" if seen.standby else "database"
-    say(f"Waiting up to {seconds:.0f} s for the {what} at {seen.server} to show the job {job.id}.")
+    told(f"the {what} at {seen.server} to show the job {job.id}", seconds)
     pause = min(_PAUSE_SECONDS, settings.poll_interval)
     return poll(lambda: _look(postgres, job), lambda found: found[0], timeout=seconds, pause=pause)
 

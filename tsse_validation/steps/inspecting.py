@@ -25,7 +25,7 @@ from tsse_validation.domain.contract import (
 )
 from tsse_validation.domain.errors import ElsewhereError
 from tsse_validation.domain.instants import format_rfc3339
-from tsse_validation.domain.polling import poll
+from tsse_validation.domain.polling import Told, poll
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.lake_recorder import LakeRecorder
@@ -49,7 +49,11 @@ def inspect_by_job(jobs: JobRunner, settings: Settings) -> Inspection:
 def inspect_when_replicated(jobs: JobRunner, settings: Settings) -> Inspection:
     """Inspect, and wait for the first replication pass of a controller that has just started."""
     return _inspect_until(
-        lambda lake: lake.replication.last_run_status is not None, jobs, settings, timeout=_FIRST_PASS_SECONDS
+        lambda lake: lake.replication.last_run_status is not None,
+        "the first replication pass",
+        jobs,
+        settings,
+        timeout=_FIRST_PASS_SECONDS,
     )
 
 
@@ -57,6 +61,7 @@ def settled_inspection(jobs: JobRunner, settings: Settings) -> Inspection:
     """Inspect, and again when manifest and state disagree: the two files are not replaced in one instant."""
     return _inspect_until(
         lambda lake: lake.metrics.computed_through_ts == lake.replication.computed_through_ts,
+        "the manifest to be as new as the replication state",
         jobs,
         settings,
         timeout=_ATTEMPTS * _RETRY_SECONDS,
@@ -67,6 +72,7 @@ def inspect_when_compacted(jobs: JobRunner, settings: Settings, today: date) -> 
     """Inspect, and give compaction its time while a shard-day holds too many files."""
     return _inspect_until(
         lambda inspection: not crowded_shards(inspection.metrics, today),
+        "compaction to bring the number of files down",
         jobs,
         settings,
         timeout=_COMPACTION_SECONDS,
@@ -81,12 +87,16 @@ def watch_by_jobs(jobs: JobRunner, settings: Settings, recorder: LakeRecorder | 
         state = inspect_by_job(jobs, settings).replication
         return state if recorder is None else recorder.watched(state, "inspection")
 
-    return ReplicationWatch(read, pause=API_PAUSE_SECONDS)
+    return ReplicationWatch(read, pause=API_PAUSE_SECONDS, told=jobs.core.told)
 
 
-def watch_by_file(lake: LakeReader, recorder: LakeRecorder) -> ReplicationWatch:
+def watch_by_file(lake: LakeReader, recorder: LakeRecorder, told: Told) -> ReplicationWatch:
     """Watch the replication state by its file; what is seen goes to the recorder."""
-    return ReplicationWatch(lambda: recorder.watched(lake.replication(), "state_file"), pause=DIRECT_PAUSE_SECONDS)
+
+    def read() -> Replication:
+        return recorder.watched(lake.replication(), "state_file")
+
+    return ReplicationWatch(read, pause=DIRECT_PAUSE_SECONDS, told=told)
 
 
 def temporary_files_left(lake: LakeReader) -> list[Path]:
@@ -99,8 +109,8 @@ def temporary_files_left(lake: LakeReader) -> list[Path]:
         left = there if left is None else left & there
         return left
 
-    times = {"timeout": _TEMPORARY_SECONDS, "pause": _RETRY_SECONDS}
-    return sorted(poll(still_left, operator.not_, **times, clock=time.monotonic, sleep=time.sleep))
+    seconds, pause, clock, sleep = _TEMPORARY_SECONDS, _RETRY_SECONDS, time.monotonic, time.sleep
+    return sorted(poll(still_left, operator.not_, timeout=seconds, pause=pause, clock=clock, sleep=sleep))
 
 
 @dataclass(frozen=True)
@@ -287,6 +297,7 @@ def _partition(partition: InspectedPartition | None) -> str:
 
 def _inspect_until(
     settled: Callable[[Inspection], bool],
+    what: str,
     jobs: JobRunner,
     settings: Settings,
     *,
@@ -294,5 +305,6 @@ def _inspect_until(
     pause: float = _RETRY_SECONDS,
 ) -> Inspection:
     """Inspect until the state is as wanted, or the time is over: the last inspection then speaks for itself."""
-    look = partial(inspect_by_job, jobs, settings)
-    return poll(look, settled, timeout=timeout, pause=pause, clock=time.monotonic, sleep=time.sleep)
+    look, begins = partial(inspect_by_job, jobs, settings), partial(jobs.core.told, what)
+    clock, sleep = time.monotonic, time.sleep
+    return poll(look, settled, timeout=timeout, pause=pause, clock=clock, sleep=sleep, begins=begins)

@@ -15,6 +15,7 @@ from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.errors import AccessError, SettingsError
+from tsse_validation.domain.polling import Told, unheard
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.credentials import conninfo_of, token_of
@@ -29,16 +30,17 @@ NO_TOKEN = SecretStr("")
 
 
 @contextmanager
-def core_server(settings: Settings, token: SecretStr | None = None) -> Iterator[CoreClient]:
+def core_server(settings: Settings, token: SecretStr | None = None, told: Told = unheard) -> Iterator[CoreClient]:
     """Open the core-server with the settings' token, or the one given; errors as in `token_of`."""
     with closing(HttpClient.from_settings(settings.base_url or DEFAULT_BASE_URL, "core-server", settings)) as http:
-        yield CoreClient(http, token_of(settings) if token is None else token, PostBudget(time.monotonic))
+        token = token_of(settings) if token is None else token
+        yield CoreClient(http, token, PostBudget(time.monotonic), told=told)
 
 
 @contextmanager
-def job_runner(settings: Settings) -> Iterator[JobRunner]:
+def job_runner(settings: Settings, told: Told = unheard) -> Iterator[JobRunner]:
     """Open the core-server to run jobs on it; errors as in `token_of` and `CoreClient.identify`."""
-    with core_server(settings) as core:
+    with core_server(settings, told=told) as core:
         core.identify()
         yield JobRunner(core, poll_interval=settings.poll_interval)
 

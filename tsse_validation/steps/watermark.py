@@ -85,7 +85,9 @@ def check_recent(
         )
     gate = settings.watermark_max_age
     state, recent = watch.look_until(
-        lambda state: clock.age_seconds(state.computed_through_ts) <= gate, settings.settle_timeout
+        lambda state: clock.age_seconds(state.computed_through_ts) <= gate,
+        f"a watermark that is at most {gate:.0f} s old",
+        settings.settle_timeout,
     )
     age = f"{clock.age_seconds(state.computed_through_ts):.0f} s"
     check.fact("age", f"{age}, gate {gate:.0f} s")

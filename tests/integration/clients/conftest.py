@@ -14,6 +14,7 @@ from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
 from tsse_validation.domain.errors import SuiteError
+from tsse_validation.domain.polling import wait_in_words
 
 TOKEN = "t0ken-wZx3_9kQ-never-to-be-seen"
 TIMEOUT_SECONDS = 0.3
@@ -78,7 +79,15 @@ class Bench:
         self.server = server
         self.clock = clock
         self.budget = PostBudget(clock)
-        self.core = CoreClient(http, SecretStr(TOKEN), self.budget, sleep=clock.sleep, longest_wait=180.0)
+        self.waits: list[str] = []
+        self.core = CoreClient(
+            http,
+            SecretStr(TOKEN),
+            self.budget,
+            sleep=clock.sleep,
+            longest_wait=180.0,
+            told=lambda what, seconds: self.waits.append(wait_in_words(what, seconds)),
+        )
 
 
 @pytest.fixture

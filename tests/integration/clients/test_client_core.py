@@ -290,6 +290,7 @@ def test_the_burst_is_sent_at_once_and_what_follows_waits_for_its_refill(bench: 
     for _ in range(POST_BURST + 2):
         made.core.create_job(INSPECT_JOB, {}, purpose="inspect")
     assert made.clock.sleeps == [pytest.approx(20.0), pytest.approx(20.0)]
+    assert made.waits == ["waiting up to 20 s for the controller's POST budget (0 of 60 left)"] * 2
     assert made.budget.refused == 0
 
 

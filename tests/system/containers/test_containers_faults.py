@@ -63,7 +63,7 @@ def test_a_core_server_killed_in_mid_backfill(runbook: Runbook, docker_side: Doc
 
 def test_postgres_restarted_in_mid_check(runbook: Runbook, docker_side: DockerSide) -> None:
     started = runbook.start(*ON_LOCAL_IMAGES, *SMALL, "--max-windows=700")
-    started.wait_for("test_7_windows.py")
+    started.wait_for("step 6  parity")
     docker_side.service(POSTGRES).restart(timeout=5)
     run = started.end()
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run

@@ -45,7 +45,7 @@ def test_an_embedded_run_with_defaults_is_go_and_leaves_nothing_but_its_reports(
     started = runbook.start("--farm-rows=3000", "--farm-sensors=6", env={"GITHUB_STEP_SUMMARY": str(summary)})
     # the stack's token is written before its last service starts, and is there to be read until the run ends
     assert wait_until(lambda: any(runbook.temporary.glob("*/token.txt")), seconds=PATIENCE_SECONDS)
-    started.wait_for("test_2_token.py")
+    started.wait_for("step 1  health")
     (stack,) = runbook.stacks()
     services = service_processes(stack)
     started.secrets.append((stack / "token.txt").read_text().strip())
