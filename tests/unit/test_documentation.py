@@ -44,11 +44,13 @@ OF_OTHERS = {
     "--install-completion",
     "--rows",
     "--render",
+    *("--build-arg", "--init", "--network", "--rm", "--now", "--check"),
     "pytest",
     "venv",
     "pip",
 }
-"""Names of a core-server's options, of pytest's, of typer's, of our tools'; and of modules that are not ours."""
+"""Names of a core-server's options, of pytest's, of typer's, of our tools', of Docker's and systemd's; and of
+modules that are not ours."""
 HELD = re.compile(r"\bhold\((\d+),")
 
 

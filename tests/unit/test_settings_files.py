@@ -122,6 +122,18 @@ def test_a_token_file_that_others_read_is_told_by_its_mode(mode: int, seen: str 
     assert others_can_read(file) == seen
 
 
+def test_what_systemd_hands_over_is_private_and_no_other_file_of_its_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "handed-over"))
+    for directory, seen in (("handed-over", None), ("elsewhere", "0440")):
+        file = tmp_path / directory / "token"
+        file.parent.mkdir()
+        file.write_text(TOKEN, encoding="utf-8")
+        file.chmod(0o440)
+        assert others_can_read(file) == seen
+
+
 def test_a_file_that_cannot_be_used_is_told_in_these_words(tmp_path: Path) -> None:
     file = tmp_path / "file"
     told = []

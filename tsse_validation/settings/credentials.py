@@ -1,6 +1,7 @@
 """The token and the DSN that the settings give, by value or by file; and whether others can read a token file."""
 
 import json
+import os
 import re
 import stat
 from pathlib import Path
@@ -128,6 +129,13 @@ def hold_setup_config(path: Path) -> None:
 
 
 def others_can_read(path: Path) -> str | None:
-    """Return the mode of a file that group or world can read, such as ``0644``, or `None` when they cannot."""
+    """Return the mode of a file that group or world can read, such as ``0644``, or `None` when they cannot.
+
+    What systemd hands to a service by LoadCredential= is that service's alone, by an access list: its mode shows
+    the list's mask in the group's place.
+    """
+    handed_over = os.environ.get("CREDENTIALS_DIRECTORY")
+    if handed_over and path.absolute().parent == Path(handed_over):
+        return None
     mode = stat.S_IMODE(path.stat().st_mode)
     return f"{mode:04o}" if mode & (stat.S_IRGRP | stat.S_IROTH) else None

@@ -8,14 +8,14 @@ import docker.errors
 from docker import DockerClient
 from docker.models.containers import Container
 
-from fixtures.images.local import DEBIAN, POSTGRES, PYTHON, QDRANT
+from fixtures.images.local import DEBIAN, POSTGRES, PYTHON, QDRANT, SUITE_BASE
 from fixtures.stacks.engine import STACK_LABEL
 from tests.support.command import Runbook
 
 IMAGES = (f"--postgres-image={POSTGRES}", f"--qdrant-image={QDRANT}")
 NIGHTLY = ("-m", "nightly", "--stack=containers", *IMAGES)
 ON_LOCAL_IMAGES = (*NIGHTLY, f"--base-image={PYTHON}")
-NEEDED = (DEBIAN, PYTHON, POSTGRES, QDRANT)
+NEEDED = (DEBIAN, PYTHON, SUITE_BASE, POSTGRES, QDRANT)
 SMALL = ("--farm-rows=3000", "--farm-sensors=6", "--max-windows=14", "--max-job-windows=2", "--poll-interval=0.25")
 
 
