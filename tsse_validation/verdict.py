@@ -43,6 +43,7 @@ from tsse_validation.grading import (
 )
 from tsse_validation.runlog.records import CheckFinished, CheckPlanned, CheckStatus
 from tsse_validation.runlog.result import RunResult
+from tsse_validation.settings.definitions import option_of
 
 
 class Outcome(StrEnum):
@@ -139,7 +140,7 @@ def decide(result: RunResult) -> Verdict:
     required, reached = result.started.required, grade_reached(result)
     not_checked = tuple(_not_checked(result, reached))
     faults = faults_of(result)
-    ungraded = "" if reached and reached.assurance.reaches(required) else _wanting(result, reached)
+    ungraded = wanting(result, reached)
     gaps = tuple(_gaps(result, not_checked, ungraded))
     outcome = Outcome.NO_GO if faults.lines else Outcome.INCOMPLETE if gaps or ungraded else Outcome.GO
     share = share_proven(result, reached)
@@ -191,25 +192,33 @@ _NARROWING = ("sample", "sensor_ids", "window_start", "window_end")
 """Settings that keep the controller's job to a part of what it can count."""
 
 
-def _wanting(result: RunResult, reached: Reached | None) -> str:
-    """Say in one sentence which grade was reached, and what to give for the one required, or what to accept."""
+def wanting(result: RunResult, reached: Reached | None) -> str:
+    """Say which grade was reached, and what to give for the one required, or what to accept; nothing if it was."""
     required, got = result.started.required, reached.assurance if reached else None
+    if got and got.reaches(required):
+        return ""
     accept = f", or accept it by --require {got}" if got else ""
-    return f"{_WAS[required]} required and {_WAS[got]} reached: {_what_to_give(result, required)}{accept}"
+    return f"{_WAS[required]} required and {_WAS[got]} reached: {_what_to_give(result)}{accept}"
 
 
-def _what_to_give(result: RunResult, required: Assurance) -> str:
-    given = {setting.name: setting.value for setting in result.started.settings if setting.source != "default"}
+def narrowing_settings(result: RunResult) -> tuple[str, ...]:
+    """Return the settings that kept the job from counting all, where the grade required needs that."""
+    given = {setting.name for setting in result.started.settings if setting.source != "default"}
+    by_job = result.stack is not None and bool(BOTH_SIDES & set(result.stack.absent))
+    asked = by_job and result.started.required is Assurance.COUNTS
+    return tuple(name for name in _NARROWING if name in given) if asked else ()
+
+
+def _what_to_give(result: RunResult) -> str:
     absent = {
         side: why for side, why in (result.stack.absent if result.stack else {}).items() if side in BOTH_SIDES
     }
-    narrowing = [f"--{name.replace('_', '-')}" for name in _NARROWING if name in given]
-    if absent and narrowing and required is Assurance.COUNTS:
-        return f"leave {' and '.join(narrowing)} out"
+    if narrowing := narrowing_settings(result):
+        return f"leave {' and '.join(map(option_of, narrowing))} out"
     if absent:
         options = " and ".join(option for side, option in _GIVE.items() if side in absent)
         return f"give {options} (absent: {'; '.join(dict.fromkeys(absent.values()))})"
-    if given.get("level") == "count":
+    if any(setting.name == "level" and setting.value == "count" for setting in result.started.settings):
         return "compare the rows too, by --level digest"
     return "see to the checks of it that were not proven"
 

@@ -252,6 +252,7 @@ class Finding(Record):
     """A diagnosis of a mismatch, with its evidence and the runbook's next step.
 
     `flagged` is false for what is no fault: a late arrival, a pending upsert, a window past the watermark.
+    `safe_days` is how long a backfill must be to take no row away, where one was not started for that.
     """
 
     record: Literal["finding"] = "finding"
@@ -264,6 +265,7 @@ class Finding(Record):
     rows: int = 0
     next_step: str = ""
     heals_by_backfill: bool = False
+    safe_days: int | None = None
 
 
 class PostsSpent(Record):

@@ -51,6 +51,7 @@ class WouldLoseError(NotCheckedError):
             days=tuple(sorted({loss.day for loss in self.losses})),
             rows=rows_lost(self.losses),
             next_step=self.advice,
+            safe_days=self.safe,
         )
 
 

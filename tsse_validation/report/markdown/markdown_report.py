@@ -9,7 +9,17 @@ from datetime import datetime
 from tsse_validation.domain.instants import require_utc
 from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.report.markdown import parity_tables
-from tsse_validation.report.markdown.markup import Cell, Lines, bullet, code, escaped, hidden, section, table
+from tsse_validation.report.markdown.markup import (
+    Cell,
+    Lines,
+    bullet,
+    code,
+    escaped,
+    hidden,
+    numbered,
+    section,
+    table,
+)
 from tsse_validation.report.markdown.parity_tables import window_cell
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.checks import CheckLine
@@ -34,6 +44,7 @@ def render_markdown(document: ReportDocument) -> str:
     view = view_of(document)
     sections = (
         _head(view),
+        section("What to do", numbered(view.actions)),
         section("Release gate TSSE-6", _gates(view)),
         section("Not checked", _not_checked(view)),
         section("What was validated", _scope(view)),

@@ -7,7 +7,8 @@ renderer decodes and none takes for markup. A backslash escapes the rest of Mark
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tsse_validation.report.model import text
+from tsse_validation.report.model import text, words
+from tsse_validation.report.model.actions import Action
 from tsse_validation.report.model.text import Capped
 
 Lines = Iterator[str]
@@ -17,6 +18,8 @@ _ENTITIES = str.maketrans({char: f"&#{ord(char)};" for char in "&<>|`"})
 _PUNCTUATION = re.compile(r"([\\*\[\]~$#])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LINE_START = re.compile(r"^([-+=])|^(\d{1,9})([.)])(?=\s|$)")
 _PLAIN_CODE = re.compile(r"[^&<>|`\\\s](?:[^&<>|`\\\n]*[^&<>|`\\\s])?")
+FENCE = "```"
+"""What a block of code begins and ends with, at the least."""
 _RULES: Mapping[str, str] = {"": "---", "r": "---:", "c": ":---:"}
 
 
@@ -26,9 +29,9 @@ class Cell(str):
     __slots__ = ()
 
 
-def escaped(value: str) -> Cell:
+def escaped(value: str, limit: int = text.LINE_LIMIT) -> Cell:
     """Return a text as one line of Markdown that shows it."""
-    line = text.one_line(value)
+    line = text.one_line(value, limit)
     line = _PUNCTUATION.sub(r"\\\g<0>", line)
     line = _LINE_START.sub(_quoted_start, line)
     return Cell(line.translate(_ENTITIES))
@@ -56,11 +59,32 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], align: Sequenc
     yield from body
 
 
+def numbered(actions: Sequence[Action]) -> Lines:
+    """Yield what to do, each command in a block to copy."""
+    if not actions:
+        yield words.NOTHING_TO_DO
+    for number, action in enumerate(actions, 1):
+        yield f"{number}. {escaped(action.sentence, text.BLOCK_LIMIT)}"
+        if action.command:
+            yield ""
+            yield from fenced(action.command, "sh", indent="   ")
+            yield ""
+
+
 def section(title: str, lines: Lines, mark: str = "##") -> Lines:
     """Yield a section with its heading."""
     yield f"{mark} {title}"
     yield ""
     yield from lines
+
+
+def fenced(code_of: str, language: str, indent: str = "") -> Lines:
+    """Yield text of one or more lines as a block to copy, which shows every character as it is."""
+    longest = max(map(len, re.findall(f"{FENCE}+", code_of)), default=0)
+    fence = FENCE + "`" * max(0, longest - len(FENCE) + 1)
+    yield f"{indent}{fence}{language}"
+    yield from (f"{indent}{line}" for line in code_of.split("\n"))
+    yield f"{indent}{fence}"
 
 
 def hidden(items: Capped[object], one: str) -> Lines:

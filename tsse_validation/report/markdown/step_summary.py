@@ -7,7 +7,7 @@ its true length beside it. If the whole is still too long, its end is cut off an
 from collections.abc import Iterable, Sequence
 
 from tsse_validation.domain.phrasing import count_of, number
-from tsse_validation.report.markdown.markup import Lines, bullet, code, escaped, section, table
+from tsse_validation.report.markdown.markup import FENCE, Lines, bullet, code, escaped, numbered, section, table
 from tsse_validation.report.markdown.parity_tables import differing_row
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.checks import CheckLine
@@ -29,6 +29,7 @@ def render_step_summary(document: ReportDocument, limit: int = MAX_BYTES) -> str
     view = view_of(document)
     sections = (
         _verdict(view),
+        section("What to do", numbered(view.actions), "###"),
         section("Release gate TSSE-6", _gates(view), "###"),
         section("Not checked", _not_checked(view), "###"),
         section("Figures", _figures(view), "###"),
@@ -57,6 +58,8 @@ def _cut(lines: list[str], view: ReportView, limit: int) -> str:
     while size + sizes[kept] <= limit:
         size += sizes[kept]
         kept += 1
+    while sum(line.lstrip().startswith(FENCE) for line in lines[:kept]) % 2:
+        kept -= 1  # not within a block of code: it would swallow the last line
     return "\n".join(lines[:kept]) + _shortened(kept, len(lines), totals)
 
 

@@ -3,10 +3,26 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tsse_validation.report.model.commands import run_again, untold
+from tsse_validation.domain.catalogue import BOTH_SIDES, CHECKS, step_label
+from tsse_validation.domain.phrasing import count_of, listed
+from tsse_validation.grading import grade_reached
+from tsse_validation.report.model.commands import run_again
 from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.report.model.keeping import keep_evidence, lake_roots, reads_the_lake, run_folder
+from tsse_validation.report.model.next_run import NextRun, next_run, repair_command
 from tsse_validation.runlog.records import CheckFinished, CheckStatus
-from tsse_validation.verdict import Outcome
+from tsse_validation.verdict import Outcome, wanting
+
+_MOST_CAUSES = 3
+"""Causes that are told of an INCOMPLETE: the first of them as a rule is the cause of the others."""
+_HEALED = "healed by a backfill"
+_REPEATABLE = (
+    "If the same differs again then, it is a replication correctness bug: track it as a new task, and do not mark "
+    "TSSE-6 Done."
+)
+_OPEN = {CheckStatus.UNPROVEN, CheckStatus.NOT_CHECKED}
+_BY_AN_OPTION = "left out by --"
+"""How the message of a check begins that an option has left out, which the next run does without."""
 
 
 @dataclass(frozen=True)
@@ -21,27 +37,120 @@ def what_to_do(document: ReportDocument) -> tuple[Action, ...]:
     """Return what to do about a verdict, in this order; nothing after a GO."""
     if document.verdict.outcome is Outcome.GO:
         return ()
-    if document.verdict.outcome is Outcome.NO_GO:
-        return tuple(_after_no_go(document))
-    return tuple(_after_incomplete(document))
+    after = next_run(document.result)
+    if document.verdict.outcome is Outcome.INCOMPLETE:
+        return tuple(_after_incomplete(document, after))
+    stack = document.result.stack
+    own = stack is not None and stack.owned
+    return tuple(_on_an_own_stack(document) if own else _after_no_go(document, after))
 
 
-def _after_no_go(document: ReportDocument) -> Iterator[Action]:
-    yield Action("Keep the evidence before anything replaces it.")
-    yield Action(f"Prove it again.{_hint(document)}", run_again(document.result))
+def _on_an_own_stack(document: ReportDocument) -> Iterator[Action]:
+    yield Action(
+        f"The stack was the run's own: the evidence is the run's folder, {run_folder(document.result)}. Run the "
+        "same once more, with its stack left running to look into.",
+        run_again(document.result, {"keep_stack": "True"}),
+    )
 
 
-def _after_incomplete(document: ReportDocument) -> Iterator[Action]:
-    cause = next(filter(_is_a_cause, document.result.checks), None)
-    if cause is not None:
-        yield Action(f"{cause.message} {cause.advice}".strip())
-    yield Action(f"Run it again.{_hint(document)}", run_again(document.result))
+def _after_no_go(document: ReportDocument, after: NextRun) -> Iterator[Action]:
+    yield Action(_why_keep(document), keep_evidence(document.result))
+    looks, repair = list(_looks(document)), _repair(document, after)
+    yield from looks
+    if repair is not None:
+        yield repair
+        said = f"Repair and prove it again, in one run. {_REPEATABLE}"
+    else:
+        said = "Once that is done, prove it again."
+    yield Action(_joined(said, after.said), after.command)
 
 
-def _is_a_cause(check: CheckFinished) -> bool:
-    return check.status is CheckStatus.UNPROVEN
+def _why_keep(document: ReportDocument) -> str:
+    first = "Keep the evidence before anything replaces it, as a repair does."
+    if not lake_roots(document.result):
+        return (
+            f"{first} This copies the run's folder. Where the lake lies is not known here: have the controller's "
+            "service user copy its files as well."
+        )
+    if not reads_the_lake(document.result):
+        first = f"{first} The lake's files are the service user's: run this on the controller's host."
+    return f"{first} It only reads, and copies what is concerned into a new directory."
 
 
-def _hint(document: ReportDocument) -> str:
-    variables = untold(document.result)
-    return f" Set {' and '.join(variables)} first: no report tells a secret." if variables else ""
+def _looks(document: ReportDocument) -> Iterator[Action]:
+    """Yield what no backfill heals: somebody must look."""
+    findings = [finding for finding in document.result.findings if finding.flagged]
+    lasting = [finding for finding in findings if not finding.heals_by_backfill]
+    if lasting:
+        named = listed([*dict.fromkeys(f"“{finding.diagnosis}”" for finding in lasting)])
+        yield Action(
+            f"No backfill heals {named}: an export would write the same again. Give this report and the evidence "
+            "to whoever develops the replication service."
+        )
+    if failed := _unexplained(document):
+        check = failed[0]
+        more = f"({count_of(len(failed) - 1, 'other check')} failed as well.)" if len(failed) > 1 else ""
+        said = f"Look at {step_label(check.step)} first: {check.title}: {check.message}"
+        yield Action(_joined(said, check.advice, more))
+
+
+def _unexplained(document: ReportDocument) -> list[CheckFinished]:
+    """Return the failed checks that no finding explains; an earlier version did not tell which those are."""
+    explained = document.verdict.explained
+    if not explained and any(finding.flagged for finding in document.result.findings):
+        return []
+    failed = (check for check in document.result.checks if check.status is CheckStatus.FAILED)
+    return [check for check in failed if check.check_id not in (explained or ())]
+
+
+def _repair(document: ReportDocument, after: NextRun) -> Action | None:
+    findings = document.result.findings
+    if any(finding.diagnosis == _HEALED for finding in findings):
+        return Action(
+            "Repair nothing more: the backfill of --heal-check has healed it. Find out what had damaged it."
+        )
+    if not any(finding.flagged and finding.heals_by_backfill for finding in findings):
+        return None
+    return Action(
+        f"Repair: step 4 of the run below is the repair, a backfill of {after.days} days with replace_existing. "
+        "Start it by itself only where the proof has to wait: one is enough. It takes no rows away.",
+        repair_command(document.result, after.days),
+    )
+
+
+def _after_incomplete(document: ReportDocument, after: NextRun) -> Iterator[Action]:
+    causes = list(dict.fromkeys(_causes(document)))
+    yield from map(Action, causes[:_MOST_CAUSES])
+    yield Action(_joined("Then run it again." if causes else "Run it again, in full.", after.said), after.command)
+
+
+def _causes(document: ReportDocument) -> Iterator[str]:
+    """Yield what kept the run from its end, the first cause first; not what the next run leaves out anyway."""
+    result = document.result
+    if result.finished is None:
+        yield "The run did not end: its log stops in the middle."
+    elif result.finished.message:
+        yield _sentence(result.finished.message)
+    for ended in result.services_ended:
+        yield f"{ended.name} ended in the middle of the run, with {ended.how}: look into its log."
+    tolerated = {missing.check_id for missing in document.verdict.not_checked if missing.tolerated}
+    absent = result.stack is not None and bool(BOTH_SIDES & set(result.stack.absent))
+    wanted = wanting(result, grade_reached(result))
+    if wanted and absent:
+        yield _sentence(wanted)
+    for check in result.checks:
+        told = check.message.startswith(_BY_AN_OPTION) or (absent and check.status is CheckStatus.NOT_CHECKED)
+        if check.status in _OPEN and check.check_id not in tolerated and not told:
+            yield _joined(_sentence(check.message), check.advice)
+    left = sum(not plan.selected for plan in result.planned if plan.key in CHECKS)
+    if left:
+        yield f"{count_of(left, 'check')} had been deselected: leave -k and --deselect out."
+
+
+def _sentence(phrase: str) -> str:
+    whole = f"{phrase[:1].upper()}{phrase[1:]}"
+    return whole if whole.endswith((".", "?", "!")) else f"{whole}."
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(" ".join(sentence.split()) for sentence in sentences if sentence)

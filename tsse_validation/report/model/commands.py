@@ -3,11 +3,13 @@
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.runlog.records import SettingValue
 from tsse_validation.runlog.redaction import MASK
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.loading import DEFAULT
+from tsse_validation.suite_home import RUN_COMMAND
 
 _FLAGS = {name for name, field in Settings.model_fields.items() if field.annotation is bool} | {
     "replace_existing",
@@ -30,7 +32,9 @@ def quoted(word: str) -> str:
 def _escaped(character: str) -> str:
     if character.isprintable():
         return f"\\{character}" if character in "\\'" else character
-    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+    of_a_byte = "\udc80" <= character <= "\udcff"  # as a file name that is no UTF-8 is read
+    written = character.encode("utf-8", "surrogateescape" if of_a_byte else "surrogatepass")
+    return "".join(f"\\x{byte:02x}" for byte in written)
 
 
 def line_of(words: Iterable[str]) -> str:
@@ -68,9 +72,10 @@ def _program(result: RunResult) -> str:
     started = result.started
     chosen = started.markers
     live = result.stack is not None and not result.stack.owned
-    if not chosen or any(not plan.selected for plan in result.planned):
+    if not chosen or any(not plan.selected for plan in result.planned if plan.key in CHECKS):
         chosen = LIVE_CHECKS if live else ""
-    return " ".join([started.program or "pytest", *(["-m", quoted(chosen)] if chosen else [])])
+    program = RUN_COMMAND if started.program == RUN_COMMAND else "pytest"
+    return " ".join([program, *(["-m", quoted(chosen)] if chosen else [])])
 
 
 def _options(options: Mapping[str, str]) -> Iterator[str]:

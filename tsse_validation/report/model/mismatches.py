@@ -1,28 +1,22 @@
-"""The mismatches by diagnosis: the finding, its rows with the bits that differ, and the commands to run next."""
+"""The mismatches by diagnosis: the finding, its rows with the bits that differ, and how to look at them again."""
 
 import math
-import shlex
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import groupby
 
 from tsse_validation.domain.instants import day_start, format_rfc3339, utc_day
 from tsse_validation.report.model import text, words
+from tsse_validation.report.model.commands import helper
 from tsse_validation.report.model.text import Capped, capped
 from tsse_validation.runlog.records import Finding, RowDifference
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.settings.definitions import Settings, option_of
-from tsse_validation.settings.loading import DEFAULT
 
 MAX_ROWS = 200
 _MAX_COMMAND_SENSORS = 10
-_MOST_DAYS = 365
-_LONGEST_COMMAND = 2_000
-_REPEATABLE = Settings.model_fields.keys() - {"keep_stack", "report_dir", "resume", "step_summary"}
-_UNREPEATABLE = {"set", "not set", "False", "[redacted]", ""}
-"""Recorded values that cannot be repeated: of a secret, of a flag that is not set, of an empty setting."""
+_PARITY_TAKES = ("database_url", "setup_config", "hot_path", "cold_path", "shards")
 
 Marked = tuple[tuple[str, bool], ...]
 
@@ -45,20 +39,13 @@ class DifferingRow:
 
 
 @dataclass(frozen=True)
-class Command:
-    """A command line to copy, and its purpose."""
-
-    purpose: str
-    line: str
-
-
-@dataclass(frozen=True)
 class Mismatch:
     """One diagnosis; `finding` is `None` for rows that belong to no finding."""
 
     finding: Finding | None
     rows: Capped[DifferingRow]
-    commands: tuple[Command, ...]
+    look: str
+    """The command that compares all rows of these days again."""
 
 
 def mismatches(result: RunResult) -> tuple[Mismatch, ...]:
@@ -70,13 +57,13 @@ def mismatches(result: RunResult) -> tuple[Mismatch, ...]:
     for finding in filter(lambda finding: finding.flagged, result.findings):
         # The first finding of a diagnosis shows its rows.
         rows = of.pop(finding.diagnosis, [])
-        commands = tuple(_commands(result, finding.sensors, finding.days, finding))
-        groups.append(Mismatch(finding, _shown(rows, finding.rows if rows else 0), commands))
+        look = _look(result, finding.sensors, finding.days)
+        groups.append(Mismatch(finding, _shown(rows, finding.rows if rows else 0), look))
     rest = [row for row in result.differences if row.diagnosis in of]
     if rest:
         sensors = tuple(dict.fromkeys(row.sensor_id for row in rest))
         days = tuple(sorted({utc_day(row.ts) for row in rest}))
-        groups.append(Mismatch(None, _shown(rest, 0), tuple(_commands(result, sensors, days, None))))
+        groups.append(Mismatch(None, _shown(rest, 0), _look(result, sensors, days)))
     return tuple(groups)
 
 
@@ -85,29 +72,12 @@ def _shown(rows: Iterable[RowDifference], total: int) -> Capped[DifferingRow]:
     return Capped(tuple(DifferingRow(row, _bits_of(row)) for row in cut.items), cut.total)
 
 
-def _commands(
-    result: RunResult, sensors: tuple[str, ...], days: tuple[date, ...], finding: Finding | None
-) -> Iterator[Command]:
-    """Yield what to run next, with the run's own address and without its secrets."""
-    stack = result.stack
-    if stack is None:
-        return
-    if stack.owned:
-        yield Command("The same run again, its stack left running to look into", _again(result))
-        return
-    address = f"--base-url {shlex.quote(text.one_line(stack.base_url))} --auth-token-file ~/tsse-token.txt"
-    if days:
-        window = f"--start {_midnight(days[0])} --end {_midnight(days[-1] + timedelta(days=1))}"
-        yield Command(
-            "Look at every row of these days again (TSSE_DATABASE_URL and TSSE_HOT_PATH must be set)",
-            f"tsse-validate parity --mode direct {window}{_named(sensors)}",
-        )
-    if finding is not None and finding.heals_by_backfill:
-        yield Command(
-            "Repeat the backfill over these days, as the runbook says",
-            f"tsse-validate backfill {address} --days {_reach(result, days)} --replace-existing --wait",
-        )
-    yield Command("Then validate again, in full", f"pytest -m tier_a {address}")
+def _look(result: RunResult, sensors: tuple[str, ...], days: Sequence[date]) -> str:
+    """Return the command that compares the days again, row by row; nothing for a stack that is gone."""
+    if not days or result.stack is None or result.stack.owned:
+        return ""
+    more = {"window_start": _midnight(min(days)), "window_end": _midnight(max(days) + timedelta(days=1))}
+    return helper(result, "parity --mode=direct", _PARITY_TAKES, more | _named(sensors))
 
 
 def _bits_of(row: RowDifference) -> Bits | None:
@@ -138,36 +108,15 @@ def _marked(bits: int, unequal: str) -> Marked:
     )
 
 
-def _named(sensors: tuple[str, ...]) -> str:
+def _named(sensors: tuple[str, ...]) -> dict[str, str]:
     """Return the option for the sensors, or nothing if a command line cannot hold all of them as they are."""
-    plain = all(one.isprintable() and "," not in one and len(one) <= text.ID_LIMIT for one in sensors)
-    if not sensors or not plain or len(sensors) > _MAX_COMMAND_SENSORS:
-        return ""
-    return f" --sensor-ids {shlex.quote(','.join(sensors))}"
-
-
-def _reach(result: RunResult, days: tuple[date, ...]) -> int:
-    """Return how many days a backfill from the run's end must go back to reach the earliest of these days."""
-    ended: datetime = result.finished.at if result.finished else result.started.at
-    backfilled = max((seen.days for seen in result.backfills), default=1)
-    wanted = (ended.date() - min(days)).days + 1 if days else backfilled
-    return max(1, min(wanted, _MOST_DAYS))
+    plain = all("," not in one and one.strip() == one and len(one) <= text.ID_LIMIT for one in sensors)
+    fits = sensors and plain and len(sensors) <= _MAX_COMMAND_SENSORS
+    return {"sensor_ids": ",".join(sensors)} if fits else {}
 
 
 def _midnight(day: date) -> str:
     return format_rfc3339(day_start(day)).replace("+00:00", "Z").replace(".000000", "")
-
-
-def _again(result: RunResult) -> str:
-    """Return the run's own command line: every setting that was not a default, but no secret."""
-    given = [
-        option_of(setting.name)
-        if setting.value == "True"
-        else shlex.quote(f"{option_of(setting.name)}={setting.value}")
-        for setting in result.started.settings
-        if setting.name in _REPEATABLE and setting.source != DEFAULT and setting.value not in _UNREPEATABLE
-    ]
-    return text.one_line(" ".join(["pytest", *given, "--keep-stack"]), _LONGEST_COMMAND)
 
 
 def diagnosis_of(mismatch: Mismatch) -> str:

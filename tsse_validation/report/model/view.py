@@ -8,6 +8,7 @@ from itertools import chain
 from tsse_validation.domain.phrasing import number
 from tsse_validation.domain.windows import Window
 from tsse_validation.report.model import words
+from tsse_validation.report.model.actions import Action, what_to_do
 from tsse_validation.report.model.checks import CheckLine, MissingLine, StepLine, missing_lines, step_lines
 from tsse_validation.report.model.counts import CountsTable, DayTable, counts_tables, day_tables, mismatching_rows
 from tsse_validation.report.model.document import ReportDocument
@@ -49,6 +50,7 @@ class ReportView:
     """
 
     document: ReportDocument
+    actions: tuple[Action, ...]
     steps: tuple[StepLine, ...]
     missing: tuple[MissingLine, ...]
     blocking: int
@@ -116,6 +118,7 @@ def view_of(document: ReportDocument) -> ReportView:
     by_day = day_tables(result)
     return ReportView(
         document=document,
+        actions=what_to_do(document),
         steps=steps,
         missing=missing_lines(check for step in steps for check in step.checks),
         blocking=sum(not missing.tolerated for missing in document.verdict.not_checked),

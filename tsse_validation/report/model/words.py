@@ -56,6 +56,7 @@ FLAGGED = "evidence against the release"
 BUDGET = f"the controller allows a burst of {POST_BURST}, then one every {POST_REFILL_SECONDS:g} s"
 LATE = "late, no fault"
 TOLERATED = "does not forbid GO"
+NOTHING_TO_DO = "Nothing: it is a GO."
 LAST_LINES = "The last lines of its log:"
 NOT_MEASURED = "not measured"
 _LARGEST_PLAIN = 1e12

@@ -1,0 +1,98 @@
+"""The command that keeps the evidence of a run before anything replaces it: it reads, and writes beside. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from tsse_validation.diagnosis.tally import NAMED_SENSORS
+from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.stack import STATE_DIR, Capability
+from tsse_validation.lake.shards import shard_of
+from tsse_validation.report.model.commands import line_of, quoted
+from tsse_validation.runlog.records import Finding
+from tsse_validation.runlog.result import RunResult
+
+_LONGEST_ID = 200
+"""Characters of a run's id: what is longer names no directory."""
+_MOST_PLACES = 60
+"""Directories that a command names: beyond them it takes whole dates, and then the whole dataset."""
+_DATE = re.compile(r"date=(\d{4}-\d\d-\d\d)", re.ASCII)
+_NO_PATHS = {"none", "not set", ""}
+
+
+def keep_evidence(result: RunResult) -> str:
+    """Return a command that copies the run's folder, the lake's state and the files concerned, once.
+
+    It makes a directory that must not be there yet, so that no second call takes the evidence of the first away.
+    """
+    target = f"tsse-evidence-{_run_id(result)}"
+    steps = [line_of(["mkdir", target]), line_of(["cp", "-pR", run_folder(result), f"{target}/run"])]
+    if roots := lake_roots(result):
+        steps.append(
+            _copied(roots, places_concerned(result), target, sudo="" if reads_the_lake(result) else "sudo ")
+        )
+    return " && ".join([*steps, line_of(["chmod", "-R", "a-w", target])])
+
+
+def run_folder(result: RunResult) -> str:
+    """Return the run's folder, as it was named where the run was begun."""
+    report_dir = next((one.value for one in result.started.settings if one.name == "report_dir"), "reports")
+    return f"{report_dir.rstrip('/')}/{_run_id(result)}"
+
+
+def _run_id(result: RunResult) -> str:
+    return result.started.run_id[:_LONGEST_ID]
+
+
+def reads_the_lake(result: RunResult) -> bool:
+    """Whether this user could read the lake's files."""
+    return result.stack is not None and Capability.LAKE not in result.stack.absent
+
+
+def lake_roots(result: RunResult) -> list[str]:
+    """Return the lake's hot and cold directory: those read, else those that the controller names; or nothing."""
+    if result.stack is None or result.stack.owned:
+        return []
+    given = {one.name: one.value for one in result.started.settings}
+    told = next((check.facts for check in result.checks if "hot path" in check.facts), {})
+    if reads_the_lake(result):
+        roots = [given.get("hot_path", ""), given.get("cold_path", "")]
+    else:
+        roots = [told.get("hot path", ""), told.get("cold path", "")]
+    return [root for root in roots if root not in _NO_PATHS]
+
+
+def places_concerned(result: RunResult) -> list[str]:
+    """Return the directories below the dataset that hold what differs: shard-days, or dates; all, if too many."""
+    shards = next((int(one.value) for one in result.started.settings if one.name == "shards"), 16)
+    flagged = [finding for finding in result.findings if finding.flagged]
+    places = sorted({place for finding in flagged for place in _places_of(finding, shards)})
+    if len(places) <= _MOST_PLACES:
+        return places
+    dates = sorted({place.split("/", 1)[0] for place in places})
+    return dates if len(dates) <= _MOST_PLACES else [""]
+
+
+def _places_of(finding: Finding, shards: int) -> Iterator[str]:
+    named_all = finding.sensors and len(finding.sensors) < NAMED_SENSORS
+    of_shards = sorted({f"/shard={shard_of(sensor, shards)}" for sensor in finding.sensors}) if named_all else [""]
+    for day in finding.days:
+        yield from (f"date={day}{shard}" for shard in of_shards)
+    # of rows under a wrong date, the date under which they stand
+    yield from (f"date={date.fromisoformat(day)}" for day in _DATE.findall(finding.summary) if _is_date(day))
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _copied(roots: Sequence[str], places: Sequence[str], target: str, *, sudo: str) -> str:
+    """Return the part that packs what is there: what a lake has lost is no error of the copying."""
+    wanted = [f"*/{STATE_DIR}/*", *(f"*/{DATASET}/{place}/*" if place else f"*/{DATASET}/*" for place in places)]
+    chosen = " -o ".join(f"-path {quoted(pattern)}" for pattern in wanted)
+    found = rf"find -L {line_of(roots)} -type f \( {chosen} \) -print0"
+    return f"{sudo}{found} | {sudo}tar -c -h --null -T - -f {quoted(f'{target}/lake.tar')}"

@@ -1,0 +1,121 @@
+"""The run after this one: its command with all options given, but for those that keep it from GO. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from tsse_validation.domain.assurance import Assurance
+from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
+from tsse_validation.domain.instants import utc_day
+from tsse_validation.domain.phrasing import listed
+from tsse_validation.domain.replacement import MOST_DAYS
+from tsse_validation.parity.strategies import EDGES
+from tsse_validation.report.model.commands import given_options, helper, run_again, untold
+from tsse_validation.runlog.result import RunResult
+from tsse_validation.settings.definitions import option_of
+from tsse_validation.settings.fields import Level
+from tsse_validation.verdict import narrowing_settings
+
+_BACKFILL_TAKES = (
+    "base_url",
+    "auth_token_file",
+    "ca_file",
+    "poll_interval",
+    "database_url",
+    "setup_config",
+    "hot_path",
+    "cold_path",
+    "leftover_after",
+)
+"""Options of a run that `tsse-validate backfill` takes, but for `--accept-loss`: a loss is accepted once."""
+_FEWEST_WINDOWS: Mapping[str, int] = {"max_windows": len(EDGES), "max_job_windows": 1}
+"""With fewer, step 7 draws none."""
+
+
+@dataclass(frozen=True)
+class NextRun:
+    """The command, and in a sentence or two what was changed in it; `days` is what its step 4 backfills."""
+
+    command: str
+    said: str
+    days: int
+
+
+def next_run(result: RunResult) -> NextRun:
+    """Return the run that can end in GO, where this one did not."""
+    days, gone = _backfill_days(result), dict(_in_the_way(result))
+    changes = dict.fromkeys(gone, "")
+    if days != _given_days(result):
+        changes["backfill_days"] = str(days)
+    said = [f"Left out: {listed([f'{option_of(name)} ({why})' for name, why in gone.items()])}."] if gone else []
+    return NextRun(run_again(result, changes), " ".join([*said, *_secrets(result)]), days)
+
+
+def repair_command(result: RunResult, days: int) -> str:
+    """Return the command of the backfill alone; it looks before it starts, and takes no row away."""
+    more = {"backfill_days": str(days), "replace_existing": "True", "wait": "True"}
+    return helper(result, "backfill", _BACKFILL_TAKES, more)
+
+
+def days_that_heal(result: RunResult) -> set[date]:
+    """Return the days of what a backfill heals."""
+    return {day for found in result.findings if found.flagged and found.heals_by_backfill for day in found.days}
+
+
+def _given_days(result: RunResult) -> int:
+    text = given_options(result).get("backfill_days", "")
+    return int(text) if text.isdecimal() else BACKFILL_GATE_DAYS
+
+
+def _backfill_days(result: RunResult) -> int:
+    """Return how many days the next backfill takes: as many as heal, as the gate asks for, and as lose nothing.
+
+    A backfill as long as one that was run begins later, on the first date that the other left, and would cut that
+    date. It takes a day more.
+    """
+    wanted = [BACKFILL_GATE_DAYS, _given_days(result)]
+    wanted += [found.safe_days for found in result.findings if found.safe_days is not None]
+    wanted += [
+        seen.days + 1
+        for seen in result.backfills
+        if seen.status == "completed" and seen.backfill_from and _is_held(result, utc_day(seen.backfill_from))
+    ]
+    if days := days_that_heal(result):
+        ended = result.finished.at if result.finished else result.started.at
+        wanted.append((utc_day(ended) - min(days)).days + 1)
+    return min(max(wanted), MOST_DAYS)
+
+
+def _is_held(result: RunResult, day: date) -> bool:
+    """Whether the lake holds a date, as far as is known."""
+    seen = [look for look in result.partitions if look.source == "inspection"]
+    return not seen or any(of.day == day for of in seen[-1].dates)
+
+
+def _in_the_way(result: RunResult) -> Iterator[tuple[str, str]]:
+    """Yield the settings that are left out, each with the reason."""
+    given = given_options(result)
+    if "skip_backfill" in given:
+        yield "skip_backfill", "GO needs a backfill in the run that proves it"
+    if "skip_qdrant" in given:
+        yield "skip_qdrant", "GO needs Qdrant"
+    if "resume" in given:
+        yield "resume", "what a backfill has replaced is compared anew"
+    if "accept_loss" in given and any(seen.status == "completed" for seen in result.backfills):
+        yield "accept_loss", "that loss was accepted, and no other is"
+    if given.get("level") == Level.COUNT.value and result.started.required is Assurance.PROOF:
+        yield "level", "counts prove no value"
+    yield from (
+        (name, "all sensors are to be counted, over the whole range") for name in narrowing_settings(result)
+    )
+    for name, fewest in _FEWEST_WINDOWS.items():
+        if given.get(name, "").isdecimal() and int(given[name]) < fewest:
+            yield name, "GO needs windows"
+
+
+def _secrets(result: RunResult) -> Iterator[str]:
+    """Yield what must be given again, for no report tells it."""
+    if variables := untold(result):
+        yield f"Set {listed(variables)} first: no report tells a secret."
+    if "database_url" in given_options(result):
+        yield "A password for Postgres comes from PGPASSFILE: no report tells one."
