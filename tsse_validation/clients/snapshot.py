@@ -16,6 +16,7 @@ from tsse_validation.clients.tables import Tables
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, QUALITY_SQL, ROW_HASH_SQL, ROW_SCHEMA
 from tsse_validation.domain.slicing import TableLayout
+from tsse_validation.domain.tiling import Tiling
 from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.database_record import DatabaseSeen
 
@@ -39,6 +40,20 @@ _WITHIN = sql.SQL("ts BETWEEN %(start)s AND %(end)s")
 _OF_SENSORS = sql.SQL("sensor_id = ANY(%(sensor_ids)s)")
 _METRICS = sql.SQL("metrics")
 _KEY = sql.SQL("sensor_id, ts")
+_TILES_BY_SENSOR = sql.SQL(
+    "SELECT sensors.sensor_id, counted.* FROM sensors"
+    " CROSS JOIN unnest(%(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) AS spans (first, last)"
+    " CROSS JOIN LATERAL (SELECT width_bucket(ts, %(cuts)s::timestamptz[]) - 1 AS tile,"
+    " count(*) FILTER (WHERE {due}) AS due, count(*) FILTER (WHERE NOT {due}) AS not_due FROM {metrics}"
+    " WHERE metrics.sensor_id = sensors.sensor_id AND {within} AND ts BETWEEN spans.first AND spans.last"
+    " GROUP BY tile) AS counted"
+)
+_TILES_BY_WINDOW = sql.SQL(
+    "SELECT counted.* FROM unnest(%(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) AS spans (first, last)"
+    " CROSS JOIN LATERAL (SELECT sensor_id, width_bucket(ts, %(cuts)s::timestamptz[]) - 1 AS tile,"
+    " count(*) FILTER (WHERE {due}) AS due, count(*) FILTER (WHERE NOT {due}) AS not_due FROM {metrics}"
+    " WHERE {within} AND ts BETWEEN spans.first AND spans.last GROUP BY sensor_id, tile) AS counted"
+)
 _DIGESTS = sql.SQL(
     "SELECT sensor_id, day, count(*), min(ts), max(ts),"
     " mod(mod(sum(hash), 18446744073709551616) + 18446744073709551616, 18446744073709551616) FROM ("
@@ -193,6 +208,25 @@ class Snapshot:
         query = (by_sensor if self._bound else by_window).format(due=_DUE, metrics=self._metrics, within=_WITHIN)
         rows = self._connection.execute(query, _parameters(scope))
         return {sensor_id: DueCount(due, not_due) for sensor_id, due, not_due in rows}
+
+    def tile_counts(self, scope: Scope, tiling: Tiling) -> dict[tuple[str, int], DueCount]:
+        """Count the rows of each sensor and tile in a window, those that `counts` counts, and by the same ways.
+
+        One statement looks at what the tiling's windows cover, and at nothing between them.
+        """
+        spans = tiling.spans_in(scope.window)
+        if not spans:
+            return {}
+        query = (_TILES_BY_SENSOR if self._bound else _TILES_BY_WINDOW).format(
+            due=_DUE, metrics=self._metrics, within=_WITHIN
+        )
+        given = {
+            "cuts": tiling.cuts,
+            "firsts": [span.start for span in spans],
+            "lasts": [span.end for span in spans],
+        }
+        rows = self._connection.execute(query, _parameters(scope) | given)
+        return {(sensor_id, tile): DueCount(due, not_due) for sensor_id, tile, due, not_due in rows}
 
     def days_with_rows(self, scope: Scope) -> dict[date, bool]:
         """Return the UTC days of a window on which Postgres has a row, and of each whether a row is due.

@@ -17,8 +17,9 @@ import pyarrow as pa
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA, add_digests, digest_days
 from tsse_validation.domain.errors import AccessError, PromiseBrokenError, SuiteError
-from tsse_validation.domain.instants import utc_day
-from tsse_validation.domain.windows import Window
+from tsse_validation.domain.instants import to_micros, utc_day
+from tsse_validation.domain.tiling import Tiling
+from tsse_validation.domain.windows import Window, spanned
 from tsse_validation.lake import sql as lake_sql
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.sql import column_engine
@@ -36,6 +37,8 @@ _READ_ERRORS = (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError)
 _OUT_OF_MEMORY = "Out of Memory Error"
 _NAMED_FILE = re.compile(r"[^\s'\"]+\.parquet")
 _WANTED_SCHEMA = pa.schema([KEY_SCHEMA.field("sensor_id")])
+_INSTANT = KEY_SCHEMA.field("ts").type
+_TILE_SCHEMA = pa.schema({"tile": pa.int32(), "day": pa.date32(), "first": _INSTANT, "last": _INSTANT})
 
 Connection = duckdb.DuckDBPyConnection
 Key = tuple[str, datetime]
@@ -76,6 +79,31 @@ class LakeRows:
 
         files, keys = partial(self._files_in, scope.window), not_due.cast(KEY_SCHEMA)
         return self._with(files, query, empty={}, set_aside=False, not_due=keys)
+
+    def tile_counts(
+        self, scope: Scope, tiling: Tiling, not_due: pa.Table
+    ) -> Iterator[tuple[str, int, tuple[int, int]]]:
+        """Count as `counts`, for each sensor and tile: yields `(sensor_id, tile, (keys, pending))`.
+
+        A tile that reaches over several dates may come in parts. Only dates that have a tile are read.
+        """
+        keys = not_due.cast(KEY_SCHEMA)
+        for batch in self._batches(scope.window):
+            pieces = list(tiling.tiles_in(batch))
+            if pieces:
+                part = scope.narrowed(spanned(piece for _, piece in pieces))
+                yield from self._count_tiles(part, pieces, keys)
+
+    def _count_tiles(
+        self, scope: Scope, pieces: Sequence[tuple[int, Window]], not_due: pa.Table
+    ) -> Sequence[tuple[str, int, tuple[int, int]]]:
+        def query(connection: Connection, files: Sequence[LakeFile]) -> Sequence[tuple[str, int, tuple[int, int]]]:
+            rows = connection.execute(lake_sql.TILE_COUNTS, lake_sql.parameters(files, scope)).fetchall()
+            return [(sensor_id, tile, (keys, pending)) for sensor_id, tile, keys, pending in rows]
+
+        days = sorted({piece.start.date() for _, piece in pieces})
+        tables = {"tiles": _tiles_table(pieces), "not_due": not_due}
+        return self._with(lambda: self.files_of(days), query, empty=(), set_aside=False, **tables)
 
     def minutes(self, scope: Scope) -> dict[datetime, int]:
         """Count the distinct keys of each minute of a window of at most a day; no file is set aside here."""
@@ -304,6 +332,14 @@ def _streamed(
 
 def _wanted(sensor_ids: Sequence[str]) -> pa.Table:
     return pa.table({"sensor_id": list(sensor_ids)}, schema=_WANTED_SCHEMA)
+
+
+def _tiles_table(pieces: Sequence[tuple[int, Window]]) -> pa.Table:
+    rows = [
+        {"tile": tile, "day": piece.start.date(), "first": to_micros(piece.start), "last": to_micros(piece.end)}
+        for tile, piece in pieces
+    ]
+    return pa.Table.from_pylist(rows, schema=_TILE_SCHEMA)
 
 
 def _why_broken(file: LakeFile) -> str | None:

@@ -68,6 +68,18 @@ COUNTS = f"""
 """  # noqa: S608
 """Keys of each sensor, and how many of them are in the table `not_due`."""
 
+TILE_COUNTS = f"""
+    SELECT keys.sensor_id, keys.tile, count(*), count(not_due.ts)
+    FROM (
+        SELECT DISTINCT rows.sensor_id, rows.ts, tiles.tile
+        FROM ({_AS_OF.format(columns=_KEY)}) AS rows
+        JOIN tiles ON tiles.day = rows.ts::DATE AND rows.ts BETWEEN tiles.first AND tiles.last
+    ) AS keys
+    LEFT JOIN not_due ON not_due.sensor_id = keys.sensor_id AND not_due.ts = keys.ts
+    GROUP BY keys.sensor_id, keys.tile
+"""  # noqa: S608
+"""The same of each sensor and tile of the table `tiles`, which has the pieces of each tile by date."""
+
 ROWS = _AS_OF.format(columns=_ROW)
 """All rows, copies too."""
 

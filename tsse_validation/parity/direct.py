@@ -18,7 +18,8 @@ from tsse_validation.domain.digest import KEY_SCHEMA, add_digests, digest_days, 
 from tsse_validation.domain.instants import MICROSECOND
 from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.domain.slicing import Pace
-from tsse_validation.domain.windows import Window
+from tsse_validation.domain.tiling import Tiling
+from tsse_validation.domain.windows import Window, spanned
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.rows import LakeRows
 from tsse_validation.lake.shards import shard_of
@@ -33,6 +34,7 @@ from tsse_validation.parity.comparing import (
     without_keys,
 )
 from tsse_validation.parity.postgres_side import PostgresSide, ahead
+from tsse_validation.parity.tile_sums import TileSums
 from tsse_validation.runlog.records import CountRow
 from tsse_validation.settings.fields import Level
 
@@ -121,7 +123,31 @@ class DirectProof:
         """Count every sensor in one window: give at most a few days."""
         postgres, not_due = self._postgres.counts(scope)
         lake = self.lake_rows(scope.coverage).counts(scope, not_due)
-        rows = compare_counts(None, postgres, lake)
+        return self._window_settled(scope, compare_counts(None, postgres, lake))
+
+    def count_windows(
+        self, covered: Scope, windows: Sequence[Window], on_part: Update = quiet
+    ) -> Iterator[WindowCount]:
+        """Count every sensor in many windows, each of at most a few days, and yield them as they are given.
+
+        Both sides are read once, in pieces of what the windows cover together. What differs in a window is read
+        again by itself before the window is yielded, as `count_window` does.
+        """
+        if not windows:
+            return
+        tiling, sums = Tiling(windows), TileSums()
+        lake = self.lake_rows(covered.coverage)
+        for part, counts, not_due in self._postgres.tile_counts(covered.narrowed(spanned(windows)), tiling):
+            sums.add_postgres(counts)
+            sums.add_lake(lake.tile_counts(part, tiling, not_due))
+            until = part.window.end
+            rows = sum(count.due for count in counts.values())
+            on_part(tiling.ended_by(until), len(windows), f"counted up to {until.date()}", rows=rows)
+        for window in windows:
+            rows_of = compare_counts(None, *sums.of(tiling.tiles_of(window)))
+            yield self._window_settled(covered.narrowed(window), rows_of)
+
+    def _window_settled(self, scope: Scope, rows: list[CountRow]) -> WindowCount:
         if doubtful := [row.sensor_id for row in rows if not row.matches]:
             again = sum_by_sensor(self._look_again(scope, doubtful, hashed=False), doubtful)
             rows = sorted([row for row in rows if row.matches] + again)

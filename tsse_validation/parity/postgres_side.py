@@ -16,6 +16,7 @@ from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA, add_digests
 from tsse_validation.domain.instants import MICROSECOND, day_start, utc_day
 from tsse_validation.domain.slicing import Pace
+from tsse_validation.domain.tiling import Tiling
 from tsse_validation.domain.windows import Window
 
 _CANCEL_AGAIN_SECONDS = 0.2
@@ -77,6 +78,13 @@ class PostgresSide:
         """Return each sensor's rows, and the keys not due."""
         counts, not_due = self._read(scope, lambda state, part: state.counts(part))
         return _summed(counts), not_due
+
+    def tile_counts(
+        self, scope: Scope, tiling: Tiling
+    ) -> Iterator[tuple[Scope, Mapping[tuple[str, int], DueCount], pa.Table]]:
+        """Yield each piece with the rows of each sensor and tile in it, and the keys not due."""
+        for part, (counts, not_due) in self._pieces(scope, lambda state, part: state.tile_counts(part, tiling)):
+            yield part, counts, not_due
 
     def _read(self, scope: Scope, question: Callable[[Snapshot, Scope], Item]) -> tuple[list[Item], pa.Table]:
         """Return the answers to all pieces of a scope, and the keys not due of all of it."""

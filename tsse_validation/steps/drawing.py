@@ -1,7 +1,7 @@
-"""Step 7: draws windows with hypothesis, counts each, and narrows down what differs."""
+"""Step 7: draws windows with hypothesis, counts them all at once, and narrows down the first that differs."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -9,7 +9,7 @@ from typing import Literal
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, given
-from hypothesis.errors import Flaky
+from hypothesis.strategies import SearchStrategy
 
 from tsse_validation.clients.bounded import BoundedReader
 from tsse_validation.clients.postgres import PostgresClient
@@ -26,6 +26,7 @@ from tsse_validation.domain.errors import (
     UnaffordableError,
 )
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
+from tsse_validation.domain.polling import Update
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import MismatchError, SpotChecker
 from tsse_validation.parity.direct import DirectProof
@@ -33,6 +34,7 @@ from tsse_validation.parity.strategies import EDGES, Landmarks, windows
 from tsse_validation.runlog.records import CountRow, WindowChecked
 from tsse_validation.settings.definitions import option_of
 from tsse_validation.steps.lake_recorder import LakeRecorder
+from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check, ValidationRun
 from tsse_validation.steps.spot_checking import POSTS_KEPT_FOR_OTHERS
 
@@ -43,19 +45,21 @@ SENSORS_ASKED = 3
 
 @dataclass(frozen=True)
 class Drawing:
-    """How to draw and count windows: `count` gets the edge's name and the window.
+    """How to draw and count windows: `count` gets the edge's name and windows, and yields each once it is counted.
 
-    `repeat` returns the command that compares one window again. `narrows` says whether a window that differs is
-    counted again in halves, down to the smallest that differs. `spent` says what the POST budget was spent on,
-    where nothing is left of it for a window.
+    `repeat` returns the command that compares one window again. `recount` counts one by itself: what differs is
+    counted again by it, and in halves, down to the smallest that differs; `None` where each would be a job.
+    `spent` says what the POST budget was spent on, where nothing is left of it for a window; `what` is counted, in
+    words.
     """
 
     most: int
     seed: int
-    count: Callable[[str, Window], WindowChecked]
+    count: Callable[[str, Sequence[Window], Update], Iterator[WindowChecked]]
     repeat: Callable[[Window], str]
-    narrows: bool
+    recount: Callable[[str, Window], WindowChecked] | None = None
     spent: str = ""
+    what: str = "windows"
 
 
 def find_landmarks(covered: Scope, postgres: PostgresClient | None) -> Landmarks:
@@ -89,12 +93,16 @@ def _some_timestamps(reader: BoundedReader, covered: Scope) -> list[datetime]:
 def draw_directly(run: ValidationRun, proof: DirectProof, covered: Scope) -> Drawing:
     """Draw windows and count them in Postgres and in the lake's files."""
 
-    def count(edge: str, window: Window) -> WindowChecked:
+    def count(edge: str, windows: Sequence[Window], on_part: Update) -> Iterator[WindowChecked]:
+        for counted in proof.count_windows(covered, windows, on_part):
+            yield _checked("direct", edge, counted.window, counted.rows, counted.mismatching)
+
+    def recount(edge: str, window: Window) -> WindowChecked:
         counted = proof.count_window(covered.narrowed(window))
         return _checked("direct", edge, window, counted.rows, counted.mismatching)
 
     most = run.settings.max_windows // len(EDGES)
-    return Drawing(most, run.settings.window_seed, count, partial(_repeat_directly, run), narrows=True)
+    return Drawing(most, run.settings.window_seed, count, partial(_repeat_directly, run), recount)
 
 
 def draw_by_job(
@@ -106,7 +114,7 @@ def draw_by_job(
     most = max(0, min(settings.max_job_windows, affordable))
     short_of_posts = most < 1 <= settings.max_job_windows
 
-    def count(edge: str, window: Window) -> WindowChecked:
+    def count_one(edge: str, window: Window) -> WindowChecked:
         mismatching: tuple[str, ...] = ()
         window = _wide_enough(window, covered.window)
         sample = settings.sample or RUNBOOK_SAMPLE
@@ -120,15 +128,15 @@ def draw_by_job(
         lake_recorder.watched(spot.result.replication, "parity")
         return _checked("job", edge, window, counts.rows, mismatching, counts.late)
 
-    # each step of a narrowing would be a job
-    return Drawing(
-        most,
-        settings.window_seed,
-        count,
-        partial(_repeat_by_job, run),
-        narrows=False,
-        spent=_spent(run) if short_of_posts else "",
-    )
+    def count(edge: str, windows: Sequence[Window], on_part: Update) -> Iterator[WindowChecked]:
+        for number, window in enumerate(windows, 1):
+            counted = count_one(edge, window)
+            on_part(number, len(windows), "counted", rows=counted.postgres)
+            yield counted
+
+    spent = _spent(run) if short_of_posts else ""
+    repeat, what = partial(_repeat_by_job, run), "windows by the job"
+    return Drawing(most, settings.window_seed, count, repeat, spent=spent, what=what)
 
 
 def _spent(run: ValidationRun) -> str:
@@ -215,13 +223,9 @@ def _wide_enough(window: Window, covered: Window) -> Window:
     return Window(max(covered.start, window.start - MICROSECOND), min(covered.end, window.end + MICROSECOND))
 
 
-class _DiffersError(PromiseBrokenError):
-    def __init__(self, counted: WindowChecked) -> None:
-        super().__init__("a window differs")
-        self.counted = counted
-
-
-def draw_and_check(edge: str, landmarks: Landmarks, drawing: Drawing, check: Check) -> list[WindowChecked]:
+def draw_and_check(
+    edge: str, landmarks: Landmarks, drawing: Drawing, progress: ProgressReporter, check: Check
+) -> list[WindowChecked]:
     """Draw windows at one kind of edge, count and record each, and stop at the first that differs.
 
     Raises PromiseBrokenError when a window differs, with the smallest within it; NotCheckedError when none may be
@@ -232,50 +236,49 @@ def draw_and_check(edge: str, landmarks: Landmarks, drawing: Drawing, check: Che
         raise UnaffordableError(msg, "Run again later for the windows: step 6 has counted what they would.")
     if drawing.most < 1:
         raise NotCheckedError("No window could be drawn.", "Raise --max-windows or --max-job-windows.")
-    drawn: list[WindowChecked] = []
-    uncounted: list[SuiteError] = []
+    checked: list[WindowChecked] = []
+    check.fact("seed", drawing.seed)
+    with progress.track(f"{drawing.what}, {edge}") as update:
+        for counted in drawing.count(edge, draw(windows(landmarks, edge), drawing), update):
+            checked.append(counted)
+            check.record(counted)
+            if counted.mismatching:
+                raise _broken(counted, drawing, check)
+    return checked
+
+
+def draw(strategy: SearchStrategy[Window], drawing: Drawing) -> list[Window]:
+    """Draw as many windows as are wanted; the same seed draws the same."""
+    drawn: list[Window] = []
 
     @hypothesis.seed(drawing.seed)
     @hypothesis.settings(
         max_examples=drawing.most,
-        # what differs is narrowed down by halves: no shrinker knows better, and none needs fewer counts
         phases=(Phase.generate,),
         deadline=None,
         database=None,
-        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    @given(window=windows(landmarks, edge))
-    def agrees(window: Window) -> None:
-        try:
-            counted = drawing.count(edge, window)
-        except SuiteError as error:
-            uncounted.append(error)
-            raise
-        drawn.append(counted)
-        check.record(counted)
-        if counted.mismatching:
-            raise _DiffersError(counted)
+    @given(window=strategy)
+    def take(window: Window) -> None:
+        drawn.append(window)
 
-    try:
-        agrees()
-    except Flaky:
-        if uncounted:  # what failed is tried once more, and a server may be back by then
-            raise uncounted[0] from None
-        msg = "A window differed once, and agreed when it was counted again."
-        raise SuiteError(msg, "The lake or Postgres was changed meanwhile: run again.") from None
-    except _DiffersError as error:
-        raise _broken(error.counted, drawing, check) from None
-    check.fact("seed", drawing.seed)
+    take()
     return drawn
 
 
-def _broken(drawn: WindowChecked, drawing: Drawing, check: Check) -> PromiseBrokenError:
-    smallest = narrowed(drawn, drawing.count) if drawing.narrows else drawn
+def _broken(drawn: WindowChecked, drawing: Drawing, check: Check) -> SuiteError:
+    smallest = drawn
+    if drawing.recount is not None:
+        # what differs is narrowed down by halves: no shrinker knows better, and none needs fewer counts
+        again = drawing.recount(drawn.edge, Window(drawn.start, drawn.end))
+        if not again.mismatching:
+            msg = "A window differed once, and agreed when it was counted again."
+            return SuiteError(msg, "The lake or Postgres was changed meanwhile: run again.")
+        smallest = narrowed(again, drawing.recount)
     command = drawing.repeat(Window(smallest.start, smallest.end))
-    check.fact("seed", drawing.seed)
     check.fact("to repeat", command)
-    if smallest != drawn:
+    if (smallest.start, smallest.end) != (drawn.start, drawn.end):
         check.record(smallest)
     return TriagedError(
         _difference(smallest, drawn, drawing.seed), f"To compare this window again: {command} . {REPEAT_BACKFILL}"
@@ -299,7 +302,8 @@ def narrowed(drawn: WindowChecked, count: Callable[[str, Window], WindowChecked]
 
 
 def _difference(smallest: WindowChecked, drawn: WindowChecked, seed: int) -> str:
-    within = "" if smallest == drawn else f"the smallest that differs within {_span(drawn)}, "
+    same = (smallest.start, smallest.end) == (drawn.start, drawn.end)
+    within = "" if same else f"the smallest that differs within {_span(drawn)}, "
     return (
         f"Window {_span(smallest)}: Postgres {smallest.postgres}, lake {smallest.lake}, "
         f"{len(smallest.mismatching)} sensors differ ({', '.join(smallest.mismatching[:3])}); "

@@ -21,8 +21,10 @@ from tsse_validation.domain.digest import add_digests
 from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.instants import DAY, MICROSECOND
 from tsse_validation.domain.slicing import MOST_CHUNKS
+from tsse_validation.domain.tiling import Tiling
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.postgres_side import PostgresSide
+from tsse_validation.parity.tile_sums import TileSums
 from tsse_validation.steps.drawing import find_landmarks
 from tsse_validation.steps.watermark import _days_with_rows
 
@@ -66,6 +68,9 @@ def client(chunked: str) -> PostgresClient:
     return PostgresClient(SecretStr(chunked), connect_timeout=10, statement_timeout=60, lock_timeout=5)
 
 
+MANY = Tiling([Window(BEGIN + n * 3 * DAY, BEGIN + n * 3 * DAY + n * timedelta(hours=2)) for n in range(30)])
+
+
 def in_one_statement(conninfo: str, ask: Callable[[Snapshot], Any]) -> Any:
     """Ask the whole table, as nobody should who is not alone on the server."""
     with psycopg.connect(conninfo, options="-c timezone=UTC", cursor_factory=psycopg.ClientCursor) as connection:
@@ -80,6 +85,7 @@ def proven(client: PostgresClient) -> Any:
 WORK: dict[str, Callable[[PostgresClient], object]] = {
     "digests": proven,
     "counts": lambda client: PostgresSide(client).counts(COVERED),
+    "counts of many windows": lambda client: list(PostgresSide(client).tile_counts(COVERED, MANY)),
     "the dates with rows": lambda client: _days_with_rows(BoundedReader(client), COVERED),
     "the landmarks": lambda client: find_landmarks(COVERED, client),
     "the layout": lambda client: BoundedReader(client).layout(),
@@ -106,6 +112,13 @@ def test_the_pieces_say_together_what_one_statement_says(chunked: str, client: P
     assert not_due == in_one_statement(chunked, lambda snapshot: snapshot.not_due_keys(COVERED)).num_rows > 0
     counts, _ = PostgresSide(client).counts(COVERED)
     assert counts == in_one_statement(chunked, lambda snapshot: snapshot.counts(COVERED))
+    sums = TileSums()
+    for _, tiles, _ in PostgresSide(client).tile_counts(COVERED, MANY):
+        sums.add_postgres(tiles)
+    assert [sums.of(MANY.tiles_of(window))[0] for window in MANY.windows] == [
+        in_one_statement(chunked, lambda snapshot, of=window: snapshot.counts(COVERED.narrowed(of)))
+        for window in MANY.windows
+    ]
 
 
 def test_every_date_with_rows_is_found(client: PostgresClient) -> None:

@@ -187,6 +187,18 @@ def test_what_changes_while_a_window_is_counted_is_no_false_alarm(
     assert meanwhile.happened
 
 
+@pytest.mark.parametrize("moment", COUNT_MOMENTS.values(), ids=COUNT_MOMENTS)
+def test_what_changes_while_many_windows_are_counted_is_no_false_alarm(
+    moment: Callable[[Meanwhile], None], meanwhile: Meanwhile, farm: Farm
+) -> None:
+    coverage, window, proof = farm.coverage(), farm.covered(), farm.proof()
+    moment(meanwhile)
+    quarters = [quarter for half in window.halves() for quarter in half.halves()]
+    counted = list(proof.count_windows(Scope(window, coverage), [window, *quarters, *window.split_by_day()]))
+    assert [of.mismatching for of in counted] == [()] * len(counted)
+    assert meanwhile.happened
+
+
 @pytest.mark.parametrize("moment", ROW_MOMENTS.values(), ids=ROW_MOMENTS)
 def test_what_changes_while_the_rows_are_compared_is_no_false_alarm(
     moment: Callable[[Meanwhile], None], meanwhile: Meanwhile, farm: Farm

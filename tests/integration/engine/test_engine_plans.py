@@ -15,6 +15,8 @@ from tests.support.schema import with_tables
 from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.clients.tables import find_tables
 from tsse_validation.domain.coverage import Coverage, Scope
+from tsse_validation.domain.instants import DAY
+from tsse_validation.domain.tiling import Tiling
 from tsse_validation.domain.windows import Window
 
 SENSORS = 50
@@ -26,6 +28,7 @@ WATERMARK = END - timedelta(minutes=10)
 COVERAGE = Coverage(BEGIN, END - timedelta(days=1), WATERMARK)
 COVERED = Window(BEGIN, WATERMARK)
 ONE_DAY = Window(BEGIN + timedelta(days=7), BEGIN + timedelta(days=8, microseconds=-1))
+SIXTH_DAY = Window(BEGIN + 6 * DAY, BEGIN + 7 * DAY - timedelta(microseconds=1))
 ONE_HOUR = Window(ONE_DAY.start, ONE_DAY.start + timedelta(hours=1))
 DAY_PARTITION = f"metrics_{ONE_DAY.start:%Y%m%d}"
 SOME = [f"sensor-{number}" for number in (3, 5, 8)]
@@ -140,9 +143,11 @@ def plan(conninfo: str) -> Iterator[Callable[[Ask], Plan]]:
         yield planned
 
 
-def explained(connection: psycopg.Connection[Any], query: str) -> Iterator[dict[str, Any]]:
+def explained(
+    connection: psycopg.Connection[Any], query: str, how: str = "FORMAT JSON"
+) -> Iterator[dict[str, Any]]:
     inner = re.fullmatch(r"COPY \((.*)\) TO STDOUT \(FORMAT csv, HEADER\)", query, re.DOTALL)
-    explain = f"EXPLAIN (FORMAT JSON) {inner[1] if inner else query}"
+    explain = f"EXPLAIN ({how}) {inner[1] if inner else query}"
     (answer,) = connection.execute(explain.encode()).fetchone() or ("[]",)
     told = json.loads(answer) if isinstance(answer, str) else answer
     yield from nodes(told[0]["Plan"])
@@ -160,6 +165,41 @@ def test_a_window_is_counted_by_its_key(window: Window, plan: Callable[[Ask], Pl
     assert "Seq Scan" not in found.how
     assert "primary key" in found.columns
     assert found.tables == {DAY_PARTITION if partitioned else "metrics"}
+
+
+SPREAD = Tiling([Window(BEGIN + n * DAY, BEGIN + n * DAY + timedelta(minutes=n)) for n in range(1, DAYS, 5)])
+
+
+def test_many_windows_are_counted_by_their_key_in_one_statement(
+    plan: Callable[[Ask], Plan], *, partitioned: bool
+) -> None:
+    found = plan(lambda snapshot: snapshot.tile_counts(Scope(COVERED, COVERAGE), SPREAD))
+    assert "Seq Scan" not in found.how
+    assert found.columns == {"primary key"}
+    assert partitioned or found.tables == {"metrics"}
+
+
+def test_a_piece_of_many_windows_reads_only_the_piece(plan: Callable[[Ask], Plan], *, partitioned: bool) -> None:
+    found = plan(lambda snapshot: snapshot.tile_counts(Scope(SIXTH_DAY, COVERAGE), SPREAD))
+    assert found.tables == {f"metrics_{SIXTH_DAY.start:%Y%m%d}" if partitioned else "metrics"}
+
+
+def test_of_a_partition_without_a_window_no_row_is_read(conninfo: str, *, partitioned: bool) -> None:
+    """The partitions of a window are chosen for each as it is looked at: `EXPLAIN ANALYZE` tells which were."""
+    with RecordingConnection.connect(conninfo, options="-c timezone=UTC") as connection:
+        tables = find_tables(connection, ["public"], "the test's server")
+        connection.ran.clear()
+        Snapshot(connection, tables, "the test's server").tile_counts(Scope(COVERED, COVERAGE), SPREAD)
+        (query,) = connection.ran
+        found = [
+            node
+            for node in explained(connection, query, "ANALYZE, TIMING off, FORMAT JSON")
+            if str(node.get("Relation Name", "")).startswith("metrics")
+        ]
+    read = {node["Relation Name"] for node in found if node["Actual Loops"]}
+    assert read == ({f"metrics_{span.start:%Y%m%d}" for span in SPREAD.spans} if partitioned else {"metrics"})
+    rows = sum(node["Actual Rows"] * node["Actual Loops"] for node in found)
+    assert rows <= SENSORS * len(SPREAD.spans) * (DAYS * ROWS_A_DAY / 24 / 60 + 1)
 
 
 @pytest.mark.parametrize("sensors", [SOME[:1], SOME], ids=["a sensor", "a few sensors"])

@@ -165,7 +165,12 @@ class Driven(FarmStateMachine):
         return promise
 
     def count_as_the_model(self, window: Window) -> WindowCount:
-        counted = self.farm.proof().count_window(Scope(window, self.farm.coverage()))
+        scope, proof = Scope(window, self.farm.coverage()), self.farm.proof()
+        counted = proof.count_window(scope)
+        together = [window, *(window.halves() if window.start < window.end else ())]
+        assert list(proof.count_windows(scope, together)) == [
+            proof.count_window(scope.narrowed(one)) for one in together
+        ]
         totals = self.model.totals(self.promise()._replace(start=window.start, end=window.end))
         rows = {row.sensor_id: row for row in counted.rows}
         assert rows.keys() <= totals.keys()
