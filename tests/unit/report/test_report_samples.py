@@ -1,4 +1,4 @@
-"""The samples that the README shows are what the present code renders of their results."""
+"""The samples that the pages show are what the present code renders of their results."""
 
 import re
 from pathlib import Path
@@ -66,10 +66,10 @@ def test_nothing_of_the_machine_that_made_them_is_in_them() -> None:
             assert str(ROOT) not in text
 
 
-def test_they_are_small_and_the_readme_shows_them() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_they_are_small_and_a_page_shows_them() -> None:
+    shown = (ROOT / "reports" / "README.md").read_text(encoding="utf-8")
     for name in NAMES:
         assert (sample(name) / PICTURE).stat().st_size < 300_000
         for file in (PICTURE, REPORT_HTML):
-            assert f"({SAMPLES}/{name}/{file})" in readme
+            assert f"(samples/{name}/{file})" in shown
     assert sum(path.stat().st_size for path in (ROOT / SAMPLES).rglob("*.*")) < 2_000_000
