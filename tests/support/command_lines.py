@@ -20,7 +20,7 @@ from tsse_validation.settings.loading import run_complaints
 ENDS = {"&&", "||", ";", "|", "&", "(", ")", "{", "}"}
 """What stands between two simple commands of a shell."""
 _REDIRECTIONS = {">", ">>", "<", ">&", "&>"}
-_PYTESTS_OWN = (("-m", "-k", "-p", "-n", "--maxfail"), ("-x", "-v", "-q", "-s", "--collect-only"))
+_PYTESTS_OWN = (("-m", "-k", "-p", "-n", "--maxfail"), ("-x", "-v", "-q", "-s", "--collect-only", "--help"))
 """Options of pytest and of its plugins that our pages name: those that take a value, and flags."""
 
 
@@ -28,7 +28,7 @@ class _AsPlugins(argparse.ArgumentParser):
     """A parser as plugins see pytest's, which takes whole names only and says what it refuses."""
 
     def __init__(self) -> None:
-        super().__init__(prog="pytest", allow_abbrev=False)
+        super().__init__(prog="pytest", allow_abbrev=False, add_help=False)
         with_value, flags = _PYTESTS_OWN
         for name in with_value:
             self.add_argument(name, action="append")
@@ -126,3 +126,10 @@ def shown_in(page: str) -> Iterator[str]:
     """Yield each command that a page's console blocks show, with its continued lines, and nothing it prints."""
     for block in re.findall(r"^```console\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
         yield from re.findall(r"^[$#] ((?:.*\\\n)*.*)$", block, re.MULTILINE)
+
+
+def named_in(page: str) -> Iterator[str]:
+    """Yield each command of ours that a page names within its text; what leaves something out (`…`) is none."""
+    text = re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL)
+    for command in re.findall(r"`((?:tsse-validate|pytest|tox|docker|python -m) [^`…]+)`", text):
+        yield " ".join(command.split())

@@ -1,16 +1,18 @@
-"""Every command that a page shows in a console is one that our programs take, with its options and values."""
+"""Every command that a page shows or names is one that our programs take, with its options and values."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_lines import given_by, hold_helper, shown_in, simple_commands
+from tests.support.command_lines import given_by, hold_helper, named_in, shown_in, simple_commands
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    path for pattern in ("*.md", "docs/*.md", "reports/*.md", "tools/*/*.md") for path in ROOT.glob(pattern)
+    path
+    for pattern in ("*.md", "docs/*.md", "reports/*.md", "tools/*/*.md")
+    for path in ROOT.glob(pattern)
+    if path.name != "CHANGELOG.md"  # which tells of commands as they were
 )
 IMAGE = "tsse-validation"
 ENVIRONMENTS_OF_THE_RUNBOOK = {"validate", "nightly"}
@@ -26,19 +28,19 @@ def hold(words: Sequence[str]) -> None:
     match words:
         case ["pytest", *arguments] | ["python", "-m", "pytest", *arguments]:
             given_by(arguments)
-        case ["tsse-validate", "--version" | "--install-completion"]:
+        case ["tsse-validate", "--version" | "--install-completion"] | ["tsse-validate", "COMMAND", "--help"]:
             pass
         case ["tsse-validate", command, *arguments]:
             hold_helper(command, arguments)
         case ["docker", "run", *arguments] if IMAGE in arguments:
             of_ours = arguments[arguments.index(IMAGE) + 1 :]
             hold_helper(*(of_ours[0], of_ours[1:]) if of_ours else ("run", ()))
-        case ["docker", "build", *_]:
+        case ["docker", "build" | "save" | "load", *_]:
             pass
         case ["tox", *arguments]:
             _hold_tox(arguments)
-        case ["python", "-m", _] | ["python", "-m", _, "--render"]:
-            pass  # that the module exists, test_documentation holds
+        case ["python", "-m", module, *_] if module.startswith(("fixtures.", "tests.", "tools.")):
+            pass  # that it exists, test_documentation holds
         case [program, *_] if program in OF_OTHERS:
             pass
         case _:
@@ -47,13 +49,18 @@ def hold(words: Sequence[str]) -> None:
 
 
 def _hold_tox(arguments: Sequence[str]) -> None:
-    before, _, after = " ".join(arguments).partition(" -- ")
-    environment = re.fullmatch(r"(?:-e ([\w-]+))?", before)
-    if environment is None:
-        msg = f"tox is not called so: {before}"
-        raise ValueError(msg)
-    if environment[1] in ENVIRONMENTS_OF_THE_RUNBOOK and after:
-        given_by(list(arguments)[arguments.index("--") + 1 :])
+    words = [*arguments, "--"]
+    before, after = words[: words.index("--")], list(arguments)[words.index("--") + 1 :]
+    match before:
+        case []:
+            given_by(after)
+        case ["-e", environment] if environment in ENVIRONMENTS_OF_THE_RUNBOOK:
+            given_by(after)
+        case ["-e", _]:
+            pass  # that it exists, test_documentation holds; what it takes is its own
+        case _:
+            msg = f"tox is not called so: {' '.join(arguments)}"
+            raise ValueError(msg)
 
 
 def hold_all(text: str) -> int:
@@ -64,7 +71,12 @@ def hold_all(text: str) -> int:
     return len(found)
 
 
-SHOWN = [(page, command) for page in PAGES for command in shown_in(page.read_text(encoding="utf-8"))]
+SHOWN = [
+    (page, command)
+    for page in PAGES
+    for text in [page.read_text(encoding="utf-8")]
+    for command in (*shown_in(text), *named_in(text))
+]
 
 
 @pytest.mark.parametrize(("page", "command"), SHOWN, ids=[f"{page.name}-{n}" for n, (page, _) in enumerate(SHOWN)])
