@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import StringIO
+from itertools import count
 from typing import Any
 
 import pytest
@@ -113,14 +114,12 @@ def test_a_lost_row_is_narrowed_down_to_its_microsecond(
 def test_an_error_of_a_server_is_told_as_it_is(run: ValidationRun, progress: ProgressReporter) -> None:
     sides = Sides()
 
-    def count(edge: str, windows: Sequence[Window], on_part: Update) -> Iterator[WindowChecked]:
+    def some(edge: str, windows: Sequence[Window], on_part: Update) -> Iterator[WindowChecked]:
         yield from sides.at_once(edge, windows[:3], on_part)
         raise UnreachableError("Postgres cannot be reached.")
 
     with pytest.raises(UnreachableError, match="Postgres cannot be reached"):
-        draw_and_check(
-            "random", Landmarks(COVERED, ()), replace(drawing(sides), count=count), progress, Check(run)
-        )
+        draw_and_check("random", Landmarks(COVERED, ()), replace(drawing(sides), count=some), progress, Check(run))
     assert len(RunResult.from_log(run.log.path).windows) == 3, "what was counted before stands"
 
 
@@ -155,8 +154,9 @@ def test_the_same_windows_are_drawn_by_the_same_seed_however_they_are_counted(
     assert [Window(window.start, window.end) for window in checked] == drawn
 
 
-def test_it_is_shown_how_far_it_has_come(run: ValidationRun, progress: ProgressReporter, told: StringIO) -> None:
-    draw_and_check("empty", Landmarks(COVERED, ()), drawing(Sides()), progress, Check(run))
+def test_it_is_shown_how_far_it_has_come(run: ValidationRun, told: StringIO) -> None:
+    slow = ProgressReporter(Console(file=told, width=200), clock=count(step=60).__next__)
+    draw_and_check("empty", Landmarks(COVERED, ()), drawing(Sides()), slow, Check(run))
     assert told.getvalue().startswith("windows, empty: 200/200 (100 %) counted")
 
 

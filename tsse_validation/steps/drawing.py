@@ -20,7 +20,6 @@ from tsse_validation.domain.contract import RUNBOOK_SAMPLE
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import (
     NotCheckedError,
-    PromiseBrokenError,
     SuiteError,
     TriagedError,
     UnaffordableError,
