@@ -108,6 +108,8 @@ def test_every_setting_is_shown_once_and_in_order(tmp_path: Path) -> None:
         ({"postgres_image": "pg:1 --privileged"}, "is not the name of an image"),
         ({"ca_file": "/"}, "not a file that can be found"),
         ({"database_url": "   "}, "is empty"),
+        ({"release_label": "3.2.0\nGO"}, "is not one line of text"),
+        ({"release_label": "r" * 121}, "120 characters"),
     ],
 )
 def test_a_bad_value_is_refused_with_option_and_source(given: dict[str, str], says: str, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ With ``--render`` it only renders the results that lie there: enough where no mo
 
 A GO of the embedded stack; then, of one controller that is validated as an installed one, an INCOMPLETE without a
 backfill, a GO by counts of the API alone, and a NO-GO with faults planted. Each lies in reports/samples with its
-picture. What is committed of a run is its result, and what is rendered of that; only the kernel's release, which
-is of this machine, is taken out.
+picture. What is committed of a run is its result, and what is rendered of that; only the kernel's release,
+host and user, which are of this machine, are taken out.
 """
 
 import platform
@@ -107,7 +107,11 @@ def _keep(run: Run, outcome: Outcome) -> None:
         msg = f"not {outcome.value}: {run}"
         raise AssertionError(msg)
     started = run.result.started
-    environment = dict(started.environment) | {"platform": f"{platform.system()} {platform.machine()}"}
+    environment = dict(started.environment) | {
+        "platform": f"{platform.system()} {platform.machine()}",
+        "host": "validation-host",
+        "user": "operator",
+    }
     result = run.result.model_copy(update={"started": started.model_copy(update={"environment": environment})})
     shutil.rmtree(run.directory)
     _write(run.report_dir, ReportDocument.of(result))

@@ -53,6 +53,7 @@ class RunStarted(Record):
     """The first line of a log.
 
     `required` is the grade that GO needs. An earlier version knew no grades: its log is held to the default.
+    `release_label` is what the operator calls the release, or empty.
     `program` is the command that began the run, and `markers` the checks that its ``-m`` has chosen.
     """
 
@@ -64,6 +65,7 @@ class RunStarted(Record):
     settings: tuple[SettingValue, ...] = ()
     environment: Mapping[str, str] = Field(default_factory=dict)
     required: Assurance = Assurance.PROOF
+    release_label: str = ""
     program: str = ""
     markers: str = ""
 

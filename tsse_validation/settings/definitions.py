@@ -18,6 +18,7 @@ from tsse_validation.settings.fields import (
     Cover,
     HttpUrl,
     ImageName,
+    Label,
     Level,
     LocalPath,
     OwnersFile,
@@ -174,6 +175,9 @@ class Settings(BaseSettings):
     farm_seed: int = Field(1, ge=0, description="seed of the embedded stack's farm")
     keep_stack: bool = Field(False, description="leave the embedded stack running after the run")
     stack_timeout: Seconds = Field(120, description="seconds a service of the embedded stack may take to start")
+    release_label: Label = Field(
+        "", max_length=120, description="the release that is validated, as you name it: every report shows it"
+    )
     report_dir: LocalPath = Field(Path("reports"), description="directory that gets a folder for each run")
     step_summary: LocalPath | None = Field(
         None, description="file that a summary in Markdown is added to; default: what GITHUB_STEP_SUMMARY names"

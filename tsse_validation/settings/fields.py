@@ -105,6 +105,12 @@ def _image_name(name: str) -> str:
     return name
 
 
+def _label(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("is not one line of text: there is a control character in it")
+    return text.strip()
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
 Conninfo = Annotated[SecretStr, AfterValidator(as_conninfo)]
@@ -112,6 +118,7 @@ LocalPath = Annotated[Path, AfterValidator(Path.expanduser)]
 ReadableFile = Annotated[LocalPath, AfterValidator(_existing_file)]
 OwnersFile = Annotated[LocalPath, AfterValidator(_file_perhaps_unreadable)]
 """A file of the controller's: where this user may not read it, a run goes on without, and says so."""
+Label = Annotated[str, AfterValidator(_label)]
 ImageName = Annotated[str, AfterValidator(_image_name)]
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 86_400)]

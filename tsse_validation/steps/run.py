@@ -1,7 +1,6 @@
 """One validation run inside a pytest session: its settings, its log, and what its steps and checks record."""
 
 import os
-import platform
 import secrets
 import time
 from collections.abc import Iterable, Mapping
@@ -32,6 +31,7 @@ from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
 from tsse_validation.steps.loss_guard import TakenAway, WouldLoseError
+from tsse_validation.steps.surroundings import surroundings
 from tsse_validation.steps.validated_stack import Stack
 
 LOG_NAME = "run.jsonl"
@@ -196,7 +196,8 @@ def begin_run(
             at=began,
             suite_version=version("tsse-validation"),
             settings=loaded.shown(),
-            environment=_environment(),
+            environment=surroundings(),
+            release_label=loaded.settings.release_label,
             required=loaded.settings.require,
             program=program,
             markers=markers,
@@ -214,15 +215,6 @@ def _secrets_of(settings: Settings) -> Iterable[str]:
 def _password(conninfo: SecretStr | None) -> SecretStr | None:
     password = conninfo_to_dict(conninfo.get_secret_value()).get("password") if conninfo else None
     return SecretStr(str(password)) if password else None
-
-
-def _environment() -> Mapping[str, str]:
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpus": str(os.cpu_count()),
-        "pytest": version("pytest"),
-    }
 
 
 class Check:

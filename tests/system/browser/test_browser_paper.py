@@ -10,6 +10,8 @@ from playwright.sync_api import Page
 
 from tests.support.report_builders import crashed, go, hostile
 from tests.system.browser.shown import FARM, Show, rendered
+from tsse_validation.report.html.html_pages import render_page
+from tsse_validation.report.model.document import EvidenceFile, ReportDocument
 from tsse_validation.runlog.result import RunResult
 
 pytestmark = pytest.mark.slow
@@ -82,6 +84,24 @@ def test_the_pdf_says_the_verdict_first_and_holds_the_evidence(show: Show, tmp_p
     assert "21.500000000000004" in re.sub(r"\s+", "", text), "a differing value is cut off"
     for folded in ("progress 2026-01-05", "backfill_job_completes", "base_url", FARM.counts[0].rows[3].sensor_id):
         assert folded in text, folded
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="not run: no pdftotext here (poppler-utils)")
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+@pytest.mark.parametrize(
+    "of", [go(), FARM, crashed(), hostile("w" * 10_000)], ids=["go", "farm", "crashed", "long"]
+)
+def test_the_sign_off_is_one_sheet_of_its_own_and_the_last(
+    show: Show, tmp_path: Path, of: RunResult, paper: str
+) -> None:
+    pdf = tmp_path / "report.pdf"
+    evidence = [EvidenceFile(f"logs/service-{number}.log", 12_345, "5a" * 32) for number in range(30)]
+    show(render_page(ReportDocument.of(of), evidence)).pdf(path=pdf, format=paper)
+    text = subprocess.run(["pdftotext", "-raw", str(pdf), "-"], capture_output=True, check=True).stdout.decode()
+    *others, last = text.removesuffix("\f").split("\f")
+    for signed in ("Sign-off: one sheet of paper", "Run by", "SHA-256", "Name", "Role", "Date", "Signature"):
+        assert signed in last, signed
+    assert not [page for page in others if "Sign-off" in page or "Signature" in page]
 
 
 def test_printing_leaves_the_page_as_it_was(show: Show, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_no_more_than_so_many_are_read(tmp_path: Path) -> None:
 NEW_KEYS: Mapping[str, set[str]] = {
     "verdict": {"faults", "explained", "required", "assurance", "grade", "accepted_by", "proven", "warnings"},
     "result": {"job_coverage", "extent", "earlier_run"},
-    "started": {"required"},
+    "started": {"required", "release_label"},
     "checks": {"for_want_of_posts", "triaged", "diagnoses"},
     "counts": {"covered"},
     "rows_compared": {"covered"},

@@ -38,6 +38,7 @@ from tsse_validation.report.model.compare import compare
 from tsse_validation.report.model.counts import DayTable
 from tsse_validation.report.model.document import EvidenceFile, ReportDocument
 from tsse_validation.report.model.mismatches import Mismatch, diagnosis_of, mismatches
+from tsse_validation.report.model.sign_off import signed_lines
 from tsse_validation.report.model.view import ReportView, view_of
 from tsse_validation.runlog.records import RowDifference
 
@@ -56,6 +57,7 @@ class ReportPage:
     mismatches: tuple[Mismatch, ...]
     rows_unlisted: int
     evidence: tuple[EvidenceFile, ...]
+    signed: tuple[tuple[str, str], ...]
 
     @property
     def data(self) -> Mapping[str, object]:
@@ -81,6 +83,7 @@ def _page_of(view: ReportView, evidence: Sequence[EvidenceFile]) -> ReportPage:
         mismatches=mismatches(result),
         rows_unlisted=max(0, view.differences.total - len(result.differences)),
         evidence=tuple(evidence),
+        signed=signed_lines(view),
     )
 
 

@@ -88,6 +88,8 @@ def _head(view: ReportView) -> Lines:
     yield from (bullet(f"Note: {escaped(warning)}") for warning in verdict.warnings)
     rows = count_of(verdict.rows_compared, "row")
     yield bullet(f"Compared: {count_of(verdict.sensors_compared, 'sensor')}, {rows}, {count_of(view.days, 'day')}")
+    if started.release_label:
+        yield bullet(f"Release: {escaped(started.release_label)}")
     yield bullet(f"Run: {code(document.run_id)}, suite {code(started.suite_version)}")
     yield bullet(f"Started: {code(words.instant(started.at))}")
     ended = code(words.instant(finished.at)) if finished else "unknown"

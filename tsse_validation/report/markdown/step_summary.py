@@ -82,6 +82,8 @@ def _verdict(view: ReportView) -> Lines:
         yield from ("", "Not proven either:", "")
         yield from _reasons(view.gaps_besides, "gap")
     yield ""
+    if label := view.document.result.started.release_label:
+        yield bullet(f"Release: {escaped(label)}")
     yield bullet(f"Validated: {escaped(words.services(view.document.result.stack))}")
     yield bullet(f"Assurance: {escaped(words.assurance(verdict))}")
     yield bullet(f"{words.share_name(verdict)}: {escaped(words.share(verdict))}")

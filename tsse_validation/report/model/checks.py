@@ -58,6 +58,12 @@ class CheckLine:
         """Whether a reader has to look at it, since it forbids GO or warns."""
         return not (self.status.proven or self.tolerated) or bool(self.warnings)
 
+    @property
+    def needs_reading(self) -> bool:
+        """Whether there is more to read of it than a line: what was left out says its reason, and no more."""
+        left_out = self.status in {CheckStatus.NOT_CHECKED, CheckStatus.BLOCKED}
+        return self.needs_attention and (not left_out or bool(self.warnings))
+
 
 @dataclass(frozen=True)
 class StepLine:

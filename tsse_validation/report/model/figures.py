@@ -51,6 +51,7 @@ def _decision(view: ReportView) -> Iterator[Figure]:
     yield _text("assurance_required", str(verdict.required))
     yield _count("exit_code", verdict.exit_code)
     yield _text("run_id", view.document.run_id)
+    yield _text("release_label", view.document.result.started.release_label)
     yield _text("basis", verdict.basis)
 
 
