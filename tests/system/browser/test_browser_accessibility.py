@@ -143,7 +143,7 @@ def test_headings_go_down_by_one_and_the_verdict_comes_first(show: Show, name: s
     levels = [int(tag[1]) for tag in headings.evaluate_all("(all) => all.map((one) => one.tagName)")]
     assert levels[:3] == [1, 2, 3]
     assert all(below - above <= 1 for above, below in pairwise(levels))
-    verdict = ReportDocument.of(PAGES[name]).verdict.outcome.value
+    verdict = ReportDocument.of(PAGES[name]).verdict.label
     assert headings.nth(1).inner_text() == verdict
     box = headings.nth(1).bounding_box()
     assert box is not None
