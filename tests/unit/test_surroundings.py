@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tsse_validation.steps.surroundings import commit_of, surroundings
+from tsse_validation.steps.surroundings import commit_of, machine_and_suite
 
 
 def git(directory: Path, *arguments: str) -> str:
@@ -53,7 +53,7 @@ def test_without_git_or_with_a_broken_checkout_there_is_no_commit(
 
 def test_host_user_and_versions_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "operator")
-    told = surroundings()
+    told = machine_and_suite()
     assert told["user"] == "operator"
     assert told["host"]
     assert told["pytest"] == version("pytest")
@@ -65,4 +65,4 @@ def test_a_user_without_a_name_is_told_by_its_number(monkeypatch: pytest.MonkeyP
         raise KeyError("uid not found")
 
     monkeypatch.setattr("getpass.getuser", nobody)
-    assert surroundings()["user"].startswith("uid ")
+    assert machine_and_suite()["user"].startswith("uid ")

@@ -31,7 +31,7 @@ from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
 from tsse_validation.steps.loss_guard import TakenAway, WouldLoseError
-from tsse_validation.steps.surroundings import surroundings
+from tsse_validation.steps.surroundings import machine_and_suite
 from tsse_validation.steps.validated_stack import Stack
 
 LOG_NAME = "run.jsonl"
@@ -196,7 +196,7 @@ def begin_run(
             at=began,
             suite_version=version("tsse-validation"),
             settings=loaded.shown(),
-            environment=surroundings(),
+            environment=machine_and_suite(),
             release_label=loaded.settings.release_label,
             required=loaded.settings.require,
             program=program,

@@ -14,7 +14,7 @@ _GIT_SECONDS = 5
 _DESCRIBE = ("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
 
 
-def surroundings() -> Mapping[str, str]:
+def machine_and_suite() -> Mapping[str, str]:
     """Return names with their values, none of which is a secret; what cannot be told is left out."""
     told = {
         "python": platform.python_version(),
