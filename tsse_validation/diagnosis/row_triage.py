@@ -4,10 +4,10 @@ An explained difference (a late arrival, a pending upsert, a window past the wat
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from tsse_validation.diagnosis.patterns import OF_A_RUN, RowDiagnosis, tell
@@ -74,12 +74,24 @@ _DIAGNOSES: Mapping[str, _Meaning] = {
 """Every diagnosis of a differing row, the most specific first."""
 
 
-class RowTriage:
-    """Gathers the differing rows day by day, and makes findings of them; keeps at most `most_shown` rows."""
+Keep = Callable[[DayComparison, Sequence[RowDiagnosis]], None]
+"""Takes a day's differing rows, and what each of them was told by then, in their order."""
 
-    def __init__(self, shards: int, most_shown: int) -> None:
+
+def keep_none(_comparison: DayComparison, _told: Sequence[RowDiagnosis]) -> None:
+    """Keep no row but those shown."""
+
+
+class RowTriage:
+    """Gathers the differing rows day by day, and makes findings of them.
+
+    It remembers at most `most_shown` rows itself; `keep` gets all of them.
+    """
+
+    def __init__(self, shards: int, most_shown: int, keep: Keep = keep_none) -> None:
         self._shards = shards
         self._most_shown = most_shown
+        self._keep = keep
         self._tallies: dict[str, Tally] = defaultdict(Tally)
         self._lone: dict[RowDiagnosis, Tally] = defaultdict(Tally)
         self._patterns: set[tuple[str, str]] = set()
@@ -90,19 +102,26 @@ class RowTriage:
         """Take in one day."""
         rows = comparison.differences.to_pylist()
         self.differing += len(rows)
+        of_key: dict[tuple[str, datetime, str], RowDiagnosis] = {}
         for row, by_pattern in tell(rows, comparison.kept):
             told = self._by_files(row, comparison, by_pattern) or by_pattern
+            of_key[_key(row)] = told
             tally = self._lone[told] if told.alike else self._tallies[told.diagnosis]
             tally.add(comparison.day, row["sensor_id"], detail=told.detail)
             if told.diagnosis in OF_A_RUN:
                 self._patterns.add(told.pattern)
             if len(self._shown) < self._most_shown:
                 self._shown.append((row, told))
+        self._keep(comparison, [of_key[_key(row)] for row in rows])
+
+    def last_diagnosis(self, told: RowDiagnosis) -> str:
+        """Return what a row is told once all days were taken in."""
+        return told.by(self._patterns).diagnosis
 
     @property
     def shown(self) -> list[RowDifference]:
         """Return the first of the differing rows, each with its diagnosis."""
-        return [_difference(row, told.by(self._patterns).diagnosis) for row, told in self._shown]
+        return [_difference(row, self.last_diagnosis(told)) for row, told in self._shown]
 
     def findings(self) -> list[Finding]:
         """Return a finding for each diagnosis, the most specific first."""
@@ -128,6 +147,11 @@ class RowTriage:
         if shard not in files.shards:
             return RowDiagnosis("shard missing" if files.shards else "partition missing")
         return None
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, datetime, str]:
+    """Return what tells a differing row from all others of its day."""
+    return row["sensor_id"], row["ts"], row["kind"]
 
 
 def _difference(row: Mapping[str, Any], diagnosis: str) -> RowDifference:

@@ -37,6 +37,11 @@ class LakeFile:
     location: str
     size: int
 
+    @property
+    def relative(self) -> str:
+        """Its path within its place, with slashes."""
+        return self.path.relative_to(self.path.parents[3 + DATASET.count("/")]).as_posix()
+
 
 @dataclass(frozen=True)
 class LakeListing:

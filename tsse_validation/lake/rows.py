@@ -6,7 +6,7 @@ watermark are left out, so that replication may go on meanwhile.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TypeVar
@@ -36,6 +36,19 @@ _READ_ERRORS = (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError)
 """What a broken file raises: of its footer DuckDB's own, of a page in mid-stream Arrow's or the system's."""
 _OUT_OF_MEMORY = "Out of Memory Error"
 _NAMED_FILE = re.compile(r"[^\s'\"]+\.parquet")
+COPY_SCHEMA = pa.schema(
+    [
+        *ROW_SCHEMA,
+        ("is_read", pa.bool_()),
+        ("place", pa.string()),
+        ("file", pa.string()),
+        ("day", pa.date32()),
+        ("shard", pa.string()),
+        ("row_group", pa.int32()),
+        ("row", pa.int64()),
+    ]
+)
+"""A copy of a row, and where it stands: `is_read` where a reader of its date sees it. Numbers count from 0."""
 _WANTED_SCHEMA = pa.schema([KEY_SCHEMA.field("sensor_id")])
 _INSTANT = KEY_SCHEMA.field("ts").type
 _TILE_SCHEMA = pa.schema({"tile": pa.int32(), "day": pa.date32(), "first": _INSTANT, "last": _INSTANT})
@@ -172,6 +185,25 @@ class LakeRows:
             return {(sensor_id, ts): paths[name] for sensor_id, ts, name in found}
 
         return self._with(lambda: files, query, empty={}, keys=keys.cast(KEY_SCHEMA))
+
+    def copies(self, day: date, keys: pa.Table) -> pa.Table:
+        """Return every copy of some keys of a date, not due ones too, and where it stands: in `COPY_SCHEMA`.
+
+        `keys` is a table of distinct `(sensor_id, ts)`. The date's files of both places are searched, and once
+        `elsewhere` was asked, those of other dates with rows of this one.
+        """
+
+        def files() -> list[LakeFile]:
+            straying = (file for file in (self._straying or {}).get(day, ()) if file.path.is_file())
+            hidden = (file for file in self._listing.shadowed if file.day == day)
+            return [*self.files_of([day]), *hidden, *straying]
+
+        def query(connection: Connection, files: Sequence[LakeFile]) -> pa.Table:
+            connection.register("listed", _as_listed(files, {*self.files_of([day])}))
+            found = connection.execute(lake_sql.COPIES_OF_KEYS, lake_sql.files_only(files))
+            return found.to_arrow_table().cast(COPY_SCHEMA)
+
+        return self._with(files, query, empty=COPY_SCHEMA.empty_table(), keys=keys.cast(KEY_SCHEMA))
 
     def rows_outside(self, window: Window) -> dict[date, int]:
         """Count the rows of each date that lie outside of a window, copies too.
@@ -328,6 +360,19 @@ def _streamed(
     if files:
         for batch in connection.execute(statement, parameters).to_arrow_reader(STREAMED_ROWS):
             yield pa.Table.from_batches([batch]).cast(ROW_SCHEMA)
+
+
+def _as_listed(files: Sequence[LakeFile], read: Collection[LakeFile]) -> pa.Table:
+    return pa.table(
+        {
+            "filename": [str(file.path) for file in files],
+            "is_read": [file in read for file in files],
+            "place": [file.location for file in files],
+            "file": [file.relative for file in files],
+            "day": [file.day for file in files],
+            "shard": [file.shard for file in files],
+        }
+    )
 
 
 def _wanted(sensor_ids: Sequence[str]) -> pa.Table:

@@ -32,7 +32,9 @@ def column_engine(**tables: pa.Table) -> Iterator[duckdb.DuckDBPyConnection]:
 
 _KEY = "sensor_id, ts"
 _ROW = "sensor_id, ts, value, quality, inserted_at"
-_FILES = "read_parquet($files, union_by_name = true, hive_partitioning = false, filename = true)"
+_HOW = "union_by_name = true, hive_partitioning = false, filename = true"
+_FILES = f"read_parquet($files, {_HOW})"
+_NUMBERED_FILES = f"read_parquet($files, {_HOW}, file_row_number = true)"
 # The file's name is one constant for DuckDB, so that its date is taken out of it once a file and not once a row.
 _DATE = "regexp_extract(filename, '.*/date=([0-9-]+)/', 1)::DATE"
 # A row counts where a reader that prunes by partition sees it: in its own date's.
@@ -120,6 +122,23 @@ STRAYING = f"SELECT DISTINCT ts::DATE, filename FROM {_FILES} WHERE ts::DATE <> 
 
 STANDING_IN = f"SELECT DISTINCT sensor_id, ts, filename FROM {_FILES} SEMI JOIN keys USING (sensor_id, ts)"  # noqa: S608
 """The files that hold keys of the table `keys`; takes no parameters but the files."""
+
+COPIES_OF_KEYS = f"""
+    WITH found AS MATERIALIZED (
+        SELECT {_ROW}, filename, file_row_number FROM {_NUMBERED_FILES}
+        SEMI JOIN keys USING (sensor_id, ts)
+    ), footers AS (
+        SELECT DISTINCT file_name, row_group_id, row_group_num_rows FROM parquet_metadata($files)
+    ), groups AS (
+        SELECT file_name AS filename, row_group_id, row_group_num_rows AS size,
+            sum(row_group_num_rows) OVER (PARTITION BY file_name ORDER BY row_group_id) AS ends
+        FROM footers
+    )
+    SELECT {_ROW}, is_read, place, file, day, shard, row_group_id AS row_group, file_row_number AS row
+    FROM found JOIN listed USING (filename) JOIN groups
+      ON groups.filename = found.filename AND file_row_number >= ends - size AND file_row_number < ends
+"""  # noqa: S608
+"""Every copy of the keys in the table `keys`, and where it stands; takes the files, which `listed` describes."""
 
 ROWS_BY_FILE = "SELECT file_name, num_rows FROM parquet_file_metadata($files)"
 """How many rows each file has, by its footer; takes no parameters but the files."""

@@ -109,6 +109,8 @@ def _finish_log(run: ValidationRun, exitstatus: int | pytest.ExitCode, crash: st
         by_purpose=budget.by_purpose,
     )
     try:
+        if run.differences.unwritten:  # of a comparison that was broken off
+            run.record(run.differences.write())
         _measure_against_the_last_run(run)
         run.record(spent)
         if run.sessions.transactions:
@@ -117,6 +119,7 @@ def _finish_log(run: ValidationRun, exitstatus: int | pytest.ExitCode, crash: st
     except LogError:
         pass  # which is said at the end
     finally:
+        run.differences.close()
         run.log.close()
 
 

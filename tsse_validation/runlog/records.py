@@ -18,6 +18,7 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.beyond_record import BeyondCompared
 from tsse_validation.runlog.check_records import CheckFinished, CheckPlanned, CheckStarted, CheckStatus
 from tsse_validation.runlog.database_record import DatabaseSeen
+from tsse_validation.runlog.differences_record import DifferencesKept
 from tsse_validation.runlog.reach_records import EarlierRun, ExtentSeen, JobCoverage
 from tsse_validation.runlog.record_base import Record
 from tsse_validation.runlog.session_record import SessionsUsed
@@ -320,6 +321,7 @@ AnyRecord = Annotated[
     | JobCoverage
     | ExtentSeen
     | RowDifference
+    | DifferencesKept
     | WindowChecked
     | BackfillSeen
     | PartitionsSeen

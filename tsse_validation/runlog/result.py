@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tsse_validation.runlog.beyond_record import BeyondCompared
 from tsse_validation.runlog.database_record import DatabaseSeen
+from tsse_validation.runlog.differences_record import DifferencesKept
 from tsse_validation.runlog.log import read_log
 from tsse_validation.runlog.records import (
     SCHEMA_VERSION,
@@ -64,6 +65,7 @@ class RunResult(BaseModel):
     job_coverage: JobCoverage | None = None
     extent: ExtentSeen | None = None
     differences: tuple[RowDifference, ...] = ()
+    differences_kept: DifferencesKept | None = None
     windows: tuple[WindowChecked, ...] = ()
     backfills: tuple[BackfillSeen, ...] = ()
     partitions: tuple[PartitionsSeen, ...] = ()

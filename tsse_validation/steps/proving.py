@@ -9,6 +9,7 @@ from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.watch import ReplicationWatch
 from tsse_validation.diagnosis.count_triage import explain_counts, healed, unlisted_sensors
 from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
+from tsse_validation.diagnosis.kept_rows import KeptRows
 from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
 from tsse_validation.domain.coverage import Scope
@@ -190,17 +191,20 @@ def compare_every_row(
 ) -> tuple[RowsCompared, DrillDown]:
     """Compare every due row with the lake's, and record the rows that differ with their diagnosis.
 
-    By digest, the rows of a sensor-day are read only where its digests differ. `heal` is called with
-    `--heal-check`, when rows differ.
+    By digest, the rows of a sensor-day are read only where its digests differ. All rows that differ are in the
+    run's files of differences, the first of them in its log. `heal` is called with `--heal-check`, when rows
+    differ.
 
     Raises NotCheckedError when the run compares counts only.
     """
     level = run.settings.level
     if level is Level.COUNT:
         raise NotCheckedError("left out by --level count: equal counts do not prove equal rows")
-    triage = RowTriage(run.settings.shards, MOST_ROWS_SHOWN)
+    kept = KeptRows(run.differences, proof, covered.coverage, run.settings.shards)
+    triage = RowTriage(run.settings.shards, MOST_ROWS_SHOWN, kept.add)
     with progress.track("rows") as update:
         found = drill_down(proof, covered, day_counts, level, triage, update)
+    kept.settle(triage)
     compared = RowsCompared(
         level=level.value,
         window=covered.window,
@@ -212,7 +216,7 @@ def compare_every_row(
         pending=sum(row.pending for row in day_counts),
         covered=covered.window,
     )
-    run.record(*found.findings, *explain_counts(day_counts), *found.shown, compared)
+    run.record(*found.findings, *explain_counts(day_counts), *found.shown, compared, run.differences.write())
     if (found.differing or found.unreadable) and run.settings.heal_check:
         run.record(heal())
     differing = sum(not row.matches for row in day_counts)

@@ -9,6 +9,7 @@ from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.diagnosis import beyond_triage
 from tsse_validation.diagnosis.count_triage import dropped_by_postgres
 from tsse_validation.diagnosis.file_triage import unreadable_files
+from tsse_validation.diagnosis.kept_rows import KeptRows
 from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.domain.contract import Inspection
 from tsse_validation.domain.coverage import Coverage, Scope
@@ -187,11 +188,14 @@ def _diagnosed(
     run: ValidationRun, proof: DirectProof, coverage: Coverage, promised: SensorDays, others: SensorDays
 ) -> tuple[list[Finding], int]:
     """Read the rows that differ; record the first of them, and return the findings and how many rows differ."""
-    level = run.settings.level
-    due = RowTriage(run.settings.shards, MOST_ROWS_SHOWN)
+    level, shards = run.settings.level, run.settings.shards
+    of_due = KeptRows(run.differences, proof, coverage, shards)
+    due = RowTriage(shards, MOST_ROWS_SHOWN, of_due.add)
     for comparison in beyond.compare_rows_of(proof, promised, level):
         due.add(comparison)
-    rest = RowTriage(run.settings.shards, MOST_ROWS_SHOWN)
+    of_due.settle(due)
+    of_rest = KeptRows(run.differences, proof, coverage, shards)
+    rest = RowTriage(shards, MOST_ROWS_SHOWN, of_rest.add)
     heads: dict[date, int] = defaultdict(int)
     scopes = [scope for scope, _ in promised]
     for comparison in beyond.compare_rows_of(proof, others, level):
@@ -199,7 +203,8 @@ def _diagnosed(
         left, before = beyond.unpromised_part(comparison, scopes, first)
         rest.add(left)
         heads[comparison.day] += before
-    run.record(*due.shown, *rest.shown)
+    of_rest.settle(rest)
+    run.record(*due.shown, *rest.shown, run.differences.write())
     findings = [beyond_triage.of_promised(found) for found in due.findings()]
     findings += [beyond_triage.of_others(found) for found in rest.findings()]
     findings += beyond_triage.before_a_backfill({day: rows for day, rows in heads.items() if rows})

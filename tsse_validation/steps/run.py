@@ -24,6 +24,7 @@ from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.stack import Capability
 from tsse_validation.parity.whole_range import RangeCount
 from tsse_validation.runlog.database_record import DatabaseSeen
+from tsse_validation.runlog.difference_files import DIFFERENCE_NAMES, DifferenceFiles
 from tsse_validation.runlog.log import RunLog
 from tsse_validation.runlog.records import CheckStatus, Note, Record, RunStarted, StackDescribed
 from tsse_validation.runlog.redaction import Redactor, is_distinctive
@@ -86,6 +87,7 @@ class ValidationRun:
     directory: Path
     log: RunLog
     absent: Mapping[Capability, str]
+    differences: DifferenceFiles = field(init=False)
     facts: Facts = field(default_factory=Facts)
     steps: StepStates = field(default_factory=StepStates)
     stack: Stack | None = None
@@ -95,6 +97,11 @@ class ValidationRun:
     _process: int = field(default_factory=os.getpid)
     _done: set[tuple[str, str]] = field(default_factory=set)
     _backfills: int = 0
+
+    def __post_init__(self) -> None:
+        """Name the files of differences; they come with the first comparison of rows."""
+        places = [self.directory / name for name in DIFFERENCE_NAMES]
+        self.differences = DifferenceFiles(places, self.redactor.redact)
 
     @property
     def settings(self) -> Settings:

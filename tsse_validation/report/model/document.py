@@ -2,32 +2,31 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tsse_validation.runlog.difference_files import DIFFERENCE_NAMES
 from tsse_validation.runlog.result import RunResult
+from tsse_validation.runlog.whole_files import replacing
 from tsse_validation.verdict import Verdict, decide
 
 REPORT_HTML = "report.html"
 TESTS_HTML = "tests.html"
 RESULT_JSON = "result.json"
-_EVIDENCE = ("run.jsonl", RESULT_JSON, "tsse-lake-parity-*.md", "junit.xml", "ctrf.json", "logs/*.log")
+_EVIDENCE = (
+    *("run.jsonl", RESULT_JSON, *DIFFERENCE_NAMES),
+    *("tsse-lake-parity-*.md", "junit.xml", "ctrf.json", "logs/*.log"),
+)
 """What a run leaves as evidence. The pages are made from it, and are not part of it."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file at once or not at all: no reader sees half a report, and a failure leaves nothing behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as unfinished:
         unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
