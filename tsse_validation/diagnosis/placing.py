@@ -19,15 +19,16 @@ _PLACES = """
                 AND c.inserted_at IS NOT DISTINCT FROM d.inserted_at, false) AS same
         FROM differing AS d JOIN copies AS c USING (sensor_id, ts)
     ), numbered AS (
-        SELECT *, row_number() OVER (PARTITION BY number ORDER BY same DESC, place DESC, file, row) AS nth FROM ordered
+        SELECT *, row_number() OVER (PARTITION BY number ORDER BY same DESC, place DESC, file, row) AS nth
+        FROM ordered
     )
-    SELECT number,
+    SELECT d.number,
         max(place) FILTER (nth = 1 AND same) AS place, max(file) FILTER (nth = 1 AND same) AS file,
         max(row_group) FILTER (nth = 1 AND same) AS row_group, max(row) FILTER (nth = 1 AND same) AS row,
         max(shard) FILTER (nth = 1) AS shard, max(day) FILTER (nth = 1) AS day,
         list({'place': place, 'file': file, 'row_group': row_group, 'row': row} ORDER BY nth)
-            FILTER (NOT (nth = 1 AND same)) AS others
-    FROM numbered GROUP BY number
+            FILTER (nth > 1 OR NOT same) AS others
+    FROM differing AS d LEFT JOIN numbered USING (number) GROUP BY d.number ORDER BY d.number
 """
 """The first copy that is as the lake's side of the comparison counts; all the others follow by place and file."""
 
@@ -77,9 +78,7 @@ def _places(rows: pa.Table, copies: pa.Table) -> Mapping[str, Sequence[Any] | pa
     )
     with_bits = copies.append_column("bits", hex_bits(copies["value"]))
     with column_engine(differing=differing, copies=with_bits) as engine:
-        found = engine.execute(
-            f"SELECT p.* EXCLUDE (number) FROM differing LEFT JOIN ({_PLACES}) AS p USING (number) ORDER BY differing.number"  # noqa: S608 - of constants
-        ).to_arrow_table()
+        found = engine.execute(_PLACES).to_arrow_table()
     others = pa.chunked_array(
         [pa.array([some or [] for some in found["others"].to_pylist()], pa.list_(COPY_TYPE))]
     )

@@ -1,13 +1,14 @@
 """Keeps tokens and passwords out of every log, report and traceback."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 MASK = "[redacted]"
 _SHORTEST = 4
 _SHORTEST_WORD = 12
+_BLOCK_BYTES = 4 * 1024 * 1024
 
 
 def is_distinctive(secret: str) -> bool:
@@ -47,7 +48,17 @@ class Redactor:
     def leaks_in(self, paths: Iterable[Path]) -> Iterator[Path]:
         """Yield the files that hold a known secret."""
         needles = [spelling.encode() for spelling in self._spellings]
-        for path in paths:
-            content = path.read_bytes()
+        yield from (path for path in paths if needles and _holds_any(path, needles))
+
+
+def _holds_any(path: Path, needles: Sequence[bytes]) -> bool:
+    """Whether a file holds one of some texts; it may be larger than memory."""
+    overlap = max(map(len, needles)) - 1
+    with path.open("rb") as stream:
+        end = b""
+        while block := stream.read(_BLOCK_BYTES):
+            content = end + block
             if any(needle in content for needle in needles):
-                yield path
+                return True
+            end = content[len(content) - overlap :]
+    return False

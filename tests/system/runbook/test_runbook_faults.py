@@ -3,13 +3,17 @@
 `tests/system/faults` has them all.
 """
 
+import hashlib
 from collections.abc import Callable
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Directly, Runbook
 from tests.support.controller import Controller, days_ago
 from tests.support.damage import at_row, lake_file, lose_all, next_double, rewrite
+from tsse_validation.report.model.document import REPORT_HTML
+from tsse_validation.runlog.difference_files import DIFFERENCE_NAMES
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
@@ -32,6 +36,16 @@ def test_the_differing_row_is_shown_to_the_last_bit(directly: Directly, controll
     assert row.postgres is not None
     assert row.lake is not None
     assert float(row.lake.value) == next_double(float(row.postgres.value))
+    kept = run.result.differences_kept
+    assert kept is not None
+    assert (kept.rows, kept.complete) == (1, True)
+    assert {file.name: file.sha256 for file in kept.files} == {
+        name: hashlib.sha256((run.directory / name).read_bytes()).hexdigest() for name in DIFFERENCE_NAMES
+    }
+    (line,) = pq.read_table(run.directory / DIFFERENCE_NAMES[0]).to_pylist()
+    assert (line["sensor_id"], line["ts"], line["diagnosis"]) == (row.sensor_id, row.ts, row.diagnosis)
+    assert controller.paths.hot / line["lake_file"] == lake_file(controller, sensor, day)
+    assert all(file.sha256 in (run.directory / REPORT_HTML).read_text(encoding="utf-8") for file in kept.files)
 
 
 def test_rows_lost_today_are_seen_by_the_job_and_by_us(directly: Directly, controller: Controller) -> None:

@@ -2,7 +2,7 @@
 
 from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.domain.windows import Window
-from tsse_validation.report.markdown.markup import Cell, Lines, bullet, code, hidden, table
+from tsse_validation.report.markdown.markup import Cell, Lines, bullet, code, escaped, hidden, table
 from tsse_validation.report.model import words
 from tsse_validation.report.model.counts import CountsTable, DayTable, Totals, agrees
 from tsse_validation.report.model.view import EdgeLine, ReportView
@@ -120,6 +120,8 @@ def row_by_row(view: ReportView) -> Lines:
             f"{count_of(reach.days, 'day')}; differing {number(reach.differing)}, "
             f"not due {number(reach.not_due)}, pending {number(reach.pending)}"
         )
+    if kept := words.kept(view.document.result.differences_kept):
+        yield bullet(escaped(kept))
     if view.differences.items:
         yield ""
         headings = ("Difference", "Sensor", "Timestamp", "Postgres", "Lake")

@@ -9,6 +9,7 @@ from tsse_validation.domain.catalogue import step_name
 from tsse_validation.domain.contract import POST_BURST, POST_REFILL_SECONDS
 from tsse_validation.domain.instants import format_rfc3339, require_utc
 from tsse_validation.domain.phrasing import HIGHEST, count_of, number
+from tsse_validation.runlog.differences_record import DifferencesKept
 from tsse_validation.runlog.records import (
     CheckStatus,
     RowDifference,
@@ -163,6 +164,25 @@ def difference(row: RowDifference) -> str:
     """Write the kind of a difference, and its diagnosis if there is one: ``missing: day head lost``."""
     kind = status(row.kind)
     return f"{kind}: {row.diagnosis}" if row.diagnosis else kind
+
+
+def kept(differences: DifferencesKept | None) -> str:
+    """Write where all differing rows are, or nothing where no rows were compared."""
+    if differences is None:
+        return ""
+    where = " and ".join(file.name for file in differences.files) or "no file"
+    if not differences.complete:
+        return (
+            f"Not all differing rows are kept: {count_of(differences.rows, 'row')} in {where}. {differences.why}"
+        )
+    if not differences.rows:
+        return f"No row differs; {where} beside this report say the same, without a row."
+    rows = (
+        "The one differing row is"
+        if differences.rows == 1
+        else f"All {number(differences.rows)} differing rows are"
+    )
+    return f"{rows} in {where} beside this report, with their places in the lake."
 
 
 def version(side: RowVersion | None) -> str:
