@@ -299,3 +299,11 @@ def test_a_redactor_without_secrets_finds_nothing(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"anything")
     assert list(Redactor().leaks_in([path])) == []
+
+
+def test_a_secret_is_found_in_a_large_file_wherever_its_reading_is_cut(tmp_path: Path) -> None:
+    for at in range(4 * 2**20 - len(SECRET), 4 * 2**20 + 1, 5):
+        path = tmp_path / f"{at}.csv"
+        path.write_bytes(b" " * at + SECRET.encode() + b" " * 2**20)
+        assert list(Redactor([SECRET]).leaks_in([path])) == [path]
+        path.unlink()
