@@ -4,7 +4,6 @@ The copy of a key with the newest `inserted_at` counts (contract section 4). Row
 watermark are left out, so that replication may go on meanwhile.
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -16,11 +15,11 @@ import pyarrow as pa
 
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA, add_digests, digest_days
-from tsse_validation.domain.errors import AccessError, PromiseBrokenError, SuiteError
 from tsse_validation.domain.instants import to_micros, utc_day
 from tsse_validation.domain.tiling import Tiling
 from tsse_validation.domain.windows import Window, spanned
 from tsse_validation.lake import sql as lake_sql
+from tsse_validation.lake.read_errors import READ_ERRORS, STREAMED_ROWS, unreadable_lake, why_broken
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.sql import column_engine
 
@@ -28,14 +27,8 @@ BATCH_BYTES = 12 * 1024 * 1024
 """Bytes of Parquet that are digested between two reports of progress: some two million rows, or a day."""
 SHARE_BYTES = 3 * 1024 * 1024
 """About the bytes of Parquet that are searched for copies at a time: that needs memory for all their rows."""
-STREAMED_ROWS = 250_000
-"""Rows taken from a query at a time: the most that are held in memory."""
 _RELISTS = 2
 """How often one shard of a date is looked for again where its files were gone when they were read."""
-_READ_ERRORS = (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError)
-"""What a broken file raises: of its footer DuckDB's own, of a page in mid-stream Arrow's or the system's."""
-_OUT_OF_MEMORY = "Out of Memory Error"
-_NAMED_FILE = re.compile(r"[^\s'\"]+\.parquet")
 COPY_SCHEMA = pa.schema(
     [
         *ROW_SCHEMA,
@@ -307,19 +300,19 @@ class LakeRows:
             try:
                 with column_engine(**tables) as connection:
                     return query(connection, files)
-            except _READ_ERRORS as error:
+            except READ_ERRORS as error:
                 # compaction and retention go from one shard-day to the next: many may be replaced, each once
                 gone = {(file.day, file.shard) for file in files if not file.path.is_file()}
                 if gone and all(looked_for[place] < _RELISTS for place in gone):
                     looked_for.update(gone)
                     self._listing = self._reader.listing()
                 elif not (set_aside and self._set_aside(files)):
-                    raise _unreadable(error, files) from None
+                    raise unreadable_lake(error, files) from None
         return empty
 
     def _set_aside(self, files: Sequence[LakeFile]) -> bool:
         """Try each file by itself, and set aside those that are broken; return whether any is."""
-        broken = {file: reason for file in files if (reason := _why_broken(file)) is not None}
+        broken = {file: reason for file in files if (reason := why_broken(file)) is not None}
         self._reasons |= broken
         return bool(broken)
 
@@ -385,40 +378,3 @@ def _tiles_table(pieces: Sequence[tuple[int, Window]]) -> pa.Table:
         for tile, piece in pieces
     ]
     return pa.Table.from_pylist(rows, schema=_TILE_SCHEMA)
-
-
-def _why_broken(file: LakeFile) -> str | None:
-    """Return the reader's error of a file that is there and may be read, but cannot; or `None`."""
-    try:
-        with column_engine() as connection:
-            rows = connection.execute(lake_sql.ALL_OF_A_FILE, lake_sql.files_only([file]))
-            for batch in rows.to_arrow_reader(STREAMED_ROWS):
-                batch.cast(ROW_SCHEMA)
-    except _READ_ERRORS as error:
-        reason = _in_one_line(error)
-        return reason if file.path.is_file() and not _is_ours(error, reason) else None
-    return None
-
-
-def _unreadable(error: Exception, files: Sequence[LakeFile]) -> SuiteError:
-    """Tell a broken file, which is the lake's fault, from our own lack of rights or memory, which is not."""
-    days = sorted({file.day for file in files})
-    reason = _in_one_line(error)
-    if _OUT_OF_MEMORY in reason:
-        msg = f"The lake's rows of {days[0]} to {days[-1]} do not fit in our memory."
-        return SuiteError(msg, "Free some disk space in the temporary directory, where they spill.")
-    if _is_ours(error, reason):
-        return AccessError(f"This user may not read the lake: {reason[:200]}.", "Run as the service user.")
-    named = _NAMED_FILE.search(reason)
-    where = named[0] if named else f"a file of {days[0]} to {days[-1]}"
-    msg = f"The lake cannot be read: {where}: {reason[:200]}."
-    return PromiseBrokenError(msg, "Re-run the backfill with replace_existing for its date.")
-
-
-def _is_ours(error: Exception, reason: str) -> bool:
-    """Whether an error comes from our own rights or memory, and says nothing of the file."""
-    return isinstance(error, PermissionError) or "Permission denied" in reason or _OUT_OF_MEMORY in reason
-
-
-def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
