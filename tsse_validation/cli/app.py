@@ -6,6 +6,7 @@ import typer
 
 from tsse_validation import __version__
 from tsse_validation.cli.backfill_command import backfill
+from tsse_validation.cli.doctor_command import doctor
 from tsse_validation.cli.health_command import health
 from tsse_validation.cli.inspect_command import inspect
 from tsse_validation.cli.parity_command import parity
@@ -16,7 +17,7 @@ from tsse_validation.cli.run_command import run_runbook
 app = typer.Typer(
     name="tsse-validate", epilog=EXIT_CODES_TEXT, no_args_is_help=True, pretty_exceptions_enable=False
 )
-for command in (health, inspect, backfill, parity, report, index):
+for command in (doctor, health, inspect, backfill, parity, report, index):
     app.command(epilog=EXIT_CODES_TEXT)(command)
 # Its options are pytest's, its help too.
 app.command(

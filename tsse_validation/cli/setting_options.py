@@ -57,8 +57,24 @@ def takes(*names: str) -> Callable[[Callable[Concatenate[Settings, _Own], None]]
 
     def decorate(command: Callable[Concatenate[Settings, _Own], None]) -> Callable[..., None]:
         @functools.wraps(command)
-        def called(**given: Any) -> None:
-            command(_loaded({name: given.pop(name) for name in names}), **given)  # type: ignore[call-arg]
+        def loaded(given: dict[str, object], /, *args: _Own.args, **own: _Own.kwargs) -> None:
+            command(_loaded(given), *args, **own)
+
+        return takes_unloaded(*names)(loaded)
+
+    return decorate
+
+
+def takes_unloaded(
+    *names: str,
+) -> Callable[[Callable[Concatenate[dict[str, object], _Own], None]], Callable[..., None]]:
+    """Give a command an option for each of the settings named; it is called with what is given there, by name."""
+
+    def decorate(command: Callable[Concatenate[dict[str, object], _Own], None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def called(**values: Any) -> None:
+            given = {name: value for name in names if (value := values.pop(name)) is not None}
+            command(given, **values)  # type: ignore[call-arg]
 
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
         parameters = [*(_parameter(name) for name in names), *own]
@@ -74,8 +90,7 @@ def takes(*names: str) -> Callable[[Callable[Concatenate[Settings, _Own], None]]
 
 def _loaded(given: Mapping[str, object]) -> Settings:
     """Return the settings: what is given here, then environment, file and defaults."""
-    command_line = {name: value for name, value in given.items() if value is not None}
-    loaded = load_settings(command_line, Path.cwd(), for_run=False)
+    loaded = load_settings(given, Path.cwd(), for_run=False)
     for warning in loaded.warnings:
         typer.echo(f"tsse-validate: warning: {warning}", err=True)
     return loaded.settings

@@ -29,6 +29,10 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 """More than this is refused: 1,000 sensors × 366 days of partitions stay far below."""
 
 
+TRIES_OF_A_GET = 3
+"""How often a GET is sent whose connection breaks."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """An HTTP answer, read whole. `seconds` is the time from the request to the last byte."""
@@ -106,10 +110,12 @@ class HttpClient:
         request_timeout: float,
         ca_file: Path | None = None,
         calls: Sequence[Call] = CORE_CALLS,
+        tries: int = TRIES_OF_A_GET,
     ) -> None:
         self.base_url = base_url
         self.service = service
         self.guard = CallGuard(calls)
+        self._tries = tries
         self._request_timeout = request_timeout
         self._deadline = connect_timeout + request_timeout
         self._client = httpx.Client(
@@ -122,7 +128,13 @@ class HttpClient:
 
     @classmethod
     def from_settings(
-        cls, url: str, service: str, settings: Settings, *, calls: Sequence[Call] = CORE_CALLS
+        cls,
+        url: str,
+        service: str,
+        settings: Settings,
+        *,
+        calls: Sequence[Call] = CORE_CALLS,
+        tries: int = TRIES_OF_A_GET,
     ) -> "HttpClient":
         """Open a client with the settings' timeouts; messages name it `service`, and it may send `calls`."""
         return cls(
@@ -132,6 +144,7 @@ class HttpClient:
             request_timeout=settings.request_timeout,
             ca_file=settings.ca_file,
             calls=calls,
+            tries=tries,
         )
 
     def close(self) -> None:
@@ -142,7 +155,7 @@ class HttpClient:
         """GET a path, and try again when the connection breaks: a GET changes nothing; errors as in `send`."""
         attempts = Retrying(
             retry=retry_if_exception_type(UnreachableError),
-            stop=stop_after_attempt(3),
+            stop=stop_after_attempt(self._tries),
             wait=wait_random_exponential(multiplier=0.2, max=2),
             reraise=True,
         )

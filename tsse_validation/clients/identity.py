@@ -5,17 +5,16 @@ controller writes it into `analysis_jobs` of its own database (contract section 
 that replays it, can it be seen. A copy made before never shows it.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
 
-from tsse_validation.clients.tables import Tables, hold_unfiltered
-from tsse_validation.domain.errors import AccessError, NotCheckedError
-from tsse_validation.domain.phrasing import listed
+from tsse_validation.clients.tables import Tables, hold_jobs, table_flaws
+from tsse_validation.domain.errors import NotCheckedError, SuiteError
 from tsse_validation.runlog.database_record import DatabaseSeen
 
-_JOB_COLUMNS = ("id", "job_type", "status", "created_at")
 _SELF = """
 SELECT inet_server_addr()::text, inet_server_port(), current_database()::text, current_user::text,
        pg_is_in_recovery(), current_setting('server_version'),
@@ -25,6 +24,7 @@ _SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
 _PROCESS = (
     "SELECT inet_server_addr()::text, inet_server_port(), current_database()::text, pg_postmaster_start_time()"
 )
+_NOW = "SELECT clock_timestamp()"
 _SHOWS = "SELECT EXISTS (SELECT FROM analysis_jobs WHERE id::text = %s)"
 
 
@@ -46,8 +46,33 @@ class Anchor:
     process: ServerProcess
 
 
+@dataclass(frozen=True)
+class DatabaseSurvey:
+    """What a session finds before it needs any table: what the database says of itself, and what it lacks.
+
+    `flaws` says of each of the controller's tables why this role cannot read all of it, or `None`. `now` is the
+    server's clock.
+    """
+
+    seen: DatabaseSeen
+    flaws: Mapping[str, SuiteError | None]
+    now: datetime
+
+
+def survey(connection: psycopg.Connection, searched: Sequence[str], where: str) -> DatabaseSurvey:
+    """Look at the database; the schemas `searched` are as in `tables.find_tables`."""
+    row = connection.execute(_NOW).fetchone()
+    assert row is not None  # noqa: S101
+    return DatabaseSurvey(_of_itself(connection, where), table_flaws(connection, searched, where), row[0])
+
+
 def describe(connection: psycopg.Connection, tables: Tables, where: str) -> DatabaseSeen:
     """Return what the database says of itself."""
+    seen = _of_itself(connection, where)
+    return seen.model_copy(update={"tables_in": tables.schema, "policies": tables.policies})
+
+
+def _of_itself(connection: psycopg.Connection, where: str) -> DatabaseSeen:
     row = connection.execute(_SELF).fetchone()
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
     address, port, database, role, standby, version, may_ask = row
@@ -57,11 +82,10 @@ def describe(connection: psycopg.Connection, tables: Tables, where: str) -> Data
         address=f"{address.split('/')[0]}:{port}" if address else None,
         database=database,
         role=role,
-        tables_in=tables.schema,
+        tables_in="",
         standby=standby,
         version=version.split()[0],
         system_identifier=system[0] if system else None,
-        policies=tables.policies,
     )
 
 
@@ -79,18 +103,7 @@ def shows_job(connection: psycopg.Connection, tables: Tables, job_id: str, where
         AccessError: there is no such table, or a row-level policy hides jobs from this role.
         NotCheckedError: this role may not read it.
     """
-    jobs = tables.jobs
-    if jobs is None or not jobs.real:
-        instead = "" if jobs is None else f" (it is a {jobs.kind})"
-        msg = f"Beside {tables.metrics} on Postgres at {where} there is no table analysis_jobs{instead}."
-        raise AccessError(msg, "This is not the controller's database: correct the DSN.")
-    hold_unfiltered(jobs, where)
-    if hidden := [column for column in _JOB_COLUMNS if column not in jobs.readable]:
-        msg = (
-            f"Postgres at {where} is not proven to be the controller's database: this role may not read"
-            f" {listed(hidden)} of {jobs}."
-        )
-        raise NotCheckedError(msg, f"GRANT SELECT ON {jobs.name} TO the role of the DSN, then run again.")
+    hold_jobs(tables.jobs, tables.metrics, where)
     row = connection.execute(_SHOWS, (job_id,)).fetchone()
     return row is not None and bool(row[0])
 

@@ -10,7 +10,7 @@ from psycopg import IsolationLevel
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
-from tsse_validation.clients.identity import Anchor, hold_to
+from tsse_validation.clients.identity import Anchor, DatabaseSurvey, hold_to, survey
 from tsse_validation.clients.postgres_errors import explained, reached, refused
 from tsse_validation.clients.session import fix, fixed_settings, schemas_searched, search_path
 from tsse_validation.clients.session_use import SessionUse
@@ -97,6 +97,18 @@ class PostgresClient:
             NotCheckedError: the server is another than the one that the client is anchored to.
             NotAllowedError: one is open already: the suite takes one session of the server.
         """
+        with self._transaction() as connection:
+            yield self._begun(connection)
+
+    def survey(self) -> DatabaseSurvey:
+        """Return what is there, whatever this role may read of it; errors as in `snapshot`, but for the tables."""
+        with self._transaction() as connection:
+            searched = schemas_searched(connection)
+            fix(connection, self._settings, self.where)
+            return survey(connection, searched, self.where)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[psycopg.Connection]:
         if not self._session.acquire(blocking=False):
             msg = f"The suite keeps one session on Postgres at {self.where}, and a second was asked for."
             raise NotAllowedError(msg, "This is a fault of the suite: please report it.")
@@ -108,7 +120,7 @@ class PostgresClient:
                 # a pooler lends its server connections in turn: what one session prepares there, another finds
                 connection.prepare_threshold = None
                 with self.use.measured(connection, longest_seconds=self._transaction_seconds):
-                    yield self._begun(connection)
+                    yield connection
         finally:
             self._session.release()
 

@@ -4,12 +4,12 @@ A name is looked for in the role's search path once, in each transaction, and th
 each a real one. A view of that name, or a second `metrics` that comes first, would be compared in good faith.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
 
-from tsse_validation.domain.errors import AccessError
+from tsse_validation.domain.errors import AccessError, NotCheckedError, SuiteError
 from tsse_validation.domain.phrasing import listed
 
 METRICS, SENSORS, JOBS = "metrics", "sensors", "analysis_jobs"
@@ -28,6 +28,7 @@ _REAL = frozenset({"table", "partitioned table"})
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     METRICS: ("sensor_id", "ts", "value", "quality", "inserted_at"),
     SENSORS: ("sensor_id",),
+    JOBS: ("id", "job_type", "status", "created_at"),
 }
 """What we read (contract section 5)."""
 _WRONG_PLACE = "Name the controller's own database; where it is, set this role's search_path to its schema."
@@ -106,8 +107,67 @@ def find_tables(connection: psycopg.Connection, searched: Sequence[str], where: 
 
     Raises AccessError when they are not those of a controller, or when this role cannot see all of them.
     """
+    found = _relations(connection, searched)
+    metrics = _first(found, METRICS, searched)
+    if metrics is None:
+        raise _nowhere(found, searched, where)
+    sensors = found.get((metrics.schema, SENSORS))
+    if sensors is None or not (metrics.real and sensors.real):
+        raise _not_the_tables(found, metrics, sensors, where)
+    for table in (metrics, sensors):
+        _hold_to_all(table, where)
+    elsewhere = sorted(schema for schema, name in found if name == METRICS and schema != metrics.schema)
+    return Tables(metrics, sensors, found.get((metrics.schema, JOBS)), tuple(elsewhere))
+
+
+def table_flaws(
+    connection: psycopg.Connection, searched: Sequence[str], where: str
+) -> Mapping[str, SuiteError | None]:
+    """Return for each of the controller's tables why this role cannot read all of it, or `None` where it can.
+
+    They are named with their schema, where they are found; the schemas `searched` are as in `find_tables`.
+    """
+    found = _relations(connection, searched)
+    metrics = _first(found, METRICS, searched)
+    if metrics is None:
+        return {METRICS: _nowhere(found, searched, where)}
+    sensors, jobs = (found.get((metrics.schema, name)) for name in (SENSORS, JOBS))
+    if sensors is None or not (metrics.real and sensors.real):
+        return {str(metrics): _not_the_tables(found, metrics, sensors, where)}
+    return {
+        str(metrics): _flaw(lambda: _hold_to_all(metrics, where)),
+        str(sensors): _flaw(lambda: _hold_to_all(sensors, where)),
+        f"{metrics.schema}.{JOBS}": _flaw(lambda: hold_jobs(jobs, metrics, where)),
+    }
+
+
+def _flaw(hold: Callable[[], object]) -> SuiteError | None:
+    try:
+        hold()
+    except SuiteError as error:
+        return error
+    return None
+
+
+def hold_jobs(jobs: Relation | None, metrics: Relation, where: str) -> None:
+    """Hold that this role may read `analysis_jobs` beside `metrics`; errors as in `identity.shows_job`."""
+    if jobs is None or not jobs.real:
+        instead = "" if jobs is None else f" (it is a {jobs.kind})"
+        msg = f"Beside {metrics} on Postgres at {where} there is no table {JOBS}{instead}."
+        raise AccessError(msg, "This is not the controller's database: correct the DSN.")
+    hold_unfiltered(jobs, where)
+    if hidden := [column for column in _COLUMNS[JOBS] if column not in jobs.readable]:
+        msg = (
+            f"Postgres at {where} is not proven to be the controller's database: this role may not read"
+            f" {listed(hidden)} of {jobs}."
+        )
+        raise NotCheckedError(msg, f"GRANT SELECT ON {jobs.name} TO the role of the DSN, then run again.")
+
+
+def _relations(connection: psycopg.Connection, searched: Sequence[str]) -> Mapping[tuple[str, str], Relation]:
+    """Return what stands under our names in any schema, by schema and name."""
     rows = connection.execute(_FOUND, {"names": [METRICS, SENSORS, JOBS], "searched": list(searched)}).fetchall()
-    found = {
+    return {
         (schema, name): Relation(
             schema,
             name,
@@ -120,16 +180,6 @@ def find_tables(connection: psycopg.Connection, searched: Sequence[str], where: 
         )
         for schema, name, kind, filtered, policies, readable, columns, bound in rows
     }
-    metrics = _first(found, METRICS, searched)
-    if metrics is None:
-        raise _nowhere(found, searched, where)
-    sensors = found.get((metrics.schema, SENSORS))
-    if sensors is None or not (metrics.real and sensors.real):
-        raise _not_the_tables(found, metrics, sensors, where)
-    for table in (metrics, sensors):
-        _hold_to_all(table, where)
-    elsewhere = sorted(schema for schema, name in found if name == METRICS and schema != metrics.schema)
-    return Tables(metrics, sensors, found.get((metrics.schema, JOBS)), tuple(elsewhere))
 
 
 def _first(found: Mapping[tuple[str, str], Relation], name: str, searched: Sequence[str]) -> Relation | None:

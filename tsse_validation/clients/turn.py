@@ -203,6 +203,18 @@ def backfill_turn(
                 path.unlink(missing_ok=True)
 
 
+def is_taken(base_url: str) -> bool:
+    """Whether another run of this user has the turn at a controller now; nothing is written to find out."""
+    try:
+        with _lock_path(base_url).open(encoding="utf-8") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # nobody has taken it, or nobody may look
+        return False
+    return False
+
+
 def left_over_in_words(job: ActiveJob) -> str:
     """Return why a job that is `running` is not waited for."""
     far = f" at {job.progress}" if job.progress else ""

@@ -14,6 +14,7 @@ PARTS = tuple(
         "command_line",
         "options",
         "dry_run",
+        "starting",
         "ordering",
         "recording",
         "console",

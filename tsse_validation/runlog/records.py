@@ -22,6 +22,7 @@ from tsse_validation.runlog.differences_record import DifferencesKept
 from tsse_validation.runlog.reach_records import EarlierRun, ExtentSeen, JobCoverage
 from tsse_validation.runlog.record_base import Record
 from tsse_validation.runlog.session_record import SessionsUsed
+from tsse_validation.runlog.setting_record import SettingTried
 
 SCHEMA_VERSION = 1
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "ExtentSeen",
     "JobCoverage",
     "Record",
+    "SettingTried",
 ]
 """What stands in a module of its own, and is imported from here like all other records."""
 
@@ -309,6 +311,7 @@ class RunFinished(Record):
 
 AnyRecord = Annotated[
     RunStarted
+    | SettingTried
     | StackDescribed
     | FarmSeen
     | DatabaseSeen

@@ -36,6 +36,7 @@ from tsse_validation.runlog.records import (
     WindowChecked,
 )
 from tsse_validation.runlog.session_record import SessionsUsed
+from tsse_validation.runlog.setting_record import SettingTried
 
 
 class RunResult(BaseModel):
@@ -53,6 +54,7 @@ class RunResult(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     started: RunStarted
+    tried: tuple[SettingTried, ...] = ()
     stack: StackDescribed | None = None
     farm: FarmSeen | None = None
     database: DatabaseSeen | None = None

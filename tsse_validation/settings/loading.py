@@ -42,6 +42,10 @@ class LoadedSettings:
     """Why this user may not read something that is there, by setting; the settings themselves are then not set."""
     spelled: Mapping[str, str] = field(default_factory=dict)
     """What gives each setting on a command line, those withheld too."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with a value, by setting, where each was to be tried; the settings themselves are not set."""
+    asked: Settings | None = None
+    """The settings before anything was left out, which `withheld` tells of."""
 
     def shown(self) -> tuple[SettingValue, ...]:
         """Return every setting with its source; a secret only as set or not set."""
@@ -89,7 +93,50 @@ def load_settings(command_line: Mapping[str, Any], directory: Path, *, for_run: 
         found=tuple(found.lines),
         withheld=withheld,
         spelled={name: spelled(name, getattr(settings, name)) for name in sources},
+        asked=settings,
     )
+
+
+def load_to_try(command_line: Mapping[str, Any], directory: Path, base_url: str) -> LoadedSettings:
+    """Gather the settings as for a run on a live controller, for each to be tried; `base_url` is the default.
+
+    What no setting can be is left out and told in `refused`, so that the others can be tried all the same.
+
+    Raises SettingsError for a name that no setting has, and for a file that cannot be read.
+    """
+    merged, sources = _merged(command_line, directory, for_run=True)
+    merged.setdefault("base_url", base_url)
+    refused: dict[str, str] = {}
+    settings = _made_of_the_rest(merged, sources, refused)
+    found = Discovery()
+    if settings.base_url and not settings.no_discovery:
+        # what was refused is given too: nothing is looked for in its place
+        found = discover(merged | refused, settings.base_url)
+        sources |= found.sources
+        settings = _made(merged | found.values, sources)
+    return LoadedSettings(
+        settings=settings,
+        sources=sources,
+        warnings=tuple(_warnings(settings, sources)),
+        found=tuple(found.lines),
+        withheld=found.withheld,
+        refused=refused,
+        asked=settings,
+    )
+
+
+def _made_of_the_rest(values: dict[str, Any], sources: Mapping[str, str], refused: dict[str, str]) -> Settings:
+    """Return the settings of the values that can be one; the others go from `values` into `refused`."""
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        wrong = {name: message for name, message in _problems(error) if name in Settings.model_fields}
+        if not wrong:
+            raise SettingsError("\n".join(_complaints(error, sources))) from None
+    refused |= wrong
+    for name in wrong:
+        values.pop(name, None)
+    return _made_of_the_rest(values, sources, refused)
 
 
 def _merged(
@@ -148,17 +195,18 @@ def _layers(command_line: Mapping[str, Any], directory: Path) -> list[tuple[str,
 
 
 def _complaints(error: ValidationError, sources: Mapping[str, str]) -> list[str]:
-    lines = []
+    return [
+        f"{option_of(name)} ({sources.get(name, DEFAULT)}): {message}" if name else message
+        for name, message in _problems(error)
+    ]
+
+
+def _problems(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong, by the name of the setting; what is wrong between several has none."""
     for problem in error.errors(include_url=False, include_input=False):
-        message = problem["msg"].removeprefix("Value error, ")
-        if not problem["loc"]:
-            lines.append(message)
-            continue
-        name = str(problem["loc"][0])
-        if problem["type"] == "extra_forbidden":
-            message = "there is no such setting"
-        lines.append(f"{option_of(name)} ({sources.get(name, DEFAULT)}): {message}")
-    return lines
+        known = problem["type"] != "extra_forbidden"
+        message = problem["msg"].removeprefix("Value error, ") if known else "there is no such setting"
+        yield str(problem["loc"][0]) if problem["loc"] else "", message
 
 
 def _warnings(settings: Settings, sources: Mapping[str, str]) -> list[str]:

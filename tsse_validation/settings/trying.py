@@ -22,7 +22,7 @@ def try_given(settings: Settings, sources: Mapping[str, str]) -> Mapping[str, st
     """
     complaints: list[str] = []
     withheld: dict[str, str] = {}
-    for name, attempt in _attempts(settings):
+    for name, attempt in local_tries(settings):
         given = f"{option_of(name)} ({sources.get(name, 'default')})"
         try:
             attempt()
@@ -51,7 +51,11 @@ def hold_ca_file(path: Path) -> ssl.SSLContext:
         raise ValueError(msg) from None
 
 
-def _attempts(settings: Settings) -> Iterator[tuple[str, Callable[[], object]]]:
+def local_tries(settings: Settings) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield what tries each file and directory that is set, by setting.
+
+    A try raises SettingsError or ValueError for what is wrong, and UnreadableError for what is another user's.
+    """
     if settings.auth_token_file is not None:
         yield "auth_token_file", partial(read_token, settings.auth_token_file)
     if settings.view_token_file is not None:

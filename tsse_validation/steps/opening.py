@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from tsse_validation.clients.allowed import QDRANT_CALLS
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.core import CoreClient
-from tsse_validation.clients.http import HttpClient
+from tsse_validation.clients.http import TRIES_OF_A_GET, HttpClient
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.errors import AccessError, SettingsError
@@ -30,9 +30,12 @@ NO_TOKEN = SecretStr("")
 
 
 @contextmanager
-def core_server(settings: Settings, token: SecretStr | None = None, told: Told = unheard) -> Iterator[CoreClient]:
+def core_server(
+    settings: Settings, token: SecretStr | None = None, told: Told = unheard, *, tries: int = TRIES_OF_A_GET
+) -> Iterator[CoreClient]:
     """Open the core-server with the settings' token, or the one given; errors as in `token_of`."""
-    with closing(HttpClient.from_settings(settings.base_url or DEFAULT_BASE_URL, "core-server", settings)) as http:
+    address = settings.base_url or DEFAULT_BASE_URL
+    with closing(HttpClient.from_settings(address, "core-server", settings, tries=tries)) as http:
         token = token_of(settings) if token is None else token
         yield CoreClient(http, token, PostBudget(time.monotonic), told=told)
 
@@ -46,10 +49,12 @@ def job_runner(settings: Settings, told: Told = unheard) -> Iterator[JobRunner]:
 
 
 @contextmanager
-def qdrant_server(settings: Settings, url: str | None = None) -> Iterator[HttpClient]:
+def qdrant_server(
+    settings: Settings, url: str | None = None, *, tries: int = TRIES_OF_A_GET
+) -> Iterator[HttpClient]:
     """Open Qdrant for its health alone."""
     address = url or settings.qdrant_url or DEFAULT_QDRANT_URL
-    with closing(HttpClient.from_settings(address, "Qdrant", settings, calls=QDRANT_CALLS)) as http:
+    with closing(HttpClient.from_settings(address, "Qdrant", settings, calls=QDRANT_CALLS, tries=tries)) as http:
         yield http
 
 

@@ -14,6 +14,7 @@ from tsse_validation.domain.contract import (
     MISSING_CAPABILITY_TEXT,
     RUN_CAPABILITY,
     UNAUTHORIZED_TEXT,
+    VIEW_CAPABILITY,
     is_healthy,
 )
 from tsse_validation.domain.errors import AccessError
@@ -41,6 +42,7 @@ def hold_qdrant_health(health: QdrantHealth) -> None:
     )
 
 
+LACKING = f"Give a token with {RUN_CAPABILITY} and {VIEW_CAPABILITY}."
 BAD_AUTHORIZATIONS: Mapping[str, Callable[[], str | None]] = {
     "no-token": lambda: None,
     "malformed": lambda: "Bearer",
@@ -55,7 +57,8 @@ def hold_token_accepted(core: CoreClient) -> None:
     answer = _probe(core, core.authorization())
     if answer.status in {401, 403}:
         msg = f"The controller refuses the token: {answer.status} “{answer.excerpt()}”."
-        raise AccessError(msg, "Is it unknown, revoked or expired? Give another by --auth-token-file.")
+        unknown = "Is it unknown, revoked or expired? Give another by --auth-token-file."
+        raise AccessError(msg, unknown if answer.status == 401 else LACKING)
     _hold_answer(answer, 404, JOB_NOT_FOUND_TEXT, "See contract section 3.", asked="An unknown job")
 
 

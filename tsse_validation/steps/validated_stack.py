@@ -71,7 +71,7 @@ def live_stack(loaded: LoadedSettings) -> Stack:
         components=(
             StackComponent(name="core-server", description=f"the installed controller at {settings.base_url}"),
         ),
-        qdrant_url=settings.qdrant_url or _default_qdrant(settings.base_url),
+        qdrant_url=settings.qdrant_url or default_qdrant(settings.base_url),
         conninfo=conninfo_of(settings),
         lake=_lake(loaded),
         view_token=read_token(settings.view_token_file) if settings.view_token_file else None,
@@ -87,6 +87,7 @@ def _lake(loaded: LoadedSettings) -> LakePaths | None:
     return LakePaths(settings.hot_path, settings.cold_path, settings.shards, found)
 
 
-def _default_qdrant(base_url: str) -> str:
+def default_qdrant(base_url: str) -> str:
+    """Return where Qdrant is beside a core-server (contract section 1)."""
     host = urlsplit(base_url).hostname or "127.0.0.1"
     return f"http://{f'[{host}]' if ':' in host else host}:{QDRANT_PORT}"
