@@ -9,8 +9,9 @@ from tsse_validation.grading import grade_reached
 from tsse_validation.report.model.commands import run_again
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.keeping import keep_evidence, lake_roots, reads_the_lake, run_folder
-from tsse_validation.report.model.next_run import NextRun, next_run, repair_command
+from tsse_validation.report.model.next_run import backfill_days, next_run, repair_command
 from tsse_validation.runlog.records import CheckFinished, CheckStatus
+from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import Outcome, wanting
 
 _MOST_CAUSES = 3
@@ -37,12 +38,11 @@ def what_to_do(document: ReportDocument) -> tuple[Action, ...]:
     """Return what to do about a verdict, in this order; nothing after a GO."""
     if document.verdict.outcome is Outcome.GO:
         return ()
-    after = next_run(document.result)
     if document.verdict.outcome is Outcome.INCOMPLETE:
-        return tuple(_after_incomplete(document, after))
+        return tuple(_after_incomplete(document))
     stack = document.result.stack
     own = stack is not None and stack.owned
-    return tuple(_on_an_own_stack(document) if own else _after_no_go(document, after))
+    return tuple(_on_an_own_stack(document) if own else _after_no_go(document))
 
 
 def _on_an_own_stack(document: ReportDocument) -> Iterator[Action]:
@@ -53,16 +53,30 @@ def _on_an_own_stack(document: ReportDocument) -> Iterator[Action]:
     )
 
 
-def _after_no_go(document: ReportDocument, after: NextRun) -> Iterator[Action]:
+def _after_no_go(document: ReportDocument) -> Iterator[Action]:
     yield Action(_why_keep(document), keep_evidence(document.result))
-    looks, repair = list(_looks(document)), _repair(document, after)
-    yield from looks
-    if repair is not None:
-        yield repair
-        said = f"Repair and prove it again, in one run. {_REPEATABLE}"
-    else:
-        said = "Once that is done, prove it again."
-    yield Action(_joined(said, after.said), after.command)
+    yield from _looks(document)
+    findings = document.result.findings
+    if any(finding.diagnosis == _HEALED for finding in findings):
+        yield Action(
+            "Repair nothing more: the backfill of --heal-check has healed it. Find out what had damaged it."
+        )
+    elif any(finding.flagged and finding.heals_by_backfill for finding in findings):
+        yield from _repair_and_prove(document.result)
+        return
+    after = next_run(document.result)
+    yield Action(_joined("Once that is done, prove it again.", after.said), after.command)
+
+
+def _repair_and_prove(result: RunResult) -> Iterator[Action]:
+    days, after = backfill_days(result), next_run(result, after_a_repair=True)
+    yield Action(
+        f"Repair, by a backfill of {days} days with replace_existing. Step 4 of the run below is such a backfill "
+        "too: start this one only where the proof has to wait. Neither starts where rows would be taken away.",
+        repair_command(result, days),
+    )
+    said = f"Repair and prove it in one run, whose own backfill takes {after.days} days."
+    yield Action(_joined(said, _REPEATABLE, after.said), after.command)
 
 
 def _why_keep(document: ReportDocument) -> str:
@@ -103,24 +117,10 @@ def _unexplained(document: ReportDocument) -> list[CheckFinished]:
     return [check for check in failed if check.check_id not in (explained or ())]
 
 
-def _repair(document: ReportDocument, after: NextRun) -> Action | None:
-    findings = document.result.findings
-    if any(finding.diagnosis == _HEALED for finding in findings):
-        return Action(
-            "Repair nothing more: the backfill of --heal-check has healed it. Find out what had damaged it."
-        )
-    if not any(finding.flagged and finding.heals_by_backfill for finding in findings):
-        return None
-    return Action(
-        f"Repair: step 4 of the run below is the repair, a backfill of {after.days} days with replace_existing. "
-        "Start it by itself only where the proof has to wait: one is enough. It takes no rows away.",
-        repair_command(document.result, after.days),
-    )
-
-
-def _after_incomplete(document: ReportDocument, after: NextRun) -> Iterator[Action]:
+def _after_incomplete(document: ReportDocument) -> Iterator[Action]:
     causes = list(dict.fromkeys(_causes(document)))
     yield from map(Action, causes[:_MOST_CAUSES])
+    after = next_run(document.result)
     yield Action(_joined("Then run it again." if causes else "Run it again, in full.", after.said), after.command)
 
 
@@ -142,9 +142,13 @@ def _causes(document: ReportDocument) -> Iterator[str]:
         told = check.message.startswith(_BY_AN_OPTION) or (absent and check.status is CheckStatus.NOT_CHECKED)
         if check.status in _OPEN and check.check_id not in tolerated and not told:
             yield _joined(_sentence(check.message), check.advice)
-    left = sum(not plan.selected for plan in result.planned if plan.key in CHECKS)
-    if left:
-        yield f"{count_of(left, 'check')} had been deselected: leave -k and --deselect out."
+    unselected = {check.key for check in document.verdict.not_checked} - {plan.key for plan in result.planned}
+    left = [plan.key for plan in result.planned if not plan.selected and plan.key in CHECKS]
+    if result.planned and (unselected or left):
+        yield (
+            f"{count_of(len(unselected) + len(left), 'check')} of the runbook had not been selected: leave test "
+            "paths, -k and --deselect out."
+        )
 
 
 def _sentence(phrase: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
@@ -41,9 +41,12 @@ class NextRun:
     days: int
 
 
-def next_run(result: RunResult) -> NextRun:
-    """Return the run that can end in GO, where this one did not."""
-    days, gone = _backfill_days(result), dict(_in_the_way(result))
+def next_run(result: RunResult, *, after_a_repair: bool = False) -> NextRun:
+    """Return the run that can end in GO, where this one did not.
+
+    After a repair it backfills a day more: one as long would begin later, and cut the date at which that began.
+    """
+    days, gone = min(backfill_days(result) + after_a_repair, MOST_DAYS), dict(_in_the_way(result))
     changes = dict.fromkeys(gone, "")
     if days != _given_days(result):
         changes["backfill_days"] = str(days)
@@ -57,39 +60,35 @@ def repair_command(result: RunResult, days: int) -> str:
     return helper(result, "backfill", _BACKFILL_TAKES, more)
 
 
-def days_that_heal(result: RunResult) -> set[date]:
-    """Return the days of what a backfill heals."""
-    return {day for found in result.findings if found.flagged and found.heals_by_backfill for day in found.days}
-
-
 def _given_days(result: RunResult) -> int:
     text = given_options(result).get("backfill_days", "")
     return int(text) if text.isdecimal() else BACKFILL_GATE_DAYS
 
 
-def _backfill_days(result: RunResult) -> int:
-    """Return how many days the next backfill takes: as many as heal, as the gate asks for, and as lose nothing.
+def backfill_days(result: RunResult) -> int:
+    """Return how long a backfill is that reaches what it heals and what the gate asks for, and cuts no date.
 
-    A backfill as long as one that was run begins later, on the first date that the other left, and would cut that
-    date. It takes a day more.
+    A range that begins within a date that the lake holds would take away what lies before it (contract section 3).
     """
+    now = utc_day(result.finished.at if result.finished else result.started.at)
     wanted = [BACKFILL_GATE_DAYS, _given_days(result)]
     wanted += [found.safe_days for found in result.findings if found.safe_days is not None]
-    wanted += [
-        seen.days + 1
-        for seen in result.backfills
-        if seen.status == "completed" and seen.backfill_from and _is_held(result, utc_day(seen.backfill_from))
-    ]
-    if days := days_that_heal(result):
-        ended = result.finished.at if result.finished else result.started.at
-        wanted.append((utc_day(ended) - min(days)).days + 1)
-    return min(max(wanted), MOST_DAYS)
+    wanted += [(now - day).days + 1 for day in _days_that_heal(result)]
+    held = _dates_held(result)
+    if not held:
+        wanted += [seen.days + 1 for seen in result.backfills if seen.status == "completed"]
+    longer = range(min(max(wanted), MOST_DAYS), MOST_DAYS + 1)
+    return next((days for days in longer if now - timedelta(days=days) not in held), longer[0])
 
 
-def _is_held(result: RunResult, day: date) -> bool:
-    """Whether the lake holds a date, as far as is known."""
+def _days_that_heal(result: RunResult) -> set[date]:
+    return {day for found in result.findings if found.flagged and found.heals_by_backfill for day in found.days}
+
+
+def _dates_held(result: RunResult) -> set[date]:
+    """Return the dates of which the lake had files when it was last inspected."""
     seen = [look for look in result.partitions if look.source == "inspection"]
-    return not seen or any(of.day == day for of in seen[-1].dates)
+    return {of.day for of in seen[-1].dates if of.files != 0} if seen else set()
 
 
 def _in_the_way(result: RunResult) -> Iterator[tuple[str, str]]:
