@@ -6,16 +6,19 @@ from typing import Annotated
 
 import typer
 
+from tsse_validation.cli.differences_option import DifferencesOption, difference_file, said_of
 from tsse_validation.cli.printing import print_json, say_wait
 from tsse_validation.cli.setting_options import CONTROLLER, AsJson, Mode, ModeOption, takes
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.errors import NotCheckedError, SettingsError
+from tsse_validation.domain.errors import NotCheckedError, SettingsError, SuiteError
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
 from tsse_validation.report.markdown.markup import bullet, code, escaped, table
 from tsse_validation.runlog.database_record import DatabaseSeen
+from tsse_validation.runlog.difference_files import DifferenceFiles
+from tsse_validation.runlog.differences_record import DifferencesKept
 from tsse_validation.runlog.records import RowVersion
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.fields import Level
@@ -37,6 +40,7 @@ def parity(
     report: Annotated[
         Path | None, typer.Option("--report", help="write a Markdown report", metavar="FILE.md")
     ] = None,
+    differences: DifferencesOption = None,
     fail_on_mismatch: Annotated[
         bool, typer.Option("--fail-on-mismatch/--no-fail-on-mismatch", help="exit with 1 when counts differ")
     ] = True,
@@ -50,15 +54,18 @@ def parity(
     """
     if mode is Mode.API:
         _hold_to_what_a_job_can(settings, context.params["level"])
-    if complaints := list(places_in_the_lake(settings, {"--report": report})):
+    if differences is not None and (mode is Mode.API or settings.level is Level.COUNT):
+        raise SettingsError("--differences needs --mode direct, and no --level count: counts name no row.")
+    if complaints := list(places_in_the_lake(settings, {"--report": report, "--differences": differences})):
         raise SettingsError("\n".join(complaints))
-    proof = _compared(settings, mode)
+    with difference_file(differences) as files:
+        proof = _compared(settings, mode, files)
     if report is not None:
-        report.write_text(_markdown(proof), encoding="utf-8")
+        report.write_text(_markdown(proof, differences), encoding="utf-8")
     if as_json:
-        print_json(_document(proof))
+        print_json(_document(proof, differences))
     else:
-        typer.echo(_markdown(proof), nl=False)
+        typer.echo(_markdown(proof, differences), nl=False)
     if not any(row.postgres or row.lake for row in proof.rows):
         raise NotCheckedError(
             "No row was compared: equal zeros prove nothing.", "Choose another window or sensors."
@@ -66,6 +73,8 @@ def parity(
     if proof.mismatching or proof.found.findings:
         typer.echo(f"{count_of(len(proof.mismatching), 'sensor')} not alike. {REPEAT_BACKFILL}", err=True)
         raise typer.Exit(EXIT_CODES[Outcome.NO_GO] if fail_on_mismatch else 0)
+    if proof.kept is not None and not proof.kept.complete:
+        raise SuiteError(proof.kept.why, "Make room there, or name another place.")
 
 
 def _hold_to_what_a_job_can(settings: Settings, asked: Level | None) -> None:
@@ -76,9 +85,9 @@ def _hold_to_what_a_job_can(settings: Settings, asked: Level | None) -> None:
         raise SettingsError("--end must be after --start: the controller's job takes no single microsecond.")
 
 
-def _compared(settings: Settings, mode: Mode) -> WindowProof:
+def _compared(settings: Settings, mode: Mode, files: DifferenceFiles | None) -> WindowProof:
     if mode is Mode.DIRECT:
-        return prove_window(settings, _say_what_is_promised)
+        return prove_window(settings, _say_what_is_promised, files)
     with job_runner(settings, say_wait) as jobs:
         return count_window_by_job(settings, jobs, _say_what_is_promised)
 
@@ -88,7 +97,7 @@ def _say_what_is_promised(asked: Window, scope: Scope) -> None:
         typer.echo(f"tsse-validate: only {scope.window} is promised, of the {asked} asked for", err=True)
 
 
-def _markdown(proof: WindowProof) -> str:
+def _markdown(proof: WindowProof, kept_in: Path | None) -> str:
     """Write the counts as the controller's own report does, and below what differs."""
     start, end = code(format_rfc3339(proof.scope.window.start)), code(format_rfc3339(proof.scope.window.end))
     lines = [
@@ -108,6 +117,7 @@ def _markdown(proof: WindowProof) -> str:
             align=("", "r", "r", "c"),
         ),
         *_differences(proof),
+        *(("", bullet(escaped(said_of(kept_in, proof.kept)))) if proof.kept and kept_in else ()),
         "",
     ]
     return "\n".join(lines)
@@ -145,11 +155,22 @@ def _read_from(seen: DatabaseSeen) -> dict[str, object]:
     return {**read, "proven_to_be_the_controllers": False}
 
 
+def _kept(kept: DifferencesKept, path: Path) -> dict[str, object]:
+    sha256 = kept.files[0].sha256 if kept.files else None
+    return {
+        "path": str(path),
+        "rows": kept.rows,
+        "sha256": sha256,
+        "complete": kept.complete,
+        "why": kept.why,
+    }
+
+
 def _side(version: RowVersion | None) -> str:
     return "not there" if version is None else f"{version.value}, quality {version.quality}"
 
 
-def _document(proof: WindowProof) -> dict[str, object]:
+def _document(proof: WindowProof, kept_in: Path | None) -> dict[str, object]:
     return {
         "counted_by": proof.by,
         "level": proof.level,
@@ -175,4 +196,5 @@ def _document(proof: WindowProof) -> dict[str, object]:
         ],
         "differing_rows": proof.found.differing,
         "differences": [row.model_dump(mode="json", exclude={"record"}) for row in proof.found.shown],
+        **({"differences_file": _kept(proof.kept, kept_in)} if proof.kept and kept_in else {}),
     }

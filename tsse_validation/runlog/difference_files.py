@@ -103,10 +103,10 @@ class DifferenceFiles:
 
     def write(self) -> DifferencesKept:
         """Write the files anew, of all rows so far, and return their record."""
-        self._written = True
         files: list[KeptFile] = []
         for path in self._paths:
             self._trying(lambda path=path: files.append(self._file(path)), anyway=True)  # type: ignore[misc]
+        self._written = True
         why = self._failure
         if not why and self._begun != self._ended:
             why = "The comparison of rows did not come to its end: what was found until then is there."

@@ -7,6 +7,7 @@ from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.diagnosis.count_triage import copies_counted
 from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
 from tsse_validation.diagnosis.file_triage import malformed_files
+from tsse_validation.diagnosis.kept_rows import KeptRows
 from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.domain.contract import RUNBOOK_SAMPLE
 from tsse_validation.domain.coverage import Scope
@@ -18,6 +19,8 @@ from tsse_validation.parity.by_job import MismatchError, SpotCheck, SpotChecker
 from tsse_validation.parity.comparing import sum_by_sensor
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.database_record import DatabaseSeen
+from tsse_validation.runlog.difference_files import DifferenceFiles
+from tsse_validation.runlog.differences_record import DifferencesKept
 from tsse_validation.runlog.records import CountRow, Finding
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.fields import Level
@@ -37,6 +40,7 @@ class WindowProof:
 
     `rows` has a line for each sensor. `found` says what differs, where rows were read; `told` are findings that
     are no fault. `database` is what was read from: without a controller's word nothing proves it to be its own.
+    `kept` says what is in the file of all differing rows, where one was asked for.
     """
 
     scope: Scope
@@ -46,6 +50,7 @@ class WindowProof:
     found: DrillDown = NOTHING_READ
     told: tuple[Finding, ...] = ()
     database: DatabaseSeen | None = None
+    kept: DifferencesKept | None = None
 
     @property
     def mismatching(self) -> list[CountRow]:
@@ -54,7 +59,9 @@ class WindowProof:
 
 
 def prove_window(
-    settings: Settings, on_scope: Callable[[Window, Scope], object] = lambda _asked, _scope: None
+    settings: Settings,
+    on_scope: Callable[[Window, Scope], object] = lambda _asked, _scope: None,
+    differences: DifferenceFiles | None = None,
 ) -> WindowProof:
     """Compare a window in Postgres with the same in the lake's files, as they are now, by our own reading.
 
@@ -63,6 +70,7 @@ def prove_window(
     the watermark), the sensors (`sensor_ids`, by default all) and the `level`. Nothing is written to either side.
     `on_scope` gets the window asked for and its promised part, before anything is compared. The files of the
     window's dates are looked into as step 5 does: rows in another shard's file are read, and yet a fault.
+    `differences` gets all rows that differ, of which `found` has the first.
 
     >>> from tsse_validation import Settings, prove_window
     >>> proof = prove_window(Settings(database_url=DSN, hot_path=HOT, cold_path=COLD))
@@ -91,12 +99,29 @@ def prove_window(
         for row in rows
         if row.sensor_id in wanted or not settings.sensor_ids
     ]
-    found = drill_down(proof, scope, days, settings.level, RowTriage(settings.shards, MOST_ROWS_PRINTED))
+    found, kept = _drilled(proof, scope, days, settings, differences)
     told = {finding.diagnosis for finding in found.findings}
     in_files = [found for found in _in_the_files(proof, scope, settings) if found.diagnosis not in told]
     found = replace(found, findings=[*found.findings, *in_files])
     rows = sum_by_sensor(days, wanted)
-    return WindowProof(scope, rows, "direct", settings.level, found, database=database)
+    return WindowProof(scope, rows, "direct", settings.level, found, database=database, kept=kept)
+
+
+def _drilled(
+    proof: DirectProof,
+    scope: Scope,
+    days: Sequence[CountRow],
+    settings: Settings,
+    differences: DifferenceFiles | None,
+) -> tuple[DrillDown, DifferencesKept | None]:
+    shards = settings.shards
+    if differences is None:
+        return drill_down(proof, scope, days, settings.level, RowTriage(shards, MOST_ROWS_PRINTED)), None
+    kept = KeptRows(differences, proof, scope.coverage, shards)
+    triage = RowTriage(shards, MOST_ROWS_PRINTED, kept.add)
+    found = drill_down(proof, scope, days, settings.level, triage)
+    kept.settle(triage)
+    return found, differences.write()
 
 
 def _in_the_files(proof: DirectProof, scope: Scope, settings: Settings) -> Iterator[Finding]:

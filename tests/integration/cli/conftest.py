@@ -1,7 +1,11 @@
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -79,3 +83,31 @@ def dsn(stack: RunningStack) -> dict[str, str]:
 def parity(after_backfill: RunHelper, lake_options: list[str], dsn: dict[str, str]) -> RunHelper:
     """Run `tsse-validate parity` on the lake's files and Postgres."""
     return partial(after_backfill, "parity", "--mode", "direct", *lake_options, **dsn)
+
+
+@contextmanager
+def broken(partition: Path, keep: Path) -> Iterator[Path]:
+    """Lend a date's directory, and put it back as it was."""
+    shutil.copytree(partition, keep / partition.name)
+    try:
+        yield partition
+    finally:
+        shutil.rmtree(partition, ignore_errors=True)
+        shutil.move(keep / partition.name, partition)
+
+
+@pytest.fixture
+def partition(backfilled: Helper, stack: RunningStack) -> Path:
+    """Choose a whole date that lies within the covered range, with rows in several shards."""
+    assert backfilled.code == 0
+    dates = sorted((given(stack.stack.lake).hot / "metrics/v1").glob("date=*"))
+    return next(day for day in dates[5:-5] if len(list(day.iterdir())) > 2)
+
+
+def day_of(partition: Path) -> date:
+    return date.fromisoformat(partition.name.removeprefix("date="))
+
+
+def about(parity: RunHelper, partition: Path, *options: str) -> Helper:
+    day = day_of(partition)
+    return parity(f"--start={day}T00:00:00Z", f"--end={day}T23:59:59.999999Z", *options)

@@ -2,9 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import date
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from fixtures.stacks.embedded import RunningStack
-from tests.integration.cli.conftest import Helper, RunHelper
-from tests.support.given import given
-
-
-@contextmanager
-def broken(partition: Path, keep: Path) -> Iterator[Path]:
-    """Lend a date's directory, and put it back as it was."""
-    shutil.copytree(partition, keep / partition.name)
-    try:
-        yield partition
-    finally:
-        shutil.rmtree(partition)
-        shutil.move(keep / partition.name, partition)
-
-
-@pytest.fixture
-def partition(backfilled: Helper, stack: RunningStack) -> Path:
-    """Choose a whole date that lies within the covered range, with rows in several shards."""
-    assert backfilled.code == 0
-    dates = sorted((given(stack.stack.lake).hot / "metrics/v1").glob("date=*"))
-    return next(day for day in dates[5:-5] if len(list(day.iterdir())) > 2)
-
-
-def day_of(partition: Path) -> date:
-    return date.fromisoformat(partition.name.removeprefix("date="))
-
-
-def about(parity: RunHelper, partition: Path, *options: str) -> Helper:
-    day = day_of(partition)
-    return parity(f"--start={day}T00:00:00Z", f"--end={day}T23:59:59.999999Z", *options)
+from tests.integration.cli.conftest import RunHelper, about, broken, day_of
 
 
 def a_file_of(shard: Path) -> Path:
