@@ -30,7 +30,7 @@ def hold(words: Sequence[str]) -> None:
             given_by(arguments)
         case ["tsse-validate", "--version" | "--install-completion"] | ["tsse-validate", "COMMAND", "--help"]:
             pass
-        case ["tsse-validate", command, *arguments]:
+        case ["tsse-validate" | "/opt/tsse-validation/bin/tsse-validate", command, *arguments]:
             hold_helper(command, arguments)
         case ["docker", "run", *arguments] if IMAGE in arguments:
             of_ours = arguments[arguments.index(IMAGE) + 1 :]
