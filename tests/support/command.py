@@ -40,7 +40,7 @@ class Run:
     @property
     def directory(self) -> Path:
         """The run's folder, the only one in its report directory."""
-        (directory,) = self.report_dir.iterdir()
+        (directory,) = (path for path in self.report_dir.iterdir() if path.is_dir())
         return directory
 
     @property

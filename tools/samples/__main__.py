@@ -30,6 +30,7 @@ from tsse_validation.report.model.document import (
     write_atomically,
     write_result_json,
 )
+from tsse_validation.report.run_index import INDEX_HTML, INDEX_JSON
 from tsse_validation.report.writer import write_html
 from tsse_validation.verdict import Outcome
 
@@ -114,6 +115,8 @@ def _keep(run: Run, outcome: Outcome) -> None:
     }
     result = run.result.model_copy(update={"started": started.model_copy(update={"environment": environment})})
     shutil.rmtree(run.directory)
+    for name in (INDEX_HTML, INDEX_JSON):
+        (run.report_dir / name).unlink()
     _write(run.report_dir, ReportDocument.of(result))
 
 

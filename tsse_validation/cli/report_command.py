@@ -14,7 +14,8 @@ from tsse_validation.report.model.document import (
     as_decided_today,
     read_result_json,
 )
-from tsse_validation.report.writer import write_html, write_index
+from tsse_validation.report.run_index import write_index
+from tsse_validation.report.writer import write_html
 
 
 def report(

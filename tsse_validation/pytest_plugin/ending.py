@@ -13,6 +13,7 @@ from tsse_validation.domain.instants import utc_now
 from tsse_validation.report.earlier import last_run_of
 from tsse_validation.report.markdown.step_summary import render_step_summary
 from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.report.run_index import index_after_run
 from tsse_validation.report.terminal import print_summary
 from tsse_validation.report.writer import Written, append_step_summary, write_reports
 from tsse_validation.runlog.records import PostsSpent, RunFinished
@@ -49,6 +50,8 @@ class RunEnd:
         """Print the verdict and what else there is to say; a file with a secret in it is deleted, and said."""
         with suppress(OSError):  # where the output itself goes to a full disk, the exit code still speaks
             self._print(run, Console())
+        with suppress(OSError):
+            self._index(run, Console())
 
     def _print(self, run: ValidationRun, console: Console) -> None:
         if self.document is not None and (self.written or self.document.verdict.outcome is not Outcome.GO):
@@ -63,6 +66,11 @@ class RunEnd:
         if self.written and not leaks and run.settings.step_summary is not None:
             said = _step_summary(run, self.written, run.settings.step_summary)
             console.print(said, markup=False, highlight=False)
+
+    def _index(self, run: ValidationRun, console: Console) -> None:
+        """Write the page over the runs, and say where that could not be done: it never changes a verdict."""
+        if self.written and self.exit_code != EXIT_LEAK and (failed := index_after_run(run.directory.parent)):
+            console.print(run.redactor.redact(failed), markup=False, highlight=False)
 
 
 def end_run(run: ValidationRun, exitstatus: int | pytest.ExitCode, tests: str, crash: str) -> RunEnd:

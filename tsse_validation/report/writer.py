@@ -1,30 +1,24 @@
-"""Writes the reports of a run into its folder, and the page over the runs of a directory."""
+"""Writes the reports of a run into its folder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from tsse_validation.report.ci_reports import CTRF_JSON, JUNIT_XML, render_ctrf, render_junit
-from tsse_validation.report.html.html_pages import render_index, render_page
-from tsse_validation.report.html.trend import Run, Runs
+from tsse_validation.report.earlier import last_run_beside
+from tsse_validation.report.html.html_pages import render_page
 from tsse_validation.report.markdown.markdown_report import markdown_name, render_markdown
 from tsse_validation.report.markdown.step_summary import MAX_BYTES
 from tsse_validation.report.model.document import (
     REPORT_HTML,
     RESULT_JSON,
     ReportDocument,
-    as_decided_today,
     evidence_in,
-    read_result_json,
     write_atomically,
     write_result_json,
 )
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import Verdict
-
-INDEX_HTML = "index.html"
 
 
 @dataclass(frozen=True)
@@ -79,10 +73,26 @@ def write_html(
 ) -> None:
     """Write the page, with the hashes of the files in its folder or in that of the `evidence`.
 
-    `earlier` is a run to compare this one with.
+    `earlier` is a run to compare this one with, else the last one of the controller, where its folder lies beside.
     """
-    page = render_page(document, evidence_in(evidence or path.parent), tests, earlier)
+    beside = evidence or path.parent
+    if earlier is None:
+        page = _page_beside_the_last_run(document, beside, tests)
+    else:
+        page = render_page(document, evidence_in(beside), tests, earlier)
     write_atomically(path, page.encode("utf-8", errors="replace"))
+
+
+def _page_beside_the_last_run(document: ReportDocument, directory: Path, tests: str) -> str:
+    """Return the page with a comparison, or with the reason why there is none."""
+    evidence = evidence_in(directory)
+    last, why_not = last_run_beside(directory, document.result)
+    try:
+        return render_page(document, evidence, tests, last, why_not)
+    except Exception as error:
+        if last is None:
+            raise
+        return render_page(document, evidence, tests, None, f"comparing met {type(error).__name__}")
 
 
 def append_step_summary(path: Path, content: Callable[[int], str]) -> bool:
@@ -98,30 +108,3 @@ def append_step_summary(path: Path, content: Callable[[int], str]) -> bool:
         added = content(MAX_BYTES - stream.tell()).encode("utf-8", errors="replace")
         stream.write(added)
     return bool(added)
-
-
-def write_index(directory: Path) -> Path:
-    """Write `index.html` over the runs whose folders lie in a directory, and return its path."""
-    path = directory / INDEX_HTML
-    page = render_index(_runs_in(directory))
-    write_atomically(path, page.encode("utf-8", errors="replace"))
-    return path
-
-
-def _runs_in(directory: Path) -> Runs:
-    read, unread = [], []
-    for folder in sorted(path for path in directory.iterdir() if path.is_dir() and not path.is_symlink()):
-        if not (folder / RESULT_JSON).exists() and not (folder / "run.jsonl").exists():
-            continue
-        try:
-            written = read_result_json(folder / RESULT_JSON)
-        except (OSError, ValidationError):
-            # Named on the page, never left out.
-            unread.append(folder.name)
-            continue
-        link = f"{folder.name}/{REPORT_HTML}" if (folder / REPORT_HTML).exists() else ""
-        document, then = as_decided_today(written), written.verdict.outcome
-        said_then = "" if then is document.verdict.outcome else then.value
-        read.append(Run(document, link, ReportDocument.of(document.result) == document, said_then))
-    read.sort(key=lambda run: run.document.result.started.at, reverse=True)
-    return Runs(tuple(read), tuple(unread))

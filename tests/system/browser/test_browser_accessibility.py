@@ -70,11 +70,12 @@ def violations(page: Page, within: str | None = None) -> list[str]:
 
 def pages() -> dict[str, str]:
     """Return every page that the reports have: of each kind of run, of two runs compared, of many."""
-    runs = [Run(ReportDocument.of(of), "a/report.html", borne_out=True) for of in (go(), no_go(), crashed())]
+    documents = map(ReportDocument.of, (go(), no_go(), crashed()))
+    runs = [Run.of(document, "a", linked=True, borne_out=True) for document in documents]
     return {
         **{name: rendered(of) for name, of in PAGES.items()},
         "compared": render_page(ReportDocument.of(crashed()), earlier=ReportDocument.of(FARM)),
-        "index": render_index(Runs(tuple(runs), ("lost",))),
+        "index": render_index(Runs(tuple(runs), ("lost",), 3)),
         "hostile": rendered(hostile("<img src=x onerror=alert(1)>")),
     }
 

@@ -201,7 +201,7 @@ def test_a_run_that_compares_less_than_the_last_says_so(runbook: Runbook, contro
     assert not any(warning.startswith(note) for warning in first.verdict.warnings), first
     controller.backfill(3)
     second = runbook.start(*arguments, env=controller.environment, report_dir=first.report_dir).end()
-    document = read_result_json(max(second.report_dir.iterdir()) / RESULT_JSON)
+    document = read_result_json(max(second.report_dir.glob("*/")) / RESULT_JSON)
     assert document.result.earlier_run is not None
     assert document.result.earlier_run.run_id == min(second.report_dir.iterdir()).name
     assert any(warning.startswith(note) for warning in document.verdict.warnings), second

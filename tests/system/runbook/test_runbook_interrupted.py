@@ -62,7 +62,7 @@ def test_a_run_that_is_killed_leaves_a_log_that_decides_and_a_stack_that_the_nex
     services = service_processes(stack)
     started.process.kill()
     started.process.wait(PATIENCE_SECONDS)
-    (directory,) = started.report_dir.iterdir()
+    (directory,) = (path for path in started.report_dir.iterdir() if path.is_dir())
     assert [path.name for path in directory.iterdir()] == ["run.jsonl"]
     result = RunResult.from_log(directory / "run.jsonl")
     verdict = decide(result)

@@ -16,7 +16,8 @@ from tsse_validation.cli.app import app
 from tsse_validation.domain.assurance import Assurance
 from tsse_validation.report.earlier import MOST_READ, last_run_of
 from tsse_validation.report.model.document import RESULT_JSON, as_decided_today, read_result_json
-from tsse_validation.report.writer import write_index, write_reports
+from tsse_validation.report.run_index import write_index
+from tsse_validation.report.writer import write_reports
 from tsse_validation.runlog.result import RunResult
 
 URL = LIVE.base_url

@@ -9,7 +9,8 @@ import pytest
 from tests.support.report_builders import ALL, SCENARIOS, go, hostile, no_go
 from tests.unit.report.test_report_html import Page
 from tsse_validation.report.model.document import read_result_json, write_atomically
-from tsse_validation.report.writer import write_index, write_reports
+from tsse_validation.report.run_index import write_index
+from tsse_validation.report.writer import write_reports
 from tsse_validation.runlog.result import RunResult
 
 

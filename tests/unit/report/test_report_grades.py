@@ -30,7 +30,7 @@ def terminal(document: ReportDocument) -> str:
 
 
 def index(document: ReportDocument) -> str:
-    return Page(render_index(Runs((Run(document, "", borne_out=True),), ()))).text
+    return Page(render_index(Runs((Run.of(document, "a", linked=False, borne_out=True),), ()))).text
 
 
 SHOWN: Mapping[str, Callable[[ReportDocument], str]] = {

@@ -101,11 +101,12 @@ def render_page(
     evidence: Sequence[EvidenceFile] = (),
     tests: str = "",
     earlier: ReportDocument | None = None,
+    not_compared: str = "",
 ) -> str:
     """Return the report as a complete page that needs no other file.
 
     `evidence` are the files that it rests on. `tests` is the address of the page with each test's own output, if
-    there is one. `earlier` is a run to compare this one with.
+    there is one. `earlier` is a run to compare this one with, `not_compared` why the last one could not be.
     """
     view = view_of(document)
     page = _page_of(view, evidence)
@@ -118,6 +119,7 @@ def render_page(
             document=document,
             page=page,
             comparison=None if earlier is None else compare(earlier, document),
+            not_compared=not_compared,
             tests=tests,
             css=css,
             script=script,

@@ -2,45 +2,97 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
+from pydantic import BaseModel, ConfigDict
+
+from tsse_validation.domain.instants import Instant
 from tsse_validation.domain.phrasing import number
 from tsse_validation.report.html.plots import bars_path
-from tsse_validation.report.model import words
+from tsse_validation.report.model import text, words
 from tsse_validation.report.model.document import ReportDocument
-from tsse_validation.report.model.figures import Figure, figures
+from tsse_validation.report.model.figures import figures
 from tsse_validation.report.model.view import view_of
+from tsse_validation.verdict import Outcome
+
+_SHOWN = (
+    "run_seconds",
+    "differing_rows",
+    "lake_files",
+    "most_files_in_a_shard_day",
+    "highest_watermark_age_seconds",
+)
+"""The figures that stand on the page over the runs, or trend there."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run; `link` is its report's address, `borne_out` says that its records give the same verdict again.
+class Run(BaseModel):
+    """One run of the `folder`, as the page over the runs shows it.
 
-    `said_then` is the verdict of a version that knew no grades, where today's is another.
+    `linked` says that its report is there, `borne_out` that its records give the same verdict again.
+    `said_then` is the verdict of a version that knew no grades, where today's is another. `numbers` and `texts`
+    are its figures by their keys; `None` was not measured.
     """
 
-    document: ReportDocument
-    link: str
+    model_config = ConfigDict(frozen=True)
+
+    folder: str
+    linked: bool
     borne_out: bool
-    said_then: str = ""
+    said_then: str
+    run_id: str
+    started: Instant
+    label: str
+    tone: str
+    failed: bool
+    release: str
+    assurance: str
+    share: str
+    validated: str
+    sensors: int
+    rows: int
+    rate: float | None
+    reason: str
+    numbers: Mapping[str, float | None]
+    texts: Mapping[str, str]
 
-    @property
-    def rate(self) -> float | None:
-        """Rows per second of the last backfill that exported any."""
-        for seen in reversed(self.document.result.backfills):
-            if seen.rows_exported and seen.seconds > 0:
-                return seen.rows_exported / seen.seconds
-        return None
+    @classmethod
+    def of(
+        cls, document: ReportDocument, folder: str, *, linked: bool, borne_out: bool, said_then: str = ""
+    ) -> "Run":
+        """Return what the page says of a run."""
+        verdict, shown = document.verdict, figures(view_of(document))
+        return cls(
+            folder=folder,
+            linked=linked,
+            borne_out=borne_out,
+            said_then=said_then,
+            run_id=text.ident(document.run_id),
+            started=document.result.started.at,
+            label=verdict.label,
+            tone=words.verdict_tone(verdict),
+            failed=verdict.outcome is Outcome.NO_GO,
+            release=text.one_line(document.result.started.release_label),
+            assurance=str(verdict.assurance or "none"),
+            share=words.share(verdict),
+            validated=text.one_line(words.services(document.result.stack), 80),
+            sensors=verdict.sensors_compared,
+            rows=verdict.rows_compared,
+            rate=_rate(document),
+            reason=text.one_line(verdict.reasons[0], 240) if verdict.reasons else "",
+            numbers={key: _number(shown[key].value) for key in _SHOWN},
+            texts={key: shown[key].text for key in _SHOWN},
+        )
 
-    @cached_property
-    def figures(self) -> Mapping[str, Figure]:
-        """The run's numbers by their keys."""
-        return figures(view_of(self.document))
 
-    def measured(self, key: str) -> float | None:
-        """Return one of the run's numbers, or `None` if it was not measured."""
-        value = self.figures[key].value
-        return float(value) if isinstance(value, int | float) else None
+def _rate(document: ReportDocument) -> float | None:
+    """Return the rows per second of the last backfill that exported any."""
+    for seen in reversed(document.result.backfills):
+        if seen.rows_exported and seen.seconds > 0:
+            return seen.rows_exported / seen.seconds
+    return None
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 @dataclass(frozen=True)
@@ -54,10 +106,14 @@ class Bars:
 
 @dataclass(frozen=True)
 class Runs:
-    """The runs of a folder, the latest first, and the folders whose result could not be read."""
+    """The runs of a folder, the latest first, and the folders whose result could not be read.
+
+    `unlisted` counts the runs that are there and were left out.
+    """
 
     runs: tuple[Run, ...]
     unread: tuple[str, ...]
+    unlisted: int = 0
 
     @property
     def bars(self) -> tuple[Bars, ...]:
@@ -67,12 +123,12 @@ class Runs:
         oldest_first = self.runs[::-1]
         oldest_age = "highest_watermark_age_seconds"
         quantities: Sequence[tuple[str, Callable[[Run], float | None], Callable[[float], str]]] = (
-            ("Duration", lambda run: run.measured("run_seconds"), words.duration),
-            ("Rows compared", lambda run: float(run.document.verdict.rows_compared), _whole),
+            ("Duration", lambda run: run.numbers["run_seconds"], words.duration),
+            ("Rows compared", lambda run: float(run.rows), _whole),
             ("Rows per second of the backfill", lambda run: run.rate, _whole),
-            ("Differing rows", lambda run: run.measured("differing_rows"), _whole),
-            ("Files in the lake", lambda run: run.measured("lake_files"), _whole),
-            ("Highest age of the watermark", lambda run: run.measured(oldest_age), words.seconds),
+            ("Differing rows", lambda run: run.numbers["differing_rows"], _whole),
+            ("Files in the lake", lambda run: run.numbers["lake_files"], _whole),
+            ("Highest age of the watermark", lambda run: run.numbers[oldest_age], words.seconds),
         )
         return tuple(_bars(name, list(map(of, oldest_first)), say) for name, of, say in quantities)
 
