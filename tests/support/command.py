@@ -1,9 +1,12 @@
 """The runbook as its users run it: pytest in a process of its own, its output, its exit code and its reports."""
 
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -181,27 +184,48 @@ class Runbook:
         number = len(self._started) + 1
         directory = report_dir or self.base / f"reports-{number}"
         log = self.base / f"output-{number}.txt"
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         with log.open("wb") as stream:
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    *["-m", "pytest", "-p", "no:cacheprovider"],
-                    f"--report-dir={directory}",
-                    *arguments,
-                ],
-                cwd=REPOSITORY,
-                env=inherited
-                | {"TMPDIR": str(self.temporary), "XDG_CACHE_HOME": str(self.cache), "PYTHONUNBUFFERED": "1"}
-                | dict(env or {}),
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = self._process(directory, arguments, env, stream.fileno())
         started = StartedRun(process, log, directory, self.secrets)
         self._started.append(started)
         return started
+
+    def on_a_terminal(self, *arguments: str, env: Mapping[str, str] | None = None) -> Run:
+        """Run `python -m pytest` with these arguments to its end, on a terminal of 110 columns."""
+        number = len(self._started) + 1
+        directory, log = self.base / f"reports-{number}", self.base / f"output-{number}.txt"
+        ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (45, 110))
+        process = self._process(directory, arguments, {"TERM": "xterm", **(env or {})}, theirs)
+        os.close(theirs)
+        started = StartedRun(process, log, directory, self.secrets)
+        self._started.append(started)
+        with log.open("wb") as stream:
+            while chunk := _read(ours):
+                stream.write(chunk)
+        os.close(ours)
+        return started.end()
+
+    def _process(
+        self, directory: Path, arguments: Iterable[str], env: Mapping[str, str] | None, output: int
+    ) -> "subprocess.Popen[bytes]":
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+        return subprocess.Popen(
+            [
+                sys.executable,
+                *["-m", "pytest", "-p", "no:cacheprovider"],
+                f"--report-dir={directory}",
+                *arguments,
+            ],
+            cwd=REPOSITORY,
+            env=inherited
+            | {"TMPDIR": str(self.temporary), "XDG_CACHE_HOME": str(self.cache), "PYTHONUNBUFFERED": "1"}
+            | dict(env or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     @property
     def cache(self) -> Path:
@@ -222,6 +246,16 @@ class Runbook:
     def left_behind(self) -> list[Path]:
         """Return whatever the runs have left in the temporary directory."""
         return sorted(self.temporary.iterdir())
+
+
+def _read(terminal: int) -> bytes:
+    """Return what comes out of a terminal next; nothing when its last process has left it, or has said nothing."""
+    if not select.select([terminal], [], [], PATIENCE_SECONDS)[0]:
+        return b""
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # how Linux says that nobody is there any more
+        return b""
 
 
 class Directly(Protocol):

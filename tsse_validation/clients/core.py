@@ -257,9 +257,8 @@ def _retry_after(answer: Answer) -> float:
     return 20.0
 
 
-def _refuse_errors(answer: Answer, expect: int) -> None:
-    if answer.status == expect:
-        return
+def hold_authorized(answer: Answer) -> None:
+    """Raise AccessError where the token was refused, or may not do what was asked for (section 2)."""
     if answer.status == 401:
         msg = f"The controller refuses the token (401 “{answer.excerpt()}”): it is unknown, revoked or expired."
         raise AccessError(msg, "Get a new token and give it by --auth-token-file.")
@@ -275,6 +274,12 @@ def _refuse_errors(answer: Answer, expect: int) -> None:
         lacks = f"it lacks {missing}" if missing else f"“{answer.excerpt()}”"
         msg = f"The token may not do this (403): {lacks}."
         raise AccessError(msg, "Use a token with analysis.run and analysis.view.")
+
+
+def _refuse_errors(answer: Answer, expect: int) -> None:
+    if answer.status == expect:
+        return
+    hold_authorized(answer)
     if answer.status in _UNAVAILABLE:
         msg = (
             f"{answer.url} answers {answer.status} “{answer.excerpt()}”: the controller, or its database, is away."

@@ -24,7 +24,6 @@ SCREEN = pytest.StashKey["Screen"]()
 _PYTESTS_OWN = ("rootdir: ", "configfile: ", "testpaths: ", "plugins: ", "baseurl: ")
 _DEFAULT_REPORTCHARS = "fE"
 """What pytest's short summary has where no `-r` is given."""
-_SHOWN_TITLES = 2
 _COUNTED = {
     CheckStatus.FAILED: "failed",
     CheckStatus.UNPROVEN: "not proven",
@@ -75,8 +74,7 @@ class StepTally:
         if status not in _NAMED:
             return ""
         titles = list(dict.fromkeys(check.title for check in self.checks if check.status is status))
-        more = " and others" if len(titles) > _SHOWN_TITLES else ""
-        return f" ({'; '.join(titles[:_SHOWN_TITLES])}{more})"
+        return f" ({titles[0]}{' and others' if len(titles) > 1 else ''})"
 
 
 class StepLines:
@@ -88,14 +86,18 @@ class StepLines:
         self._tally: StepTally | None = None
         self._blocked: list[int] = []
         self._under_way = False
-        self.ours: set[str] = set()
+        self._ours: set[str] = set()
 
     def plan(self, items: list[pytest.Item]) -> None:
         """Take note of what will run."""
         for item in items:
             if step := step_of(item):
                 self._planned[step.number] += 1
-                self.ours.add(item.nodeid)
+                self._ours.add(item.nodeid)
+
+    def counts(self, node_id: str) -> bool:
+        """Whether a line counts this check; at the end pytest's summary names it by the words of its own."""
+        return node_id in self._ours
 
     def begin(self, step: int) -> None:
         """Show, on a terminal, which step is under way and how far."""
@@ -130,6 +132,7 @@ class StepLines:
         """Say what is left to say at the end of the session."""
         self.end_step()
         self._say_blocked()
+        self._ours.clear()
 
     def clear(self) -> None:
         """Take away what is shown of the step under way: something else is written there."""
@@ -166,7 +169,7 @@ class Screen:
     @property
     def details(self) -> bool:
         """Whether everything is asked for."""
-        return self._config.option.verbose > 0  # type: ignore[no-any-return]
+        return self._config.get_verbosity() > 0
 
     @contextmanager
     def lent(self) -> Iterator[None]:
@@ -270,7 +273,7 @@ def pytest_report_teststatus(
     """Leave out the letter of a check that its step's line counts."""
     category, letter, word = yield
     screen = config.stash.get(SCREEN, None)
-    if screen and screen.steps and report.nodeid in screen.steps.ours:
+    if screen and screen.steps and screen.steps.counts(report.nodeid):
         return category, "", ""
     return category, letter, word
 

@@ -46,16 +46,17 @@ class RunEnd:
         self.lines.append(crash_of(error, Redactor()))
         self.exit_code = int(pytest.ExitCode.INTERNAL_ERROR)
 
-    def say(self, run: ValidationRun) -> None:
+    def say(self, run: ValidationRun, *, details: bool) -> None:
         """Print the verdict and what else there is to say; a file with a secret in it is deleted, and said."""
         with suppress(OSError):  # where the output itself goes to a full disk, the exit code still speaks
-            self._print(run, Console())
+            self._print(run, Console(), details=details)
         with suppress(OSError):
             self._index(run, Console())
 
-    def _print(self, run: ValidationRun, console: Console) -> None:
+    def _print(self, run: ValidationRun, console: Console, *, details: bool) -> None:
         if self.document is not None and (self.written or self.document.verdict.outcome is not Outcome.GO):
-            print_summary(console, self.document, [self.written.html] if self.written else [])
+            report = self.written.html if self.written else None
+            print_summary(console, self.document, report, details=details)
         for line in self.lines:
             console.print(run.redactor.redact(line), markup=False, highlight=False)
         leaks = list(run.redactor.leaks_in(path for path in run.directory.rglob("*") if path.is_file()))

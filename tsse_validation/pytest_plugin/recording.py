@@ -202,7 +202,7 @@ def pytest_sessionfinish(
         outcome = yield
     except Exception as error:  # noqa: BLE001 - of a plugin, whichever it is: the verdict stands beside it
         ended.met(error)
-    ended.say(run)
+    ended.say(run, details=session.config.get_verbosity() > 0)
     session.exitstatus = session.config.stash[_EXIT_CODE] = ended.exit_code
     return outcome
 
@@ -221,7 +221,7 @@ def pytest_unconfigure(config: pytest.Config) -> Generator[None, object, object]
         sys.stderr.write(f"{crash_of(error, run.redactor)}\n")
         code = int(pytest.ExitCode.INTERNAL_ERROR)
     if ended is not None:
-        ended.say(run)
+        ended.say(run, details=config.get_verbosity() > 0)
     if session := config.stash.get(_SESSION, None):
         session.exitstatus = code
     return outcome

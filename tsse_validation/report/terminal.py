@@ -1,27 +1,30 @@
-"""The end of a run on the terminal: one screen that needs no colour."""
+"""The end of a run on the terminal: a block of about ten lines that needs no colour; with `-v` details before it.
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+Nothing that is said loses its middle: it is wrapped. What a person copies, a command or a path, stands on a line
+of its own as it is, however narrow the terminal.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from tsse_validation.domain.catalogue import CONFORMANCE_STEP
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.report.model import text, words
+from tsse_validation.report.model.actions import Action, what_to_do
 from tsse_validation.report.model.checks import MissingLine
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.figures import figures
 from tsse_validation.report.model.view import ReportView, view_of
-from tsse_validation.verdict import Outcome
+from tsse_validation.verdict import Outcome, Verdict
 
-MAX_REASONS = 8
-MAX_MISSING = 6
+MAX_FAULTS = 4
+MAX_WARNINGS = 4
+MAX_EXCUSED = 3
 MAX_LOG_LINES = 12
-_LINE = 200
-_REASON = 400
-_LONG = 1_000
 _STYLES: Mapping[Outcome, str] = {
     Outcome.GO: "bold green",
     Outcome.NO_GO: "bold red",
@@ -30,39 +33,133 @@ _STYLES: Mapping[Outcome, str] = {
 _BELOW_PROOF = "bold cyan"
 
 
-def print_summary(console: Console, document: ReportDocument, paths: Iterable[Path] = ()) -> None:
-    """Print the verdict, its reasons, the gate's lines, what was not checked and the reports' paths.
+@dataclass(frozen=True)
+class _Copied:
+    """What a person copies: it is never wrapped."""
 
-    Nothing is wider than the console: a word that does not fit is folded.
-    """
+    line: str
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line behind a mark: wrapped text stays under its own text."""
+
+    mark: str
+    line: str
+    style: str = ""
+
+    def wrapped(self, console: Console) -> Iterator[Text]:
+        indent = len(self.mark) + 1
+        lines = Text(text.beginning(self.line)).wrap(console, max(1, console.width - indent), overflow="fold")
+        for number, line in enumerate(lines):
+            yield Text(f"{'' if number else self.mark:<{indent}}", style=self.style) + line
+
+
+_Line = Text | _Copied | _Row
+
+
+def print_summary(
+    console: Console, document: ReportDocument, report: Path | None = None, *, details: bool = False
+) -> None:
+    """Print the verdict, its causes, what to do, what was proven and the report's path; details go before it."""
     view = view_of(document)
-    for line in _lines(view, tuple(paths)):
-        console.print(line, overflow="fold", highlight=False)
+    for line in (*(_details(view) if details else ()), *_block(view, report)):
+        if isinstance(line, _Copied):
+            console.print(Text(line.line), soft_wrap=True, highlight=False)
+        elif isinstance(line, _Row):
+            for wrapped in line.wrapped(console):
+                console.print(wrapped, soft_wrap=True, highlight=False)
+        else:
+            console.print(line, overflow="fold", highlight=False)
 
 
-def _lines(view: ReportView, paths: tuple[Path, ...]) -> Iterator[Text | Table]:
-    yield from _verdict(view)
+def _block(view: ReportView, report: Path | None) -> Iterator[_Line]:
+    verdict = view.document.verdict
+    limited = words.verdict_tone(verdict) == words.PART
+    yield Text(f"VERDICT: {_with_grade(verdict)}", style=_BELOW_PROOF if limited else _STYLES[verdict.outcome])
+    yield Text(text.beginning(view.meaning))
+    yield from _faults(verdict)
+    yield from _services_ended(view)
+    why = "Why, and what to do" if verdict.outcome is Outcome.INCOMPLETE else "What to do"
+    yield from _actions(why, what_to_do(view.document))
+    yield Text(_proven(view))
+    yield from _excused(view)
+    yield from _warnings(view)
+    if report is not None:
+        yield _Copied(f"Report: {report}")
+
+
+def _with_grade(verdict: Verdict) -> str:
+    if verdict.outcome is Outcome.NO_GO:
+        return verdict.label
+    if verdict.outcome is Outcome.INCOMPLETE:
+        return f"{verdict.label} ({verdict.required} required, {verdict.assurance or 'no grade'} reached)"
+    return verdict.label if verdict.label != verdict.outcome else f"{verdict.label} ({verdict.assurance})"
+
+
+def _faults(verdict: Verdict) -> Iterator[_Line]:
+    """Yield what speaks against the release; what an INCOMPLETE lacks is told by what to do about it."""
+    if verdict.outcome is Outcome.NO_GO:
+        faults = verdict.reasons if verdict.faults is None else verdict.reasons[: verdict.faults]
+        yield from (_Row("-", fault) for fault in faults[:MAX_FAULTS])
+        yield from _more(len(faults) - MAX_FAULTS, "fault")
+
+
+def _services_ended(view: ReportView) -> Iterator[_Line]:
+    for ended in view.document.result.services_ended:
+        name, how = text.one_line(ended.name), text.one_line(ended.how)
+        yield Text(f"{name} ended in the middle of the run ({how}). {words.LAST_LINES}", style="bold")
+        yield from (_Row("|", line) for line in ended.log_tail[-MAX_LOG_LINES:])
+
+
+def _actions(title: str, actions: Sequence[Action]) -> Iterator[_Line]:
+    """Yield what to do, and of the commands the first: the others are in the report, beside their words."""
+    if not actions:
+        return
+    yield Text(title, style="bold")
+    yield from (_Row(f"{number}.", action.sentence) for number, action in enumerate(actions, start=1))
+    commands = [number for number, action in enumerate(actions, start=1) if action.command]
+    if commands:
+        others = ", the others are in the report" if len(commands) > 1 else ""
+        yield Text(f"The command of {commands[0]}{others}:")
+        yield _Copied(text.visible(actions[commands[0] - 1].command))
+
+
+def _proven(view: ReportView) -> str:
+    verdict = view.document.verdict
+    checks = [check for check in view.checks if not check.tolerated]
+    proven = sum(check.status.proven for check in checks)
+    lines = sum(gate.outcome is Outcome.GO for gate in verdict.gates)
+    share = f"{words.share_name(verdict)}: {words.share(verdict)}"
+    sensors = f", of {count_of(verdict.sensors_compared, 'sensor')}" if verdict.sensors_compared else ""
+    gates = f"{lines} of {len(verdict.gates)} lines of release gate TSSE-6"
+    return f"{share}{sensors}; {proven} of {len(checks)} checks and {gates} are proven."
+
+
+def _excused(view: ReportView) -> Iterator[_Line]:
+    excused = [missing for missing in view.missing if missing.tolerated]
+    reasons = list(dict.fromkeys(missing.reason for missing in excused))
+    if reasons:
+        yield Text(f"Left out, which {words.TOLERATED}: {count_of(view.tolerated, 'check')}")
+        yield from (_Row("-", reason) for reason in reasons[:MAX_EXCUSED])
+        yield from _more(len(reasons) - MAX_EXCUSED, "reason")
+
+
+def _warnings(view: ReportView) -> Iterator[_Line]:
+    of_checks = (warning for check in view.checks for warning in check.warnings)
+    warnings = list(dict.fromkeys((*of_checks, *view.document.verdict.warnings)))
+    yield from (_Row("Warning:", warning, "yellow") for warning in warnings[:MAX_WARNINGS])
+    yield from _more(len(warnings) - MAX_WARNINGS, "warning")
+
+
+def _details(view: ReportView) -> Iterator[_Line]:
+    verdict = view.document.verdict
+    yield Text("Details", style="bold")
     yield from _gates(view)
     yield from _not_checked(view)
     yield from _conformance(view)
-    yield from _services_ended(view)
-    yield from _reports(paths)
-
-
-def _verdict(view: ReportView) -> Iterator[Text | Table]:
-    verdict = view.document.verdict
-    limited = words.verdict_tone(verdict) == words.PART
-    yield Text(f"VERDICT: {verdict.label}", style=_BELOW_PROOF if limited else _STYLES[verdict.outcome])
-    yield Text(text.one_line(view.meaning, _LONG))
-    yield _rows((("-", reason) for reason in verdict.reasons[:MAX_REASONS]), limit=_REASON)
-    yield from _more(len(verdict.reasons) - MAX_REASONS, "reason")
-    yield Text(f"Validated: {text.one_line(words.services(view.document.result.stack), _LONG)}.")
-    yield Text(f"Assurance: {text.one_line(words.assurance(verdict))}.")
-    yield Text(
-        f"{words.share_name(verdict)}: {count_of(verdict.sensors_compared, 'sensor')} with "
-        f"{words.share(verdict)}. Rests on {text.one_line(verdict.basis)}."
-    )
-    yield from (Text(f"Note: {text.one_line(warning)}.") for warning in verdict.warnings)
+    yield Text(f"Validated: {text.beginning(words.services(view.document.result.stack))}.")
+    yield Text(f"Assurance: {text.beginning(words.assurance(verdict))}. Rests on {text.beginning(verdict.basis)}.")
     yield Text(f"Found: {_found(view)}.")
     yield Text(f"Backfill: {_backfill(view)}.")
     yield Text(f"Replication: {view.lake.lag_phrase}.")
@@ -88,19 +185,15 @@ def _backfill(view: ReportView) -> str:
     )
 
 
-def _gates(view: ReportView) -> Iterator[Text | Table]:
+def _gates(view: ReportView) -> Iterator[_Line]:
     yield Text("Release gate TSSE-6", style="bold")
-    yield _rows(
-        ((words.GATE_WORDS[gate.outcome], gate.title) for gate in view.document.verdict.gates),
-        styles=[_STYLES[gate.outcome] for gate in view.document.verdict.gates],
-    )
+    for gate in view.document.verdict.gates:
+        yield _Row(f"{words.GATE_WORDS[gate.outcome]:<10}", gate.title, _STYLES[gate.outcome])
 
 
-def _not_checked(view: ReportView) -> Iterator[Text | Table]:
+def _not_checked(view: ReportView) -> Iterator[_Line]:
     yield Text(f"Not checked: {words.gaps(view.blocking, view.tolerated)}", style="bold")
-    if view.missing:
-        yield _rows((("-", _missing(missing)) for missing in view.missing[:MAX_MISSING]), limit=_REASON)
-    yield from _more(len(view.missing) - MAX_MISSING, "line")
+    yield from (_Row("-", _missing(missing)) for missing in view.missing)
 
 
 def _missing(missing: MissingLine) -> str:
@@ -109,35 +202,12 @@ def _missing(missing: MissingLine) -> str:
     return f"step {words.step(missing.step)}, {checks}: {missing.reason}{mark}"
 
 
-def _conformance(view: ReportView) -> Iterator[Text | Table]:
+def _conformance(view: ReportView) -> Iterator[_Line]:
     for step in view.steps:
         if step.number == CONFORMANCE_STEP:
             yield Text(f"Conformance to the contract: {step.tally}", style="bold")
 
 
-def _services_ended(view: ReportView) -> Iterator[Text | Table]:
-    for ended in view.document.result.services_ended:
-        name, how = text.one_line(ended.name), text.one_line(ended.how)
-        yield Text(f"{name} ended in the middle of the run ({how}). {words.LAST_LINES}", style="bold")
-        yield _rows(("|", line) for line in ended.log_tail[-MAX_LOG_LINES:])
-
-
-def _reports(paths: tuple[Path, ...]) -> Iterator[Text | Table]:
-    if paths:
-        yield Text("Reports", style="bold")
-        yield _rows(("-", str(path)) for path in paths)
-
-
-def _more(hidden: int, one: str) -> Iterator[Text]:
+def _more(hidden: int, one: str) -> Iterator[_Line]:
     if hidden > 0:
-        yield Text(f"  and {count_of(hidden, f'more {one}')}, all in the reports")
-
-
-def _rows(rows: Iterable[tuple[str, str]], styles: Sequence[str] = (), limit: int = _LINE) -> Table:
-    """Lay out lines so that wrapped text stays under its own text and not under its mark."""
-    table = Table.grid(padding=(0, 1))
-    table.add_column(overflow="fold")
-    table.add_column(overflow="fold")
-    for place, (mark, line) in enumerate(rows):
-        table.add_row(Text(mark, style=styles[place] if styles else ""), Text(text.one_line(line, limit)))
-    return table
+        yield Text(f"  and {count_of(hidden, f'more {one}')}, all in the report")

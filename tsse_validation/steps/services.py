@@ -4,7 +4,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping
 
-from tsse_validation.clients.core import CoreClient, Health
+from tsse_validation.clients.core import CoreClient, Health, hold_authorized
 from tsse_validation.clients.http import Answer
 from tsse_validation.clients.qdrant import QdrantHealth
 from tsse_validation.domain.contract import (
@@ -14,10 +14,8 @@ from tsse_validation.domain.contract import (
     MISSING_CAPABILITY_TEXT,
     RUN_CAPABILITY,
     UNAUTHORIZED_TEXT,
-    VIEW_CAPABILITY,
     is_healthy,
 )
-from tsse_validation.domain.errors import AccessError
 from tsse_validation.domain.holding import hold
 
 _SHOWN = 120
@@ -42,7 +40,6 @@ def hold_qdrant_health(health: QdrantHealth) -> None:
     )
 
 
-LACKING = f"Give a token with {RUN_CAPABILITY} and {VIEW_CAPABILITY}."
 BAD_AUTHORIZATIONS: Mapping[str, Callable[[], str | None]] = {
     "no-token": lambda: None,
     "malformed": lambda: "Bearer",
@@ -55,10 +52,7 @@ BAD_AUTHORIZATIONS: Mapping[str, Callable[[], str | None]] = {
 def hold_token_accepted(core: CoreClient) -> None:
     """Ask for a job that nobody has; raises AccessError when the token is refused."""
     answer = _probe(core, core.authorization())
-    if answer.status in {401, 403}:
-        msg = f"The controller refuses the token: {answer.status} “{answer.excerpt()}”."
-        unknown = "Is it unknown, revoked or expired? Give another by --auth-token-file."
-        raise AccessError(msg, unknown if answer.status == 401 else LACKING)
+    hold_authorized(answer)
     _hold_answer(answer, 404, JOB_NOT_FOUND_TEXT, "See contract section 3.", asked="An unknown job")
 
 

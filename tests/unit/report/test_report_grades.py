@@ -25,7 +25,7 @@ SAMPLE = ReportDocument.of(live_api_only(Assurance.SAMPLE).model_copy(update={"j
 
 def terminal(document: ReportDocument) -> str:
     stream = StringIO()
-    print_summary(Console(file=stream, width=2_000), document)
+    print_summary(Console(file=stream, width=2_000), document, details=True)
     return stream.getvalue()
 
 

@@ -42,7 +42,7 @@ from tsse_validation.runlog.result import RunResult
 def in_every_format(of: RunResult) -> dict[str, str]:
     document = ReportDocument.of(of)
     stream = StringIO()
-    print_summary(Console(file=stream, width=10_000), document)
+    print_summary(Console(file=stream, width=10_000), document, details=True)
     return {
         "html": Page(render_page(document)).text,
         "markdown": render_markdown(document),

@@ -21,7 +21,6 @@ _REPEATABLE = (
     "If the same differs again then, it is a replication correctness bug: track it as a new task, and do not mark "
     "TSSE-6 Done."
 )
-_OPEN = {CheckStatus.UNPROVEN, CheckStatus.NOT_CHECKED}
 _BY_AN_OPTION = "left out by --"
 """How the message of a check begins that an option has left out, which the next run does without."""
 
@@ -136,12 +135,17 @@ def _causes(document: ReportDocument) -> Iterator[str]:
     tolerated = {missing.check_id for missing in document.verdict.not_checked if missing.tolerated}
     absent = result.stack is not None and bool(BOTH_SIDES & set(result.stack.absent))
     wanted = wanting(result, grade_reached(result))
+    unmade = [
+        check
+        for check in result.checks
+        if check.check_id not in tolerated and not check.message.startswith(_BY_AN_OPTION)
+    ]
+    # what could not be brought to its end may be why the grade was not reached
+    yield from (_told(check) for check in unmade if check.status is CheckStatus.UNPROVEN)
     if wanted and absent:
         yield _sentence(wanted)
-    for check in result.checks:
-        told = check.message.startswith(_BY_AN_OPTION) or (absent and check.status is CheckStatus.NOT_CHECKED)
-        if check.status in _OPEN and check.check_id not in tolerated and not told:
-            yield _joined(_sentence(check.message), check.advice)
+    if not absent:
+        yield from (_told(check) for check in unmade if check.status is CheckStatus.NOT_CHECKED)
     unselected = {check.key for check in document.verdict.not_checked} - {plan.key for plan in result.planned}
     left = [plan.key for plan in result.planned if not plan.selected and plan.key in CHECKS]
     if result.planned and (unselected or left):
@@ -149,6 +153,10 @@ def _causes(document: ReportDocument) -> Iterator[str]:
             f"{count_of(len(unselected) + len(left), 'check')} of the runbook had not been selected: leave test "
             "paths, -k and --deselect out."
         )
+
+
+def _told(check: CheckFinished) -> str:
+    return _joined(_sentence(check.message), check.advice)
 
 
 def _sentence(phrase: str) -> str:

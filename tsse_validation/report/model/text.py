@@ -16,6 +16,7 @@ T_co = TypeVar("T_co", covariant=True)
 ID_LIMIT = 64
 LINE_LIMIT = 500
 BLOCK_LIMIT = 4_000
+CONSOLE_LIMIT = 2_000
 _NARROWEST = 12
 
 _UNSEEN = re.compile(
@@ -36,6 +37,14 @@ def visible(text: str) -> str:
 def one_line(text: str, limit: int = LINE_LIMIT) -> str:
     """Return the text in one visible line, without its middle if it is longer than the limit."""
     return shorten(" ".join(visible(text).split()), limit)
+
+
+def beginning(text: str, limit: int = CONSOLE_LIMIT) -> str:
+    """Return the text in one visible line; where it is longer, it is said that its end is cut off."""
+    line = " ".join(visible(text[: 8 * limit]).split())
+    if len(line) <= limit:
+        return line
+    return f"{line[:limit].rpartition(' ')[0] or line[:limit]} … (the rest is in the report)"
 
 
 def block(text: str, limit: int = BLOCK_LIMIT) -> str:
