@@ -61,6 +61,7 @@ OF_NAMES: Mapping[str, st.SearchStrategy[Any]] = {
     "database_url": DSN,
     "auth_token": PLAIN.map(SecretStr),
     "sensor_ids": SENSOR_IDS,
+    "release_label": WORD.filter(str.isprintable).map(str.strip),
     "window_start": INSTANT,
     "window_end": INSTANT,
     **dict.fromkeys(("hot_path", "cold_path", "report_dir", "step_summary"), PATH),
