@@ -32,6 +32,7 @@ from tsse_validation.report.html.plots import (
     lanes,
     timeline,
 )
+from tsse_validation.report.html.strip import DayStrip, day_strip
 from tsse_validation.report.html.trend import Runs
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.compare import compare
@@ -58,6 +59,7 @@ class ReportPage:
     rows_unlisted: int
     evidence: tuple[EvidenceFile, ...]
     signed: tuple[tuple[str, str], ...]
+    strip: DayStrip | None
 
     @property
     def data(self) -> Mapping[str, object]:
@@ -84,6 +86,7 @@ def _page_of(view: ReportView, evidence: Sequence[EvidenceFile]) -> ReportPage:
         rows_unlisted=max(0, view.differences.total - len(result.differences)),
         evidence=tuple(evidence),
         signed=signed_lines(view),
+        strip=day_strip(view.covered),
     )
 
 

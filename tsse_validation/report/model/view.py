@@ -11,6 +11,7 @@ from tsse_validation.report.model import words
 from tsse_validation.report.model.actions import Action, what_to_do
 from tsse_validation.report.model.checks import CheckLine, MissingLine, StepLine, missing_lines, step_lines
 from tsse_validation.report.model.counts import CountsTable, DayTable, counts_tables, day_tables, mismatching_rows
+from tsse_validation.report.model.covered_days import CoveredDays, covered_days
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.lake_history import LakeHistory, lake_history
 from tsse_validation.report.model.text import Capped, capped
@@ -70,6 +71,7 @@ class ReportView:
     differences: Capped[RowDifference]
     backfills: tuple[BackfillLine, ...]
     lake: LakeHistory
+    covered: CoveredDays
 
     @property
     def meaning(self) -> str:
@@ -140,6 +142,7 @@ def view_of(document: ReportDocument) -> ReportView:
         ),
         backfills=tuple(BackfillLine(seen, capped(seen.events, MAX_EVENTS)) for seen in result.backfills),
         lake=lake_history(result),
+        covered=covered_days(result),
     )
 
 
