@@ -15,6 +15,7 @@ from tsse_validation.report.markdown.markup import (
     bullet,
     code,
     escaped,
+    fenced,
     hidden,
     numbered,
     section,
@@ -25,6 +26,8 @@ from tsse_validation.report.model import text, words
 from tsse_validation.report.model.checks import CheckLine
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.lake_history import FilesLook, Measured
+from tsse_validation.report.model.mismatches import mismatches
+from tsse_validation.report.model.queries import Queries
 from tsse_validation.report.model.view import ReportView, view_of
 from tsse_validation.runlog.records import Finding, PartitionFiles, ReplicationSeen
 from tsse_validation.verdict import GateLine
@@ -164,8 +167,20 @@ def _check(check: CheckLine) -> list[str]:
 def _triage(view: ReportView) -> Lines:
     if not view.document.result.findings:
         yield "No finding."
-    for finding in (*view.flagged, *view.explained):
+    for group in mismatches(view.document.result):
+        if group.finding is not None:
+            yield from _finding(group.finding)
+            yield from _queries(group.queries)
+    for finding in view.explained:
         yield from _finding(finding)
+
+
+def _queries(queries: Queries) -> Lines:
+    for where, query in queries.shown:
+        yield bullet(f"Its first rows and their neighbours, {where}:", depth=1)
+        yield ""
+        yield from fenced(query, "sql", indent="    ")
+        yield ""
 
 
 def _finding(finding: Finding) -> Lines:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import date
 
 from tsse_validation.diagnosis.tally import NAMED_SENSORS
@@ -64,7 +65,7 @@ def lake_roots(result: RunResult) -> list[str]:
 
 def places_concerned(result: RunResult) -> list[str]:
     """Return the directories below the dataset that hold what differs: shard-days, or dates; all, if too many."""
-    shards = next((int(one.value) for one in result.started.settings if one.name == "shards"), 16)
+    shards = shards_of_run(result)
     flagged = [finding for finding in result.findings if finding.flagged]
     places = sorted({place for finding in flagged for place in _places_of(finding, shards)})
     if len(places) <= _MOST_PLACES:
@@ -78,16 +79,22 @@ def _places_of(finding: Finding, shards: int) -> Iterator[str]:
     of_shards = sorted({f"/shard={shard_of(sensor, shards)}" for sensor in finding.sensors}) if named_all else [""]
     for day in finding.days:
         yield from (f"date={day}{shard}" for shard in of_shards)
-    # of rows under a wrong date, the date under which they stand
-    yield from (f"date={date.fromisoformat(day)}" for day in _DATE.findall(finding.summary) if _is_date(day))
+    yield from (f"date={day}" for day in dates_told(finding))
 
 
-def _is_date(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+def dates_told(finding: Finding) -> list[date]:
+    """Return the dates under which rows of a finding stand, where that is another date's partition."""
+    found = []
+    for text in _DATE.findall(finding.summary):
+        with suppress(ValueError):
+            found.append(date.fromisoformat(text))
+    return found
+
+
+def shards_of_run(result: RunResult) -> int:
+    """Return into how many shards the lake is divided."""
+    text = next((one.value for one in result.started.settings if one.name == "shards"), "")
+    return int(text) if text.isdecimal() and int(text) else 16
 
 
 def _copied(roots: Sequence[str], places: Sequence[str], target: str, *, sudo: str) -> str:

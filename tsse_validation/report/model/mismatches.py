@@ -3,13 +3,14 @@
 import math
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import groupby
 
 from tsse_validation.domain.instants import day_start, format_rfc3339, utc_day
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.commands import helper
+from tsse_validation.report.model.queries import Queries, queries_of
 from tsse_validation.report.model.text import Capped, capped
 from tsse_validation.runlog.records import Finding, RowDifference
 from tsse_validation.runlog.result import RunResult
@@ -46,6 +47,8 @@ class Mismatch:
     rows: Capped[DifferingRow]
     look: str
     """The command that compares all rows of these days again."""
+    queries: Queries = field(default_factory=Queries)
+    """What shows its first rows in psql and DuckDB: of each diagnosis once."""
 
 
 def mismatches(result: RunResult) -> tuple[Mismatch, ...]:
@@ -54,11 +57,14 @@ def mismatches(result: RunResult) -> tuple[Mismatch, ...]:
     for row in result.differences:
         of.setdefault(row.diagnosis, []).append(row)
     groups = []
+    told: set[str] = set()
     for finding in filter(lambda finding: finding.flagged, result.findings):
         # The first finding of a diagnosis shows its rows.
         rows = of.pop(finding.diagnosis, [])
         look = _look(result, finding.sensors, finding.days)
-        groups.append(Mismatch(finding, _shown(rows, finding.rows if rows else 0), look))
+        queries = Queries() if finding.diagnosis in told else queries_of(result, finding, rows)
+        told.add(finding.diagnosis)
+        groups.append(Mismatch(finding, _shown(rows, finding.rows if rows else 0), look, queries))
     rest = [row for row in result.differences if row.diagnosis in of]
     if rest:
         sensors = tuple(dict.fromkeys(row.sensor_id for row in rest))
