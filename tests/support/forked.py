@@ -12,7 +12,7 @@ from pathlib import Path
 from tsse_validation.cli import main
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tsse_validation.cli", __name__])
+_FORKS.set_forkserver_preload(["tsse_validation.cli.app", __name__])
 _PATIENCE_SECONDS = 120
 
 

@@ -22,7 +22,7 @@ from tsse_validation.runlog.differences_record import DifferencesKept
 from tsse_validation.runlog.records import RowVersion
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.fields import Level
-from tsse_validation.settings.places import places_in_the_lake
+from tsse_validation.settings.places import hold_all_writable, places_in_the_lake
 from tsse_validation.steps.opening import job_runner
 from tsse_validation.steps.window_proof import WindowProof, count_window_by_job, prove_window
 from tsse_validation.verdict import EXIT_CODES, Outcome
@@ -56,16 +56,18 @@ def parity(
         _hold_to_what_a_job_can(settings, context.params["level"])
     if differences is not None and (mode is Mode.API or settings.level is Level.COUNT):
         raise SettingsError("--differences needs --mode direct, and no --level count: counts name no row.")
-    if complaints := list(places_in_the_lake(settings, {"--report": report, "--differences": differences})):
+    places = {"--report": report, "--differences": differences}
+    if complaints := list(places_in_the_lake(settings, places)):
         raise SettingsError("\n".join(complaints))
+    hold_all_writable(places)
     with difference_file(differences) as files:
         proof = _compared(settings, mode, files)
-    if report is not None:
-        report.write_text(_markdown(proof, differences), encoding="utf-8")
     if as_json:
         print_json(_document(proof, differences))
     else:
         typer.echo(_markdown(proof, differences), nl=False)
+    if report is not None:
+        report.write_text(_markdown(proof, differences), encoding="utf-8")
     if not any(row.postgres or row.lake for row in proof.rows):
         raise NotCheckedError(
             "No row was compared: equal zeros prove nothing.", "Choose another window or sensors."

@@ -12,6 +12,7 @@ from tsse_validation.verdict import EXIT_CODES, Outcome
 
 EXIT_SETTINGS = 4
 EXIT_INTERRUPTED = 130
+EXIT_NOT_CHECKED = EXIT_CODES[Outcome.INCOMPLETE]
 EXIT_CODES_TEXT = (
     "Exit codes: 0 done and as promised, 1 not as promised, 2 wrong usage, 4 a setting is wrong, "
     "6 could not be checked, 130 interrupted."
@@ -22,7 +23,7 @@ def exit_code_of(error: SuiteError) -> int:
     """Return the exit code of an error."""
     if isinstance(error, SettingsError):
         return EXIT_SETTINGS
-    return EXIT_CODES[Outcome.NO_GO if isinstance(error, PromiseBrokenError) else Outcome.INCOMPLETE]
+    return EXIT_CODES[Outcome.NO_GO] if isinstance(error, PromiseBrokenError) else EXIT_NOT_CHECKED
 
 
 def say_wait(what: str, seconds: float) -> None:

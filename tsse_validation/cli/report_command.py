@@ -19,12 +19,16 @@ from tsse_validation.report.writer import write_html
 
 
 def report(
-    result_json: Annotated[Path, typer.Argument(metavar="RESULT.json", help="a run's result.json")],
+    result_json: Annotated[
+        Path, typer.Argument(metavar="RESULT.json", readable=False, help="a run's result.json")
+    ],
     output: Annotated[
-        Path | None, typer.Option("--output", help="where to (default: report.html beside it)", metavar="FILE")
+        Path | None,
+        typer.Option("--output", help="where to (default: report.html beside it)", metavar="FILE", readable=False),
     ] = None,
     compare: Annotated[
-        Path | None, typer.Option("--compare", help="an earlier run to compare with", metavar="RESULT.json")
+        Path | None,
+        typer.Option("--compare", help="an earlier run to compare with", metavar="RESULT.json", readable=False),
     ] = None,
 ) -> None:
     """Write the HTML report of a run from its result.json; the files beside that are named by their SHA-256."""
@@ -74,7 +78,9 @@ def _read(path: Path) -> ReportDocument:
 
 
 def index(
-    reports: Annotated[Path, typer.Argument(metavar="DIR", help="the folder of the runs")] = Path("reports"),
+    reports: Annotated[Path, typer.Argument(metavar="DIR", readable=False, help="the folder of the runs")] = Path(
+        "reports"
+    ),
 ) -> None:
     """Write index.html over the runs of a folder: their verdicts, trends, and the way to their reports."""
     try:

@@ -103,6 +103,7 @@ def _parameter(name: str) -> inspect.Parameter:
     option = typer.Option(
         *filter(None, (option_of(name), _ALIASES.get(name))),
         help=_UNLIKE_A_RUN.get(name, f"{field.description}{shown}"),
+        readable=False,  # what cannot be read is told in our own words, and with our own exit code
         metavar=None if issubclass(kind, StrEnum) else name.rsplit("_", 1)[-1].upper(),
     )
     return inspect.Parameter(

@@ -13,7 +13,7 @@ from tsse_validation.report.model.document import REPORT_HTML, TESTS_HTML
 from tsse_validation.runlog.records import Note
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import load_settings
-from tsse_validation.settings.places import places_in_the_lake
+from tsse_validation.settings.places import hold_all_writable, places_in_the_lake
 from tsse_validation.steps.interrupts import interrupt_on_sigterm
 from tsse_validation.steps.run import ValidationRun, begin_run
 from tsse_validation.steps.validated_stack import absent_capabilities
@@ -61,6 +61,7 @@ def _keep_out_of_the_lake(config: pytest.Config, settings: Settings) -> None:
     places = {name: Path(str(path)) for name, dest in given.items() if (path := config.getoption(dest, None))}
     if complaints := list(places_in_the_lake(settings, {**places, "pytest's root": config.rootpath})):
         raise SettingsError("\n".join(complaints))
+    hold_all_writable(places)
 
 
 def given_to_run(config: pytest.Config) -> dict[str, object]:

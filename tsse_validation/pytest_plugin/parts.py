@@ -17,6 +17,7 @@ PARTS = tuple(
         "starting",
         "ordering",
         "recording",
+        "last_words",
         "console",
         "resources",
         "parity_fixtures",

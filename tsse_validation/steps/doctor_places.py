@@ -1,6 +1,5 @@
 """Tries of files and directories that settings name: tokens, certificates, the lake, where a run writes."""
 
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,8 +14,8 @@ from tsse_validation.lake.reader import LakeReader
 from tsse_validation.runlog.setting_record import TryOutcome
 from tsse_validation.settings.credentials import others_can_read
 from tsse_validation.settings.definitions import Settings, option_of
-from tsse_validation.settings.files import is_there
 from tsse_validation.settings.loading import DEFAULT
+from tsse_validation.settings.places import hold_writable
 from tsse_validation.settings.trying import local_tries
 from tsse_validation.steps.attempts import Attempt, Chain, Seen
 
@@ -91,15 +90,7 @@ def written_places_tried(settings: Settings, sources: Mapping[str, str]) -> Chai
 
 def _written(path: Path) -> Seen:
     """Look at the directory, or at the nearest above it that is there: the rest of the way would be made."""
-    place = next(place for place in (path.absolute(), *path.absolute().parents) if is_there(place))
-    directory = place.is_dir()
-    if place != path.absolute() and not directory:
-        msg = f"{place} is not a directory."
-        raise AccessError(msg, "Name another place.")
-    wanted = os.W_OK | (os.X_OK if directory else 0)
-    if not os.access(place, wanted, effective_ids=os.access in os.supports_effective_ids):
-        msg = f"this user may not write to {place}."
-        raise AccessError(msg, "Have it made writable, or name another place.")
+    place = hold_writable(path)
     free = shutil.disk_usage(place).free
     if free == 0:
         msg = f"the disk of {place} is full."

@@ -1,8 +1,11 @@
 """A run that is stopped or killed is INCOMPLETE, names the job that goes on, and leaves nothing running."""
 
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +15,10 @@ from tests.support.command import (
     LOGS,
     PATIENCE_SECONDS,
     REPORTS,
+    REPOSITORY,
     Runbook,
     alive,
+    meddling,
     service_processes,
 )
 from tsse_validation.domain.polling import wait_until
@@ -22,6 +27,7 @@ from tsse_validation.runlog.result import RunResult
 from tsse_validation.steps.interrupts import deferred_interrupts, interrupt_on_sigterm
 from tsse_validation.verdict import Outcome, decide
 
+PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
 SLOW_BACKFILL = ("--farm-rows=20000", "--farm-sensors=6", "--backfill-days=365", "--poll-interval=0.1")
 
 
@@ -51,6 +57,50 @@ def test_a_run_stopped_in_mid_backfill_is_incomplete_and_leaves_nothing(
     assert len(services) == 3
     assert alive(services) == []
     assert runbook.left_behind() == []
+
+
+HANGS_AT_ITS_END = """
+import pytest, threading
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish():
+    print("ENDING", flush=True)
+    threading.Event().wait()
+"""
+
+
+def test_a_second_interrupt_cuts_an_ending_short_that_hangs(
+    runbook: Runbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = runbook.start("-s", *SLOW_BACKFILL, env=meddling(tmp_path, HANGS_AT_ITS_END))
+    started.wait_for_its_backfill()
+    (stack,) = runbook.stacks()
+    services = service_processes(stack)
+    started.process.send_signal(signal.SIGINT)
+    started.wait_for("ENDING")
+    started.process.send_signal(signal.SIGINT)
+    run = started.end()
+    assert run.code == EXIT_INCOMPLETE, run
+    assert "Interrupted again: the ending was cut short" in run.output
+    assert "Traceback" not in run.output
+    assert decide(RunResult.from_log(run.directory / "run.jsonl")).outcome is Outcome.INCOMPLETE
+    monkeypatch.setattr(tempfile, "tempdir", str(runbook.temporary))
+    assert sweep_abandoned() == [stack]
+    assert alive(services) == []
+
+
+def test_an_output_that_is_full_ends_a_run_as_incomplete_and_not_as_a_no_go(runbook: Runbook) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*PYTEST, f"--report-dir={runbook.base}/full", "--base-url=http://127.0.0.1:9", "--auth-token=x"],
+            cwd=REPOSITORY,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == EXIT_INCOMPLETE
+    assert "The run could not go on: No space left on device." in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_run_that_is_killed_leaves_a_log_that_decides_and_a_stack_that_the_next_run_sweeps(
