@@ -52,3 +52,10 @@ def test_a_misspelt_option_of_a_run_is_told_with_the_one_that_was_meant(tmp_path
     assert "there is no option --base-ulr: did you mean --base-url?" in done.stderr
     assert "s3cr3t" not in done.stdout + done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_has_no_warning_that_pytest_came_too_late(tmp_path: Path) -> None:
+    options = ("--collect-only", f"--report-dir={tmp_path}")
+    said = started(SCRIPT, "run", *options, XDG_CACHE_HOME=str(tmp_path))
+    assert "tests collected" in said
+    assert "warnings summary" not in said

@@ -9,7 +9,6 @@ from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
 from tsse_validation.domain.instants import utc_day
 from tsse_validation.domain.phrasing import listed
 from tsse_validation.domain.replacement import MOST_DAYS
-from tsse_validation.parity.strategies import EDGES
 from tsse_validation.report.model.commands import given_options, helper, run_again, untold
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.definitions import option_of
@@ -28,8 +27,6 @@ _BACKFILL_TAKES = (
     "leftover_after",
 )
 """Options of a run that `tsse-validate backfill` takes, but for `--accept-loss`: a loss is accepted once."""
-_FEWEST_WINDOWS: Mapping[str, int] = {"max_windows": len(EDGES), "max_job_windows": 1}
-"""With fewer, step 7 draws none."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +104,17 @@ def _in_the_way(result: RunResult) -> Iterator[tuple[str, str]]:
     yield from (
         (name, "all sensors are to be counted, over the whole range") for name in narrowing_settings(result)
     )
-    for name, fewest in _FEWEST_WINDOWS.items():
+    for name, fewest in _fewest_windows().items():
         if given.get(name, "").isdecimal() and int(given[name]) < fewest:
             yield name, "GO needs windows"
+
+
+def _fewest_windows() -> Mapping[str, int]:
+    """Return with how many windows step 7 draws any at all."""
+    # not above: `tsse-validate run` imports this before pytest, which is to rewrite hypothesis as it is imported
+    from tsse_validation.parity.strategies import EDGES
+
+    return {"max_windows": len(EDGES), "max_job_windows": 1}
 
 
 def _secrets(result: RunResult) -> Iterator[str]:
