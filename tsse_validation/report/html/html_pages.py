@@ -113,7 +113,7 @@ def render_page(
     """
     view = view_of(document)
     page = _page_of(view, evidence)
-    css, script = _own("summary.css") + _own("report.css"), _own("tables.js") + _own("report.js")
+    css, script = _own("summary.css") + _own("report.css"), _tables() + _own("report.js")
     return (
         _environment()
         .get_template("report.html.j2")
@@ -134,9 +134,14 @@ def render_page(
 
 def render_index(runs: Runs) -> str:
     """Return a page over several runs, with a link to each one's report."""
-    css, script = _own("summary.css") + _own("report.css"), _own("tables.js")
+    css, script = _own("summary.css") + _own("report.css"), _tables()
     template = _environment().get_template("index.html.j2")
     return template.render(runs=runs, css=css, script=script, policy=_policy(css, script))
+
+
+def _tables() -> Markup:
+    """Return the script that every page has."""
+    return _own("page.js") + _own("tables.js")
 
 
 def _policy(css: str, script: str) -> str:

@@ -1,13 +1,5 @@
 // The page is whole without this: it adds the heatmap's pointer and keys, copying, and what paper needs.
 (() => {
-  const make = (tag, text, className) => {
-    const element = document.createElement(tag);
-    if (text !== undefined) element.textContent = text;
-    if (className) element.className = className;
-    return element;
-  };
-  const number = (value) => value.toLocaleString("en-US");
-
   // Copying
 
   const addCopying = (command) => {

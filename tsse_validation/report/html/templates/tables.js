@@ -1,15 +1,6 @@
-"use strict";
 // Sorting and filters for the tables; without it they are whole all the same.
 (() => {
   const SMALL = 8;
-
-  const make = (tag, text, className) => {
-    const element = document.createElement(tag);
-    if (text !== undefined) element.textContent = text;
-    if (className) element.className = className;
-    return element;
-  };
-  const number = (value) => value.toLocaleString("en-US");
 
   const shown = (row, column) => {
     const cell = row.cells[column];
