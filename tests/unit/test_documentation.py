@@ -44,7 +44,7 @@ OF_OTHERS = {
     "--install-completion",
     "--rows",
     "--render",
-    *("--build-arg", "--init", "--network", "--rm", "--now", "--check"),
+    *("--build-arg", "--init", "--network", "--rm", "--now", "--check", "--tb"),
     "pytest",
     "venv",
     "pip",

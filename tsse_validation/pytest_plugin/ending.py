@@ -1,5 +1,6 @@
 """The end of a run, whatever fails: the log is closed, the verdict decided and written, the exit code found."""
 
+import sys
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from tsse_validation.runlog.result import RunResult
 from tsse_validation.steps.run import ValidationRun, sessions_used
 from tsse_validation.verdict import EXIT_CODES, EXIT_LEAK, Outcome
 
+_LOG_WIDTH = 120
 _PYTESTS_OWN = {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}
 
 
@@ -48,10 +50,12 @@ class RunEnd:
 
     def say(self, run: ValidationRun, *, details: bool) -> None:
         """Print the verdict and what else there is to say; a file with a secret in it is deleted, and said."""
+        # a log has no width: one line there for each two of a narrow terminal
+        console = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
         with suppress(OSError):  # where the output itself goes to a full disk, the exit code still speaks
-            self._print(run, Console(), details=details)
+            self._print(run, console, details=details)
         with suppress(OSError):
-            self._index(run, Console())
+            self._index(run, console)
 
     def _print(self, run: ValidationRun, console: Console, *, details: bool) -> None:
         if self.document is not None and (self.written or self.document.verdict.outcome is not Outcome.GO):

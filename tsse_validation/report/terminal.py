@@ -4,6 +4,7 @@ Nothing that is said loses its middle: it is wrapped. What a person copies, a co
 of its own as it is, however narrow the terminal.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ _STYLES: Mapping[Outcome, str] = {
     Outcome.INCOMPLETE: "bold yellow",
 }
 _BELOW_PROOF = "bold cyan"
+_FIRST_SENTENCE = re.compile(r".+?[.?!](?= [A-Z]|$)")
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def print_summary(
 ) -> None:
     """Print the verdict, its causes, what to do, what was proven and the report's path; details go before it."""
     view = view_of(document)
-    for line in (*(_details(view) if details else ()), *_block(view, report)):
+    for line in (*(_details(view) if details else ()), *_block(view, report, details=details)):
         if isinstance(line, _Copied):
             console.print(Text(line.line), soft_wrap=True, highlight=False)
         elif isinstance(line, _Row):
@@ -73,15 +75,18 @@ def print_summary(
             console.print(line, overflow="fold", highlight=False)
 
 
-def _block(view: ReportView, report: Path | None) -> Iterator[_Line]:
+def _block(view: ReportView, report: Path | None, *, details: bool) -> Iterator[_Line]:
     verdict = view.document.verdict
     limited = words.verdict_tone(verdict) == words.PART
     yield Text(f"VERDICT: {_with_grade(verdict)}", style=_BELOW_PROOF if limited else _STYLES[verdict.outcome])
     yield Text(text.beginning(view.meaning))
     yield from _faults(verdict)
     yield from _services_ended(view)
-    why = "Why, and what to do" if verdict.outcome is Outcome.INCOMPLETE else "What to do"
-    yield from _actions(why, what_to_do(view.document))
+    actions = what_to_do(view.document)
+    if verdict.outcome is Outcome.INCOMPLETE:
+        yield from _actions("Why, and what to do", actions)
+    else:
+        yield from _actions("What to do", actions if details else [_in_short(action) for action in actions])
     yield Text(_proven(view))
     yield from _excused(view)
     yield from _warnings(view)
@@ -123,6 +128,12 @@ def _actions(title: str, actions: Sequence[Action]) -> Iterator[_Line]:
         others = ", the others are in the report" if len(commands) > 1 else ""
         yield Text(f"The command of {commands[0]}{others}:")
         yield _Copied(text.visible(actions[commands[0] - 1].command))
+
+
+def _in_short(action: Action) -> Action:
+    """Return an action by its first sentence: how and why are in the report."""
+    first = _FIRST_SENTENCE.match(" ".join(action.sentence.split()))
+    return action if first is None else Action(first[0], action.command)
 
 
 def _proven(view: ReportView) -> str:

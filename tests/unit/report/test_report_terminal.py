@@ -85,6 +85,16 @@ def test_warnings_are_said_once_each_and_beyond_the_first_are_counted() -> None:
     assert any("and 2 more warnings" in line for line in said)
 
 
+def test_what_to_do_about_a_no_go_is_said_in_short_and_whole_with_the_details() -> None:
+    actions = what_to_do(ReportDocument.of(no_go()))
+    short, whole = (" ".join(printed(no_go(), details=details).split()) for details in (False, True))
+    assert any(". " in action.sentence for action in actions)
+    for number, action in enumerate(actions, start=1):
+        assert f"{number}. {action.sentence.partition('. ')[0]}" in short
+        assert action.sentence in whole
+    assert len(short) < len(whole)
+
+
 def test_what_is_left_out_and_excused_is_said_with_its_reason() -> None:
     said = " ".join(printed(live_api_only()).split())
     assert "Left out, which does not forbid GO: 14 checks" in said
