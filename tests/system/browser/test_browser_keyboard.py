@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.system.browser.shown import FARM, Show, rendered
+from tests.system.browser.shown import DESK, FARM, PHONE, Show, rendered
+from tsse_validation.report.model.actions import what_to_do
+from tsse_validation.report.model.document import ReportDocument
 
 pytestmark = pytest.mark.slow
 
@@ -161,6 +163,16 @@ def test_details_open_by_keyboard_and_a_command_is_copied_or_selected(show: Show
     expect(button).to_have_text(re.compile("Copied|Selected: copy it now"))
     # Playwright's page has no right to the clipboard, as a page from a file may have none
     assert page.evaluate("getSelection().toString()").strip() in ("", command.inner_text().strip())
+
+
+@pytest.mark.parametrize("width", [DESK, PHONE])
+def test_a_command_that_is_selected_by_hand_is_copied_in_one_line_as_it_stands(width: int, show: Show) -> None:
+    command = show(rendered(FARM), width=width).locator(".tsse-command").first
+    selected = command.evaluate(
+        "element => { getSelection().selectAllChildren(element); return `${getSelection()}`; }"
+    )
+    (action,) = what_to_do(ReportDocument.of(FARM))
+    assert selected == action.command
 
 
 def test_a_link_leads_to_its_section(show: Show) -> None:
