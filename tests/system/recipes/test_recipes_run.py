@@ -125,8 +125,7 @@ def test_cron_has_nothing_to_mail_after_a_go_and_what_was_said_after_anything_el
     assert run.is_go_with_nothing_flagged, run
     assert run.output == ""
     assert run.directory.stat().st_mode & 0o077 == 0
-    (first,) = host.reports.iterdir()
-    first.rename(host.home / "first")
+    run.directory.rename(host.home / "first")
     again = by_cron(host, TSSE_SKIP_BACKFILL="1")
     assert (again.code, again.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), again
     assert again.output.startswith(f"tsse-validate ended with exit code {EXIT_INCOMPLETE}\n")
