@@ -12,7 +12,7 @@ from tsse_validation.steps.run import Check, Facts
 from tsse_validation.steps.services import BAD_AUTHORIZATIONS, hold_refused, hold_token_accepted, hold_view_only
 from tsse_validation.steps.validated_stack import Stack
 
-pytestmark = [pytest.mark.tier_a, pytest.mark.step(2, needs=[1])]
+pytestmark = [pytest.mark.tier_a, pytest.mark.step(2)]
 
 
 def test_valid_token_is_accepted(core: CoreClient) -> None:

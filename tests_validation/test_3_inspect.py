@@ -22,7 +22,7 @@ from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.promises import REPLICATION_PROMISES
 from tsse_validation.steps.run import Check, Facts, ValidationRun
 
-pytestmark = [pytest.mark.tier_a, pytest.mark.step(3, needs=[2])]
+pytestmark = [pytest.mark.tier_a, pytest.mark.step(3)]
 
 
 def test_api_inspection_describes_the_lake(

@@ -20,7 +20,7 @@ from tsse_validation.steps.inspecting import inspect_when_compacted
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.run import Check, Facts, ValidationRun
 
-pytestmark = [pytest.mark.tier_a, pytest.mark.step(5, needs=[4])]
+pytestmark = [pytest.mark.tier_a, pytest.mark.step(5)]
 
 
 def test_watermark_is_set_and_not_in_the_future(

@@ -27,7 +27,7 @@ from tsse_validation.steps.spot_checking import (
     record_job_counts,
 )
 
-pytestmark = [pytest.mark.tier_a, pytest.mark.step(6, needs=[4])]
+pytestmark = [pytest.mark.tier_a, pytest.mark.step(6)]
 
 
 def test_parity_job_finds_no_mismatch(

@@ -7,7 +7,7 @@ from tsse_validation.steps.drawing import Drawing, check_drawn, check_drawn_by_j
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check
 
-pytestmark = [pytest.mark.tier_a, pytest.mark.step(7, needs=[4])]
+pytestmark = [pytest.mark.tier_a, pytest.mark.step(7)]
 
 
 @pytest.mark.parametrize("edge", EDGES)

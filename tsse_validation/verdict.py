@@ -359,9 +359,18 @@ def _in_short(titles: Sequence[str]) -> Iterator[str]:
 def _basis(result: RunResult) -> str:
     if result.stack is None:
         return "nothing: no stack was reached"
-    if not {Capability.POSTGRES, Capability.LAKE} & set(result.stack.absent):
+    if not BOTH_SIDES & set(result.stack.absent) and not _side_failed(result):
         return "our own reading of Postgres and of the lake's files, and the controller's API"
     return (
         "the controller's own counts: Postgres and the lake were not both readable to us, so no count here is "
         "independent of the software under validation"
+    )
+
+
+def _side_failed(result: RunResult) -> bool:
+    """Whether Postgres or the lake was given, and could not be looked at."""
+    return any(
+        spec.opens and spec.requires & BOTH_SIDES and check.status is CheckStatus.UNPROVEN
+        for check in result.checks
+        if (spec := CHECKS.get(check.key)) is not None
     )

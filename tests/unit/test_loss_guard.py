@@ -124,7 +124,7 @@ def test_a_database_that_has_not_proven_to_be_the_controllers_does_not_say_what_
     facts = Facts(database=database, anchor=anchor) if proven else Facts()
     lake = LakePaths(Path("/lake"), None, 16)
     stack = Stack("live", "http://h:8000", SecretStr("t"), conninfo=SecretStr("host=h"), lake=lake)
-    run = SimpleNamespace(stack=stack, facts=facts, settings=Settings(), absent={}, sessions=SessionUse())
+    run = SimpleNamespace(stack=stack, facts=facts, settings=Settings(), unavailable={}, sessions=SessionUse())
     guard_of_run(cast("ValidationRun", run), cast("JobRunner", None), cast("ProgressReporter", None))
     assert [client and client.anchor for client in looked] == [anchor if proven else None]
     assert (looked[0] is not None) is proven

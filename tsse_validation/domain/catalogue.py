@@ -4,7 +4,7 @@ A verdict is measured against this catalogue, not against the tests that were se
 was not checked. `tests/` holds it and `tests_validation/` equal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -32,6 +32,8 @@ GATE_TITLES: Mapping[Gate, str] = {
 CONFORMANCE_STEP = 8
 """The step of the conformance checks: no step of the runbook, and not part of its verdict."""
 
+TOKEN_STEP = 2
+BACKFILL_STEP = 4
 PARITY_STEP = 6
 STEP_NAMES: Mapping[int, str] = {
     1: "health",
@@ -50,7 +52,8 @@ class CheckSpec:
 
     `proves` is the grade of assurance that no run reaches without the check: by our own reading where it requires
     a side, else by the controller's job. `spare` says that a proof shows all that the check would: where the
-    POST budget is spent, it may be left out.
+    POST budget is spent, it may be left out. `backfills` says that it starts the backfill, or looks at what that
+    did.
     """
 
     key: str
@@ -60,6 +63,17 @@ class CheckSpec:
     requires: frozenset[Capability] = frozenset()
     proves: Assurance | None = None
     spare: bool = False
+    backfills: bool = False
+
+    @property
+    def opens(self) -> bool:
+        """Whether later steps build on it: steps 5 to 7 look at the same lake, and not at each other."""
+        return self.step <= BACKFILL_STEP
+
+    @property
+    def rests_on(self) -> frozenset[Capability]:
+        """What must not have failed to be looked at: of a backfill, the sides that guard it against a loss too."""
+        return self.requires | BOTH_SIDES if self.backfills else self.requires
 
     @property
     def by_our_reading(self) -> bool:
@@ -79,8 +93,9 @@ def _check(
     gate: Gate | None = None,
     proves: Assurance | None = None,
     spare: bool = False,
+    backfills: bool = False,
 ) -> CheckSpec:
-    return CheckSpec(f"test_{key}", step, title, gate, frozenset(requires), proves, spare)
+    return CheckSpec(f"test_{key}", step, title, gate, frozenset(requires), proves, spare, backfills)
 
 
 def _parity(
@@ -97,6 +112,7 @@ def _parity(
     return _check(step, key, title, *requires, gate=Gate.PARITY, proves=proves, spare=spare)
 
 
+_backfill = partial(_check, gate=Gate.BACKFILL, backfills=True)
 _counts = partial(_check, PARITY_STEP, gate=Gate.PARITY, proves=Assurance.COUNTS)
 _CHECKS = (
     _check(1, "core_server_answers_healthz", "core-server answers /healthz"),
@@ -120,12 +136,12 @@ _CHECKS = (
     _check(3, "replication_is_healthy", "Incremental replication is healthy", gate=Gate.INCREMENTAL),
     _check(3, "lake_state_files_are_readable", "The lake's state files are whole", Capability.LAKE),
     _check(3, "direct_inspection_agrees_with_the_api", "The lake is what the API says it is", Capability.LAKE),
-    _check(4, "backfill_job_completes", "One command backfills the lake", gate=Gate.BACKFILL),
-    _check(4, "backfill_keeps_its_promises", "The backfill did what it promises", gate=Gate.BACKFILL),
+    _backfill(4, "backfill_job_completes", "One command backfills the lake"),
+    _backfill(4, "backfill_keeps_its_promises", "The backfill did what it promises"),
     _check(5, "watermark_is_set_and_not_in_the_future", "The watermark is set and not in the future"),
     _check(5, "watermark_is_recent", "The watermark is recent", gate=Gate.INCREMENTAL),
     _check(5, "watermark_never_retreats", "The watermark never retreats", gate=Gate.INCREMENTAL),
-    _check(5, "backfilled_dates_have_partitions", "Every backfilled date has a partition", gate=Gate.BACKFILL),
+    _backfill(5, "backfilled_dates_have_partitions", "Every backfilled date has a partition"),
     _parity(
         5,
         "database_is_as_new_as_the_watermark",
@@ -175,6 +191,17 @@ CONFORMANCE_CHECKS: Mapping[str, CheckSpec] = {
     )
 }
 """The checks of the contract's endpoints, which run only when they are asked for."""
+
+
+def builds_on(spec: CheckSpec) -> Iterator[CheckSpec]:
+    """Yield the checks of earlier steps that one builds on: those that look at nothing which it does not rest on.
+
+    So each builds on what the API must answer, and one that reads Postgres on what proves that it can be read, and
+    is the controller's.
+    """
+    for earlier in CHECKS.values():
+        if earlier.step < spec.step <= max(STEP_NAMES) and earlier.opens and earlier.requires <= spec.rests_on:
+            yield earlier
 
 
 def spec_of(key: str) -> CheckSpec | None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -85,8 +86,9 @@ class LakeReader:
         """Walk hot and cold once."""
         manifest = self.manifest().metrics.partitions
         walk = _Walk()
-        for location, root in self._roots():
-            walk.place(location, root / DATASET)
+        with _readable():
+            for location, root in self._roots():
+                walk.place(location, root / DATASET)
         taken = {day: _taken(day, places, manifest) for day, places in walk.places.items()}
         return LakeListing(
             files=tuple(sorted((f for f in walk.files if taken[f.day] == f.location), key=lambda f: f.path)),
@@ -107,13 +109,11 @@ class LakeReader:
     def _state(self, name: str, model: type[State]) -> State:
         path = self.paths.hot / STATE_DIR / name
         try:
-            content = path.read_bytes()
+            with _readable():
+                content = path.read_bytes()
         except FileNotFoundError:
             msg = f"The lake has no {path}."
             raise PromiseBrokenError(msg, "Is --hot-path right, and has replication ever run?") from None
-        except PermissionError:
-            msg = f"This user may not read {path}."
-            raise AccessError(msg, "Run as the service user, or without --hot-path.") from None
         try:
             return model.model_validate(json.loads(content.decode("utf-8")))
         except (ValueError, RecursionError) as error:  # a ValidationError is a ValueError
@@ -180,9 +180,21 @@ def _entries(directory: Path) -> list[Path]:
         return sorted(directory.iterdir())
     except FileNotFoundError:
         return []
-    except PermissionError:
-        msg = f"This user may not read {directory}."
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Tell what keeps us from reading: our rights, or the disk and its mount. What is not there passes through."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except PermissionError as error:
+        msg = f"This user may not read {error.filename}."
         raise AccessError(msg, "Run as the service user, or without --hot-path.") from None
+    except OSError as error:
+        msg = f"{error.filename} cannot be read: {error.strerror}."
+        raise AccessError(msg, "Look at the disk, or the mount, that it lies on.") from None
 
 
 def _valid_date(text: str) -> date | None:

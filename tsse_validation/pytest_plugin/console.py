@@ -92,7 +92,7 @@ class StepLines:
         """Take note of what will run."""
         for item in items:
             if step := step_of(item):
-                self._planned[step.number] += 1
+                self._planned[step] += 1
                 self._ours.add(item.nodeid)
 
     def counts(self, node_id: str) -> bool:
@@ -247,7 +247,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     screen, step = item.config.stash.get(SCREEN, None), step_of(item)
     if screen is None or screen.steps is None or step is None:
         return (yield)
-    screen.steps.begin(step.number)
+    screen.steps.begin(step)
     outcome = yield
     if check := item.stash.get(ENDED, None):
         screen.steps.ended(check)

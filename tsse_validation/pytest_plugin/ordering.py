@@ -1,12 +1,11 @@
 """The step mechanism: runbook order, blocked steps, and checks that are left out."""
 
-from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from collections.abc import Generator
 
 import pytest
 
 from tsse_validation.domain.catalogue import CHECKS
-from tsse_validation.domain.errors import BlockedError, LogError, NotCheckedError
+from tsse_validation.domain.errors import LogError, NotCheckedError
 from tsse_validation.domain.stack import Capability
 from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.runlog.records import CheckPlanned
@@ -17,7 +16,7 @@ _MARKERS = (
     "tier_a: safe on an installed controller: reads, and the runbook's own jobs",
     "conformance: the contract's endpoints, case by case; runs only when it is named by -m",
     "nightly: the runbook on a stack that the suite owns and may break; nothing on a live controller",
-    "step(n, needs=[...]): the runbook step a check belongs to, and the steps it builds on",
+    "step(n): the runbook step a check belongs to; what it builds on, the catalogue says",
 )
 
 
@@ -27,27 +26,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
 
 
-@dataclass(frozen=True)
-class Step:
-    """What the marker `step(n, needs=[…])` says."""
-
-    number: int
-    needs: tuple[int, ...]
-
-
-def step_of(item: pytest.Item) -> Step | None:
+def step_of(item: pytest.Item) -> int | None:
     """Return the step of a test, or `None` when it is no part of the runbook.
 
-    Raises pytest.UsageError when the marker is not used as `step(n, needs=[…])`.
+    Raises pytest.UsageError when the marker is not used as `step(n)`.
     """
     marker = item.get_closest_marker("step")
     if marker is None:
         return None
-    needs = marker.kwargs.get("needs", [])
-    if len(marker.args) != 1 or not isinstance(marker.args[0], int) or not isinstance(needs, Iterable):
-        msg = f"{item.nodeid}: the marker is step(n, needs=[…]), with the numbers of steps"
+    if marker.kwargs or len(marker.args) != 1 or not isinstance(marker.args[0], int):
+        msg = f"{item.nodeid}: the marker is step(n), with the number of a step"
         raise pytest.UsageError(msg)
-    return Step(marker.args[0], tuple(needs))
+    return marker.args[0]
 
 
 def check_key(item: pytest.Item) -> str:
@@ -96,7 +86,7 @@ def _sort(items: list[pytest.Item]) -> None:
 
     def place(item: pytest.Item) -> tuple[int, int]:
         step = steps[item.nodeid]
-        return (step.number if step else last, lines.get(check_key(item), len(lines)))
+        return (last if step is None else step, lines.get(check_key(item), len(lines)))
 
     items.sort(key=place)
 
@@ -106,7 +96,7 @@ def _write_plan(run: ValidationRun, items: list[pytest.Item], *, selected: bool)
         step = step_of(item)
         if step is not None:
             key = check_key(item)
-            run.record(CheckPlanned(check_id=check_id(item), key=key, step=step.number, selected=selected))
+            run.record(CheckPlanned(check_id=check_id(item), key=key, step=step, selected=selected))
 
 
 def check_id(item: pytest.Item) -> str:
@@ -116,17 +106,16 @@ def check_id(item: pytest.Item) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave out a check when a step that it needs, or a source that it reads, is missing.
+    """Leave out a check when what it builds on, or a source that it reads, is missing.
 
-    Raises BlockedError when a step that this one needs failed, or did not run; NotCheckedError when what the check
-    reads cannot be looked at on this stack; NotAllowedError when it has run already.
+    Raises BlockedError when a check that this one builds on failed, or its step did not run; NotCheckedError when
+    what the check reads cannot be looked at on this stack; NotAllowedError when it has run already.
     """
     run, step = item.config.stash.get(RUN, None), step_of(item)
     if run is None or step is None:
         return
     run.hold_once("setup", check_id(item))
-    if reason := run.steps.blocker(step.needs):
-        raise BlockedError(reason)
+    run.checks.hold_free(check_key(item))
     if reason := _absent(item, run):
         raise NotCheckedError(reason)
 

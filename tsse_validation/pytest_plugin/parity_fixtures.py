@@ -42,7 +42,6 @@ from tsse_validation.steps.spot_checking import (
     explaining_again,
     reads_directly,
 )
-from tsse_validation.steps.validated_stack import Stack
 from tsse_validation.steps.watermark import active_jobs_seen, examine_files, seconds_ahead
 
 
@@ -53,9 +52,11 @@ def clock(core: CoreClient) -> ControllerClock:
 
 
 @pytest.fixture(scope="session")
-def postgres_ahead(request: pytest.FixtureRequest, stack: Stack, clock: ControllerClock) -> float | None:
+def postgres_ahead(request: pytest.FixtureRequest, run: ValidationRun, clock: ControllerClock) -> float | None:
     """Return the seconds by which Postgres's clock is ahead of the controller's; `None` where we cannot ask it."""
-    return None if stack.conninfo is None else seconds_ahead(request.getfixturevalue("postgres"), clock)
+    if Capability.POSTGRES in run.unavailable:
+        return None
+    return seconds_ahead(request.getfixturevalue("postgres"), clock)
 
 
 @pytest.fixture(scope="session")
@@ -66,10 +67,10 @@ def lake_recorder(run: ValidationRun, clock: ControllerClock) -> LakeRecorder:
 
 @pytest.fixture(scope="session")
 def active_lake_jobs(
-    request: pytest.FixtureRequest, stack: Stack, settings: Settings
+    request: pytest.FixtureRequest, run: ValidationRun, settings: Settings
 ) -> Callable[[], Sequence[ActiveJob] | None]:
     """Return a function that returns the waiting and running lake jobs, or `None` where it cannot see them."""
-    if stack.conninfo is None:
+    if Capability.POSTGRES in run.unavailable:
         return lambda: None
     return partial(active_jobs_seen, request.getfixturevalue("postgres"), settings.leftover_after)
 
@@ -83,7 +84,7 @@ def watch(
     lake_recorder: LakeRecorder,
 ) -> ReplicationWatch:
     """Watch the replication state: by its file where that is readable, else by inspection jobs."""
-    if Capability.LAKE in run.absent:
+    if Capability.LAKE in run.unavailable:
         return watch_by_jobs(jobs, settings, lake_recorder)
     return watch_by_file(request.getfixturevalue("lake"), lake_recorder, jobs.core.told)
 
@@ -93,8 +94,8 @@ def promised_scope(
     run: ValidationRun, facts: Facts, watch: ReplicationWatch, settings: Settings, clock: ControllerClock
 ) -> Scope:
     """Return the scope that the lake's state promises, as of one watermark from here on."""
-    inspection = require(facts.inspection_after, "the lake's inspection after the backfill")
-    hold_cold_dates(inspection, run.stack, run.absent)
+    inspection = require(facts.inspection, "the lake's inspection")
+    hold_cold_dates(inspection, run.stack, run.unavailable)
     return covered_scope(settings, watch.read(), cold=inspection.cold_path is not None, now=clock.now())
 
 
@@ -103,7 +104,7 @@ def covered(request: pytest.FixtureRequest, run: ValidationRun, facts: Facts, pr
     """Return the scope in which every due row must be in the lake: without what Postgres itself has dropped."""
     database = _own_database(request, run) if reads_directly(run) else None
     if database is None:
-        inspection = require(facts.inspection_after, "the lake's inspection after the backfill")
+        inspection = require(facts.inspection, "the lake's inspection")
         run.record(extent_by_inspection(inspection, promised_scope), Note(text=NOT_COUNTED_BEYOND))
         return promised_scope
     left, finding = without_dropped(promised_scope, database, request.getfixturevalue("lake"))
@@ -132,7 +133,7 @@ def database(
 
 def _own_database(request: pytest.FixtureRequest, run: ValidationRun) -> PostgresClient | None:
     """Return the controller's own database, or `None`; why it is not proven, the checks that need it say."""
-    if Capability.POSTGRES in run.absent:
+    if Capability.POSTGRES in run.unavailable:
         return None
     try:
         database: PostgresClient = request.getfixturevalue("database")

@@ -94,10 +94,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         # a plugin has crashed: what the check had found until then stands
         if ending.settled:
             with _stopping(item.session):
-                _write_end(run, item, step.number, ending)
+                _write_end(run, item, step, ending)
         raise
     with _stopping(item.session):
-        _write_end(run, item, step.number, ending)
+        _write_end(run, item, step, ending)
     return outcome
 
 
@@ -127,7 +127,7 @@ def pytest_runtest_makereport(
         elif report.when == "call":
             ending.settle(CheckStatus.UNPROVEN, "an expected failure proves nothing")
         return report
-    error = call.excinfo.value
+    error = run.checks.explained(check_key(item), call.excinfo.value)
     ending.settle(*_meaning(error, ours=_is_ours(item, call)), error=error)
     if isinstance(error, NotCheckedError):
         report.outcome = "skipped"
@@ -167,7 +167,7 @@ def _meaning(error: BaseException, *, ours: bool = True) -> tuple[CheckStatus, s
 def _write_end(run: ValidationRun, item: pytest.Item, step: int, ending: _Ending) -> None:
     check, key = item.stash[CHECK], check_key(item)
     spec, error = spec_of(key), ending.error
-    run.steps.add(step, ending.status)
+    run.checks.add(key, step, ending.status, error)
     item.stash[ENDED] = CheckFinished(
         check_id=check_id(item),
         key=key,

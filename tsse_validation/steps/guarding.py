@@ -138,8 +138,8 @@ class GuardedBackfill:
 def guard_of_run(run: ValidationRun, jobs: JobRunner, progress: ProgressReporter) -> LossGuard:
     """Return the guard of a run's backfill, by what the run can look at."""
     stack = run.stack
-    inspection = run.facts.inspection_after or run.facts.inspection_before
-    lake = LakeReader(stack.lake) if stack and stack.lake and Capability.LAKE not in run.absent else None
+    inspection = run.facts.inspection
+    lake = LakeReader(stack.lake) if stack and stack.lake and Capability.LAKE not in run.unavailable else None
     postgres = _postgres_of(run, jobs, progress)
     owned = "the stack is this run's own" if stack and stack.owned else ""
     return loss_guard(jobs, run.settings, lake, postgres, inspection, accepts=owned)

@@ -16,7 +16,6 @@ from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.identity import Anchor
 from tsse_validation.clients.jobs import FinishedJob
 from tsse_validation.clients.session_use import SessionUse
-from tsse_validation.domain.catalogue import step_label
 from tsse_validation.domain.contract import BackfillResult, Inspection, Job
 from tsse_validation.domain.errors import LogError, NotAllowedError
 from tsse_validation.domain.holding import hold, need
@@ -26,11 +25,12 @@ from tsse_validation.parity.whole_range import RangeCount
 from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.difference_files import DIFFERENCE_NAMES, DifferenceFiles
 from tsse_validation.runlog.log import RunLog
-from tsse_validation.runlog.records import CheckStatus, Note, Record, RunStarted, StackDescribed
+from tsse_validation.runlog.records import Note, Record, RunStarted, StackDescribed
 from tsse_validation.runlog.redaction import Redactor, is_distinctive
 from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
+from tsse_validation.steps.blocking import CheckStates
 from tsse_validation.steps.loss_guard import TakenAway, WouldLoseError
 from tsse_validation.steps.surroundings import machine_and_suite
 from tsse_validation.steps.validated_stack import Stack
@@ -54,28 +54,10 @@ class Facts:
     taken_away: TakenAway | None = None
     job_parity: RangeCount | None = None
 
-
-class StepStates:
-    """How the checks of each step have ended so far, to block the steps that build on them."""
-
-    def __init__(self) -> None:
-        self._statuses: dict[int, list[CheckStatus]] = {}
-
-    def add(self, step: int, status: CheckStatus) -> None:
-        """Take note of an ended check."""
-        self._statuses.setdefault(step, []).append(status)
-
-    def blocker(self, needs: Iterable[int]) -> str | None:
-        """Return why a step cannot run, or `None`; what was left out on purpose does not block."""
-        for step in needs:
-            statuses = self._statuses.get(step)
-            if statuses is None:
-                return f"blocked by {step_label(step)}: it did not run"
-            bad = [status for status in statuses if not (status.proven or status is CheckStatus.NOT_CHECKED)]
-            if bad:
-                word = "failed" if CheckStatus.FAILED in bad else "not proven"
-                return f"blocked by {step_label(step)}: {word}, {len(bad)} of its {len(statuses)} checks"
-        return None
+    @property
+    def inspection(self) -> Inspection | None:
+        """The lake's last inspection: after the backfill, or before where none was started."""
+        return self.inspection_after or self.inspection_before
 
 
 @dataclass
@@ -89,7 +71,7 @@ class ValidationRun:
     absent: Mapping[Capability, str]
     differences: DifferenceFiles = field(init=False)
     facts: Facts = field(default_factory=Facts)
-    steps: StepStates = field(default_factory=StepStates)
+    checks: CheckStates = field(default_factory=CheckStates)
     stack: Stack | None = None
     budget: PostBudget = field(default_factory=lambda: PostBudget(time.monotonic))
     sessions: SessionUse = field(default_factory=SessionUse)
@@ -102,6 +84,14 @@ class ValidationRun:
         """Name the files of differences; they come with the first comparison of rows."""
         places = [self.directory / name for name in DIFFERENCE_NAMES]
         self.differences = DifferenceFiles(places, self.redactor.redact)
+
+    @property
+    def unavailable(self) -> Mapping[Capability, str]:
+        """What cannot be looked at, and why: it is absent, or it was given and an earlier check could not.
+
+        Only what is absent excuses a check in the verdict.
+        """
+        return {**self.checks.lost(), **self.absent}
 
     @property
     def settings(self) -> Settings:

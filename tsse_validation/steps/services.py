@@ -16,6 +16,7 @@ from tsse_validation.domain.contract import (
     UNAUTHORIZED_TEXT,
     is_healthy,
 )
+from tsse_validation.domain.errors import AccessError
 from tsse_validation.domain.holding import hold
 
 _SHOWN = 120
@@ -64,7 +65,11 @@ def hold_refused(core: CoreClient, case: str) -> None:
 
 
 def hold_view_only(viewer: CoreClient) -> None:
-    """Try to create a job with a token that may only look."""
+    """Try to create a job with a token that may only look; raises AccessError when it may not even do that."""
+    looked = _probe(viewer, viewer.authorization())
+    if looked.status in {401, 403}:
+        msg = f"The controller refuses the view-only token: {looked.status} “{looked.excerpt()}”."
+        raise AccessError(msg, "Is it unknown, revoked or expired? Give another by --view-token-file.")
     answer = viewer.try_to_create(INSPECT_JOB, purpose="view-only token")
     wanted = MISSING_CAPABILITY_TEXT.format(capability=RUN_CAPABILITY)
     advice = (

@@ -43,7 +43,7 @@ POSTS_KEPT_FOR_OTHERS = 15
 
 def reads_directly(run: ValidationRun) -> bool:
     """Whether both Postgres and the lake's files can be read in this run."""
-    return not {Capability.POSTGRES, Capability.LAKE} & run.absent.keys()
+    return not {Capability.POSTGRES, Capability.LAKE} & run.unavailable.keys()
 
 
 def asks_for_a_part(settings: Settings) -> bool:
@@ -155,7 +155,7 @@ def record_job_counts(
 def _coverage(run: ValidationRun, counted: RangeCount, covered: Window) -> JobCoverage:
     sensors, unnameable = len(counted.counts), len(counted.census.unnameable)
     # of more sensors than it was asked for the job lists the first ones
-    part = asks_for_a_part(run.settings) or (Capability.POSTGRES in run.absent and sensors >= ALL_SENSORS)
+    part = asks_for_a_part(run.settings) or (Capability.POSTGRES in run.unavailable and sensors >= ALL_SENSORS)
     return JobCoverage(
         window=counted.window,
         covered=covered,
@@ -190,7 +190,7 @@ def _say_how_far(run: ValidationRun, counted: RangeCount, check: Check) -> None:
         check.warn(
             f"{count_of(len(counted.census.unnameable), 'sensor')} cannot be counted by the job, which trims ids"
         )
-    if Capability.POSTGRES in run.absent and not run.settings.sensor_ids:
+    if Capability.POSTGRES in run.unavailable and not run.settings.sensor_ids:
         check.fact("deleted sensors", "left out: the job counts them by name only, and the API names none")
 
 

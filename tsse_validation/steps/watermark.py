@@ -100,7 +100,7 @@ def check_never_retreats(facts: Facts, watch: ReplicationWatch, check: Check) ->
     """Hold the watermarks that were seen so far, and the one of now, to be ascending."""
     marks = {
         "before": require(facts.inspection_before, "the first inspection").replication.computed_through_ts,
-        "after": require(facts.inspection_after, "the second inspection").replication.computed_through_ts,
+        "after": require(facts.inspection, "the second inspection").replication.computed_through_ts,
         "now": watch.read().computed_through_ts,
     }
     known = [mark for mark in marks.values() if mark is not None]

@@ -117,6 +117,18 @@ def test_a_lake_of_another_is_refused(shared_dir: Path, as_another_user: Callabl
         lake.reader.listing()
 
 
+def test_a_directory_that_may_be_listed_and_not_entered_is_a_matter_of_access(
+    shared_dir: Path, as_another_user: Callable[[], None], told: Told
+) -> None:
+    lake = Lake(shared_dir)
+    lake.state("manifest.json", EMPTY_MANIFEST)
+    lake.file(SECOND, "00", "part-1-0.parquet")
+    (lake.hot / DATASET).chmod(0o444)
+    as_another_user()
+    with told(AccessError, "may not read", DATASET):
+        lake.reader.listing()
+
+
 @pytest.mark.parametrize("closed", [DATASET, f"{DATASET}/date=2026-01-24", f"{DATASET}/date=2026-01-24/shard=00"])
 def test_a_directory_of_another_user_is_a_matter_of_access(
     closed: str, shared_dir: Path, as_another_user: Callable[[], None], told: Told
@@ -132,6 +144,16 @@ def test_a_directory_of_another_user_is_a_matter_of_access(
 
 
 # ---- listing ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("broken", [DATASET, "_state/manifest.json"])
+def test_a_disk_or_mount_that_fails_is_no_broken_promise(broken: str, lake: Lake, told: Told) -> None:
+    path = lake.hot / broken
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(path.name)  # the system fails to follow it, as it fails to read from a mount that is gone
+    with told(AccessError, str(path), "Too many levels of symbolic links"):
+        lake.reader.listing()
 
 
 def test_files_are_listed_with_their_date_shard_place_and_bytes(lake: Lake) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from tests.support.controller import Controller, days_ago, noon
 from tests.support.damage import first_instant
-from tests.system.faults.model import CHANGED, DATES, LOST, OURS, Fault, Place, Plant
+from tests.system.faults.model import CHANGED, DATES, LOST, OURS, SPOT, Fault, Place, Plant
 from tsse_validation.domain.instants import DAY, day_start
 from tsse_validation.verdict import Outcome
 
@@ -86,7 +86,7 @@ FAULTS = (
         "rows missing"
     ),
     _fault("a row without inserted_at", "a restore of old rows", LOST, inserted("NULL")).told("rows missing"),
-    _fault("there is no sensor at all", "the wrong database", ANSWERS, _empty).told(says="no sensor"),
+    _fault("there is no sensor at all", "the wrong database", (*ANSWERS, SPOT), _empty).told(says="no sensor"),
     _fault("Postgres is away", "an outage", ANSWERS, lambda it: it.postgres.stop(), Outcome.INCOMPLETE).told(
         says="cannot be reached"
     ),

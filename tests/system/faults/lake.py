@@ -287,7 +287,7 @@ FAULTS = (
         "a failing disk, under a file that is not compressed",
         on_the_file(_flip_a_bit_of_a_value),
     ).told("changed in place"),
-    _fault("a file is a link to nowhere", "a mount is gone", (PARTITIONS,), on_the_file(_dangle)).told(
+    _fault("a file is a link to nowhere", "a mount is gone", (PARTITIONS, SPOT), on_the_file(_dangle)).told(
         says="The API and the files differ"
     ),
     _typed("values are kept as texts", "value", pa.string()),

@@ -19,6 +19,7 @@ from tests.system.faults.model import LOOK_ONLY, LOST, Fault, Place, Plant
 from tsse_validation.domain.contract import DATASET
 
 FUTURE = "watermark_is_set_and_not_in_the_future"
+IMPATIENT = (*LOOK_ONLY, "--settle-timeout=2")
 INSPECTED = "valid_token_runs_a_job"
 """The first inspection of a run: what the controller cannot read of its lake shows there."""
 WHOLE = "lake_state_files_are_readable[{}]"
@@ -89,9 +90,10 @@ def _torn(name: str, models: str, file: str, content: bytes) -> Fault:
     return _fault(name, models, _written(file, content), INSPECTED).told(says="cannot be read")
 
 
-def _missing(name: str, file: str) -> Fault:
-    plant, red = _removed(f"{file}.json"), (WHOLE.format(file), *AGREES)
-    return _fault(name, "a restore that left it out", plant, *red, mutant=STILL).told(says="The lake has no")
+def _missing(name: str, file: str, *more: str) -> Fault:
+    plant, red = _removed(f"{file}.json"), (WHOLE.format(file), *AGREES, *more)
+    missing = _fault(name, "a restore that left it out", plant, *red, mutant=STILL, arguments=IMPATIENT)
+    return missing.told(says="The lake has no")
 
 
 _AN_HOUR_AHEAD = stopped(_moved(timedelta(hours=1)))
@@ -109,14 +111,16 @@ FAULTS = (
         _both_places,
         *LOST,
     ).told("hidden by the manifest"),
-    _missing("the replication state is missing", "replication"),
+    _missing(
+        *("the replication state is missing", "replication"), *("watermark_is_recent", "watermark_never_retreats")
+    ),
     _missing("the manifest is missing", "manifest"),
     _fault(
         "the watermark is a day behind, and stays there",
         "a restore of old files, and a dead thread",
         _moved(timedelta(days=-1)),
         "watermark_is_recent",
-        arguments=(*LOOK_ONLY, "--settle-timeout=2"),
+        arguments=IMPATIENT,
         mutant=STILL,
     ).told(says="and was older than 420 s all of 2 s"),
     _fault(

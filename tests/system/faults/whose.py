@@ -12,7 +12,7 @@ from tests.support.damage import lake_file
 from tests.support.databases import READER, RIGHTS, as_reader, execute, new_database, put_rows
 from tests.system.faults.beside import INSERT
 from tests.system.faults.logic import late_instants, more_sensors
-from tests.system.faults.model import LOOK_ONLY, LOST, Benign, Fault, Front, Place, nothing
+from tests.system.faults.model import LOOK_ONLY, LOST, SPOT, Benign, Fault, Front, Place, nothing
 from tsse_validation.verdict import Outcome
 
 ANSWERS = ("postgres_answers_a_query",)
@@ -127,14 +127,15 @@ _DROP_SECOND = ("DROP SCHEMA second CASCADE",)
 FAULTS = (
     _whose("the DSN leads to a clone", "a copy for tests", OWN, on_a_copy(standby=False), "not the controller's"),
     _whose("the DSN leads to another database", "a typo", OWN, _on_another_database, "not the controller's"),
-    _whose(
+    Fault(
         "the DSN leads to a standby that stands still",
+        Place.DATABASE,
         "a replica that was forgotten, and a file that is lost",
-        OWN,
-        on_a_copy(standby=True, paused=True),
-        "or a standby that stands still",
+        (*OWN, SPOT),
         _lose_a_file,
-    ),
+        front=on_a_copy(standby=True, paused=True),
+        arguments=(*LOOK_ONLY, "--settle-timeout=30"),
+    ).told("counts differ", says="or a standby that stands still"),
     Fault(
         "a file is lost, seen from a standby",
         Place.DATABASE,

@@ -88,16 +88,6 @@ OUTAGES: dict[str, tuple[Callable[[Controller], object], int, dict[str, str]]] =
         2,
         {"valid_token_runs_a_job": "it lacks analysis.run"},
     ),
-    "Postgres is stopped": (
-        lambda controller: controller.postgres.stop(),
-        1,
-        {"postgres_answers_a_query": "cannot be reached"},
-    ),
-    "Qdrant is dead": (
-        lambda controller: controller.qdrant.kill(),
-        1,
-        {"qdrant_answers_healthz": "refuses the connection"},
-    ),
 }
 
 
