@@ -1,7 +1,6 @@
 """Hands every differing row of a comparison on to the files that keep them, with its place in the lake."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pyarrow as pa
 
@@ -27,7 +26,7 @@ class KeptRows:
         self._proof = proof
         self._coverage = coverage
         self._shards = shards
-        self._numbers: dict[RowDiagnosis, int] = {}
+        self._numbers: dict[tuple[str, tuple[RowDiagnosis, ...]], int] = {}
         files.begin()
 
     def add(self, comparison: DayComparison, told: Sequence[RowDiagnosis]) -> None:
@@ -38,8 +37,8 @@ class KeptRows:
 
     def settle(self, triage: RowTriage) -> None:
         """End the comparison: each row has its last diagnosis."""
-        for told, number in self._numbers.items():
-            self._files.rename(number, triage.last_diagnosis(told))
+        for (diagnosis, alike), number in self._numbers.items():
+            self._files.rename(number, triage.last_diagnosis(RowDiagnosis(diagnosis, alike=alike)))
         self._files.end()
 
     def _copies(self, comparison: DayComparison) -> pa.Table:
@@ -51,8 +50,7 @@ class KeptRows:
 
     def _number(self, told: RowDiagnosis) -> int:
         # without its detail there are few
-        alike = told if told.alike else RowDiagnosis(told.diagnosis)
-        known = replace(alike, detail="")
+        known = told.diagnosis, told.alike
         if known not in self._numbers:
-            self._numbers[known] = self._files.diagnosis(known.diagnosis)
+            self._numbers[known] = self._files.diagnosis(told.diagnosis)
         return self._numbers[known]

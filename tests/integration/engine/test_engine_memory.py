@@ -17,6 +17,7 @@ from fixtures.postgres import EmbeddedPostgres
 from tests.integration.controller.support import LAG
 from tests.integration.engine.farm import Farm
 from tests.support.schema import with_tables
+from tsse_validation.runlog.difference_files import DIFFERENCE_NAMES
 
 END = datetime(2026, 3, 31, tzinfo=UTC)
 SENSORS = 40
@@ -79,9 +80,10 @@ def dense(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def proven(large: Large, days: int) -> dict[str, Any]:
-    """Prove some days in a process of its own, and return what it tells."""
+    """Prove some days in a process of its own, and return what it tells; what differs comes beside the lake."""
+    into = large.hot.parent
     done = subprocess.run(
-        [sys.executable, "-m", "tests.integration.engine.memory_child", str(large.hot), str(days)],
+        [sys.executable, "-m", "tests.integration.engine.memory_child", str(large.hot), str(days), str(into)],
         cwd=Path(__file__).parents[3],
         input=large.conninfo,
         capture_output=True,
@@ -113,4 +115,5 @@ def test_a_lost_partition_of_more_than_a_million_rows_is_told_row_by_row_in_boun
     told = proven(dense, dense.days)
     assert told["differ"] == SENSORS
     assert told["diagnoses"] == {"partition missing": dense.rows // 2}
+    assert told["kept"] == dict.fromkeys(DIFFERENCE_NAMES, dense.rows // 2)
     assert told["peak"] <= MOST_BYTES, told
