@@ -83,6 +83,12 @@ def test_steps_of_which_nothing_could_run_share_a_line() -> None:
     ]
 
 
+def test_a_step_of_which_nothing_could_run_keeps_its_name() -> None:
+    assert said((3, [PASSED]), (4, [BLOCKED]), (5, [PASSED]))[1] == (
+        "step 4 backfill not run: it builds on what is not proven above"
+    )
+
+
 def test_a_step_that_is_cut_off_says_what_was_not_run() -> None:
     lines, terminal = planned([(1, [PASSED] * 3)])
     lines.begin(1)

@@ -84,7 +84,7 @@ class StepLines:
         self._terminal = terminal
         self._planned: Counter[int] = Counter()
         self._tally: StepTally | None = None
-        self._blocked: list[int] = []
+        self._blocked: list[StepTally] = []
         self._under_way = False
         self._ours: set[str] = set()
 
@@ -121,7 +121,7 @@ class StepLines:
         self.clear()
         tally, self._tally = self._tally, None
         if tally is not None and tally.blocked:
-            self._blocked.append(tally.step)
+            self._blocked.append(tally)
         elif tally is not None:
             self._say_blocked()
             failed = any(check.status is CheckStatus.FAILED for check in tally.checks)
@@ -145,8 +145,9 @@ class StepLines:
         if not self._blocked:
             return
         first, last = self._blocked[0], self._blocked[-1]
-        which = f"step {first}" if first == last else f"steps {first} to {last}"
-        self._terminal.write_line(f"{which:<33}not run: they build on what is not proven above", yellow=True)
+        one, several = first.label, f"{f'steps {first.step} to {last.step}':<{len(first.label)}}"
+        said = f"{one}not run: it builds" if first is last else f"{several}not run: they build"
+        self._terminal.write_line(f"{said} on what is not proven above", yellow=True)
         self._blocked.clear()
 
 
