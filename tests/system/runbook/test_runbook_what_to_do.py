@@ -8,6 +8,8 @@ import tarfile
 from html import unescape
 from pathlib import Path
 
+import duckdb
+
 from tests.support.command import EXIT_GO, EXIT_NO_GO, PATIENCE_SECONDS, QUICK, REPOSITORY, Directly, Run
 from tests.support.controller import Controller, days_ago
 from tests.support.damage import at_row, lake_file, next_double, rewrite
@@ -16,11 +18,23 @@ from tsse_validation.report.model.document import read_result_json
 from tsse_validation.verdict import Outcome
 
 
-def commands_of(run: Run) -> list[str]:
-    """Return the commands of the box "What to do", as a reader copies them off the page."""
+def copied_off(run: Run, section: str) -> list[str]:
+    """Return the commands and queries of a section of the page, as a reader copies them."""
     page = (run.directory / "report.html").read_text(encoding="utf-8")
-    box = page.partition('id="tsse-what-to-do"')[2].partition("</section>")[0]
+    box = page.partition(f'id="{section}"')[2].partition("</section>")[0]
     return [unescape(found) for found in re.findall(r"<pre[^>]*><code>(.*?)</code></pre>", box, re.DOTALL)]
+
+
+def rows_that_differ(run: Run, controller: Controller) -> tuple[int, int]:
+    """Paste the queries of the page where they belong; return how many rows they mark, on either side."""
+    ours = theirs = 0
+    for query in copied_off(run, "tsse-triage"):
+        if query.startswith("SELECT"):
+            ours += sum(row[0] == ">" for row in controller.sql(query))
+        elif query.startswith("SET VARIABLE"):
+            with duckdb.connect() as connection:
+                theirs += sum(row[0] == ">" for row in connection.execute(query).fetchall())
+    return ours, theirs
 
 
 def in_a_shell(command: str, home: Path, controller: Controller) -> subprocess.CompletedProcess[str]:
@@ -57,7 +71,9 @@ def test_who_does_what_a_no_go_says_keeps_the_evidence_repairs_and_ends_in_a_go(
     no_go = directly(*QUICK, "--skip-backfill")
     assert (no_go.code, no_go.verdict.outcome) == (EXIT_NO_GO, Outcome.NO_GO), no_go
     first = no_go.directory
-    keep, repair, prove = commands_of(no_go)
+    keep, repair, prove = copied_off(no_go, "tsse-what-to-do")
+    ours, theirs = rows_that_differ(no_go, controller)
+    assert (ours > 1, theirs) == (True, 1), "the changed row on both sides, the lost ones on one"
 
     kept = in_a_shell(keep, tmp_path, controller)
     assert kept.returncode == 0, kept.stderr

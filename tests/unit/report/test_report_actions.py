@@ -197,6 +197,24 @@ def test_the_first_cause_comes_first_and_what_it_blocks_is_not_told() -> None:
     assert last.command.startswith("pytest")
 
 
+def test_what_must_be_given_is_told_beside_all_that_failed_before() -> None:
+    failing = [finished(key, CheckStatus.UNPROVEN, message=f"{key} is down.") for key in list(CHECKS)[:5]]
+    told = actions(live(*failing).model_copy(update={"stack": LIVE}))
+    assert "give --database-url" in told[-2].sentence
+    assert len(told) == 3 + 1 + 1
+
+
+def test_a_backfill_that_was_not_started_is_told_by_the_api_alone_too() -> None:
+    (key,) = (key for key in CHECKS if key == "test_backfill_job_completes")
+    refused = finished(
+        key, CheckStatus.NOT_CHECKED, message="No backfill was started.", advice="--backfill-days 93."
+    )
+    finding = Finding(diagnosis="backfill not started", flagged=False, summary="", safe_days=93)
+    first, *_, last = actions(live(refused, finding).model_copy(update={"stack": LIVE}))
+    assert first.sentence == "No backfill was started. --backfill-days 93."
+    assert last.command.endswith("--backfill-days=93")
+
+
 def test_checks_that_were_not_selected_are_named() -> None:
     plans = [planned(key).model_copy(update={"selected": key != list(CHECKS)[3]}) for key in CHECKS]
     of = live().model_copy(update={"planned": tuple(plans)})

@@ -117,8 +117,8 @@ def _unexplained(document: ReportDocument) -> list[CheckFinished]:
 
 
 def _after_incomplete(document: ReportDocument) -> Iterator[Action]:
-    causes = list(dict.fromkeys(_causes(document)))
-    yield from map(Action, causes[:_MOST_CAUSES])
+    causes = [*list(dict.fromkeys(_causes(document)))[:_MOST_CAUSES], *_to_give(document)]
+    yield from map(Action, causes)
     after = next_run(document.result)
     yield Action(_joined("Then run it again." if causes else "Run it again, in full.", after.said), after.command)
 
@@ -133,19 +133,26 @@ def _causes(document: ReportDocument) -> Iterator[str]:
     for ended in result.services_ended:
         yield f"{ended.name} ended in the middle of the run, with {ended.how}: look into its log."
     tolerated = {missing.check_id for missing in document.verdict.not_checked if missing.tolerated}
-    absent = result.stack is not None and bool(BOTH_SIDES & set(result.stack.absent))
-    wanted = wanting(result, grade_reached(result))
     unmade = [
         check
         for check in result.checks
         if check.check_id not in tolerated and not check.message.startswith(_BY_AN_OPTION)
     ]
-    # what could not be brought to its end may be why the grade was not reached
+    # what could not be brought to its end may be why the others were not begun
     yield from (_told(check) for check in unmade if check.status is CheckStatus.UNPROVEN)
-    if wanted and absent:
+    absent = set(result.stack.absent) if result.stack else set()
+    for check in unmade:
+        needs = CHECKS[check.key].requires if check.key in CHECKS else frozenset()
+        if check.status is CheckStatus.NOT_CHECKED and not needs & absent:
+            yield _told(check)
+
+
+def _to_give(document: ReportDocument) -> Iterator[str]:
+    """Yield what the run was not given for the grade that GO needs, and what it was told to leave out."""
+    result = document.result
+    wanted = wanting(result, grade_reached(result))
+    if wanted and result.stack is not None and BOTH_SIDES & set(result.stack.absent):
         yield _sentence(wanted)
-    if not absent:
-        yield from (_told(check) for check in unmade if check.status is CheckStatus.NOT_CHECKED)
     unselected = {check.key for check in document.verdict.not_checked} - {plan.key for plan in result.planned}
     left = [plan.key for plan in result.planned if not plan.selected and plan.key in CHECKS]
     if result.planned and (unselected or left):
