@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, CheckSpec, step_name
 from tsse_validation.settings.definitions import ENV_PREFIX, Settings, option_of
+from tsse_validation.settings.groups import grouped_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 REMAKE = "python -m tools.documentation"
@@ -18,11 +19,14 @@ MARK = f"<!-- Below: made by `{REMAKE}`; do not edit. -->\n"
 
 
 def settings_table() -> Iterator[str]:
-    """Return a line for each setting, in the order of the fields."""
-    yield from ("", "| option | environment | default | meaning |", "| --- | --- | --- | --- |")
-    for name, field in Settings.model_fields.items():
-        meaning = f"{field.description}{_bounds(field)}"
-        yield f"| `{option_of(name)}` | `{ENV_PREFIX}{name.upper()}` | {_default(field)} | {meaning} |"
+    """Return a table for each group of settings."""
+    for title, names in grouped_settings():
+        yield from ("", f"## {title}", "")
+        yield from ("| option | environment | default | meaning |", "| --- | --- | --- | --- |")
+        for name in names:
+            field = Settings.model_fields[name]
+            meaning = f"{field.description}{_bounds(field)}"
+            yield f"| `{option_of(name)}` | `{ENV_PREFIX}{name.upper()}` | {_default(field)} | {meaning} |"
 
 
 def checks_tables() -> Iterator[str]:
@@ -47,7 +51,7 @@ def made_anew(page: Path) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default in (None, ()):
+    if field.default in (None, (), ""):
         return "not set"
     return "off" if field.default is False else f"`{field.default}`"
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Concatenate, ParamSpec, Union, get_args, get_origin
+from typing import Annotated, Any, Concatenate, ParamSpec
 
 import typer
 from pydantic import SecretStr
 
 from tsse_validation.domain.contract import RUNBOOK_SAMPLE
 from tsse_validation.settings.definitions import Settings, option_of
+from tsse_validation.settings.groups import group_of, plain_type, value_kind
 from tsse_validation.settings.loading import load_settings
 from tsse_validation.steps.opening import DEFAULT_BASE_URL, DEFAULT_QDRANT_URL
 
@@ -98,22 +98,16 @@ def _loaded(given: Mapping[str, object]) -> Settings:
 
 def _parameter(name: str) -> inspect.Parameter:
     field = Settings.model_fields[name]
-    kind = _plain(field.annotation)
-    shown = "" if field.default in {None, ()} else f" (default: {field.default})"
+    kind = plain_type(field.annotation)
+    parsed = str if kind in _AS_TEXT else kind  # the settings check everything else
+    shown = "" if field.default in {None, (), ""} else f" (default: {field.default})"
     option = typer.Option(
         *filter(None, (option_of(name), _ALIASES.get(name))),
         help=_UNLIKE_A_RUN.get(name, f"{field.description}{shown}"),
         readable=False,  # what cannot be read is told in our own words, and with our own exit code
-        metavar=None if issubclass(kind, StrEnum) else name.rsplit("_", 1)[-1].upper(),
+        metavar=None if issubclass(kind, StrEnum) else value_kind(name),
+        rich_help_panel=group_of(name),
     )
     return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[parsed | None, option]
     )
-
-
-def _plain(annotation: Any) -> type:
-    """Return the type that typer parses for a field; the settings check everything else."""
-    while get_origin(annotation) in {Annotated, Union, UnionType}:
-        annotation = get_args(annotation)[0]
-    kind: type = get_origin(annotation) or annotation
-    return str if kind in _AS_TEXT else kind

@@ -11,8 +11,6 @@ import os
 import sys
 from argparse import SUPPRESS, Namespace
 from collections.abc import Generator
-from types import UnionType
-from typing import get_args
 
 import pytest
 from pydantic.fields import FieldInfo
@@ -20,6 +18,7 @@ from pydantic.fields import FieldInfo
 from tsse_validation.pytest_plugin import hookspecs
 from tsse_validation.pytest_plugin.parts import hold_together
 from tsse_validation.settings.definitions import Settings, option_of
+from tsse_validation.settings.groups import grouped_settings, plain_type, value_kind
 from tsse_validation.settings.misspelt import nearest_option
 from tsse_validation.settings.removed import REMOVED
 from tsse_validation.suite_home import CONFIG_NAME, checkout_around
@@ -35,10 +34,12 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add an option for each setting; `--base-url` is pytest-base-url's own."""
-    group = parser.getgroup("tsse", "TSSE lake validation")
-    for name, field in Settings.model_fields.items():
-        if name not in _OWNED_BY_PYTEST_BASE_URL:
-            _add_option(group, name, field)
+    for number, (title, names) in enumerate(grouped_settings()):
+        owned = " (and --base-url, below)" if _OWNED_BY_PYTEST_BASE_URL & set(names) else ""
+        group = parser.getgroup(f"tsse-{number}", f"TSSE lake validation: {title}{owned}")
+        for name in names:
+            if name not in _OWNED_BY_PYTEST_BASE_URL:
+                _add_option(group, name, Settings.model_fields[name])
     for name in REMOVED:
         # taken, to be refused with a hint; all that were removed so far were flags
         group.addoption(
@@ -51,14 +52,14 @@ def _add_option(group: pytest.OptionGroup, name: str, field: FieldInfo) -> None:
     if _is_flag(field):
         group.addoption(option_of(name), dest=_DEST_PREFIX + name, action="store_true", default=None, help=text)
         return
-    shown = "" if field.default in (None, ()) else f" (default: {field.default})"
-    metavar = name.rsplit("_", 1)[-1].upper()
-    group.addoption(option_of(name), dest=_DEST_PREFIX + name, default=None, metavar=metavar, help=text + shown)
+    shown = "" if field.default in (None, (), "") else f" (default: {field.default})"
+    group.addoption(
+        option_of(name), dest=_DEST_PREFIX + name, default=None, metavar=value_kind(name), help=text + shown
+    )
 
 
 def _is_flag(field: FieldInfo) -> bool:
-    annotation = field.annotation
-    return annotation is bool or (isinstance(annotation, UnionType) and bool in get_args(annotation))
+    return plain_type(field.annotation) is bool
 
 
 def given_settings(options: Namespace) -> dict[str, object]:

@@ -78,13 +78,13 @@ class Settings(BaseSettings):
         le=3650,
         description="days that the hot lake keeps; older dates are deleted where no cold path is",
     )
+    ca_file: ReadableFile | None = Field(None, description="CA certificates (PEM) to trust for https")
+
     require: Assurance = Field(
         Assurance.PROOF,
         description="grade that GO needs, less is INCOMPLETE: proof (every due row, both sides read by us), "
         "counts (every sensor, by the controller's job) or sample (some sensors in some window)",
     )
-    ca_file: ReadableFile | None = Field(None, description="CA certificates (PEM) to trust for https")
-
     backfill_days: int = Field(90, ge=1, le=365, description="days that step 4 backfills; the gate asks for 90")
     cancel_on_interrupt: bool = Field(
         False, description="cancel our own backfill when the run is interrupted (else it goes on, and is named)"
