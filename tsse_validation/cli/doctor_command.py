@@ -14,7 +14,7 @@ from tsse_validation.steps.opening import DEFAULT_BASE_URL
 from tsse_validation.verdict import EXIT_CODES, Outcome
 
 _SERVICES = ("view_token_file", "qdrant_url", "skip_qdrant", "database_url", "setup_config", "no_discovery")
-_PLACES = ("hot_path", "cold_path", "report_dir", "step_summary", "resume")
+_PLACES = ("hot_path", "cold_path", "shards", "report_dir", "step_summary", "resume")
 
 
 @takes_unloaded(*CONTROLLER, *_SERVICES, *_PLACES)

@@ -1,5 +1,6 @@
 """`--dry-run`: says what the run would start and what its backfill would replace, and ends before it begins."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,9 @@ import pytest
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.pytest_plugin.options import given_to_run
 from tsse_validation.pytest_plugin.parts import runs_the_runbook
+from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import load_settings
-from tsse_validation.steps.dry_running import dry_run_lines
+from tsse_validation.steps.dry_running import calls_and_files, dry_run_lines
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -22,12 +24,15 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         return None
     if not settings.dry_run:
         return None
-    if not settings.live:
-        print("dry run: a stack of our own would be started, backfilled and removed; no lake of yours is touched")  # noqa: T201
-        return pytest.ExitCode.OK
-    if settings.skip_backfill:
-        print("dry run: no backfill would be started (--skip-backfill); nothing would be replaced")  # noqa: T201
-        return pytest.ExitCode.OK
-    for line in dry_run_lines(settings):
+    for line in (*_what_is_started(settings), *calls_and_files(settings)):
         print(line)  # noqa: T201
     return pytest.ExitCode.OK
+
+
+def _what_is_started(settings: Settings) -> Iterator[str]:
+    if not settings.live:
+        yield "dry run: a stack of our own would be started, backfilled and removed; no lake of yours is touched"
+    elif settings.skip_backfill:
+        yield "dry run: no backfill would be started (--skip-backfill); nothing would be replaced"
+    else:
+        yield from dry_run_lines(settings)

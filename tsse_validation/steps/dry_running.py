@@ -6,15 +6,19 @@ Only what this user may read is looked at: the lake's files, and Postgres by rea
 from collections.abc import Iterator
 
 from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.domain.contract import BACKFILL_JOB
+from tsse_validation.domain.contract import BACKFILL_JOB, POST_BURST
 from tsse_validation.domain.errors import SuiteError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.replacement import Replacement, losses_in_words
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.definitions import Settings
+from tsse_validation.settings.places import cache_directory
 from tsse_validation.steps.loss_guard import WouldLoseError, hold_no_loss, look_ahead
 from tsse_validation.steps.loss_looks import DirectLook
 from tsse_validation.steps.opening import DEFAULT_BASE_URL, lake_reader, postgres_client
+
+_FEWEST_INSPECTIONS = 2
+"""Before the backfill, and after it."""
 
 
 def dry_run_lines(settings: Settings, *, replaces: bool = True) -> Iterator[str]:
@@ -30,6 +34,44 @@ def dry_run_lines(settings: Settings, *, replaces: bool = True) -> Iterator[str]
         yield from _losses(settings)
     except SuiteError as error:
         yield f"would be lost: not known: {error}"
+
+
+def calls_and_files(settings: Settings) -> Iterator[str]:
+    """Yield what a whole run would call, read and write, line by line; nothing is contacted."""
+    if settings.live:
+        yield "would GET there: /healthz, and the jobs that it starts, with their events and results"
+        posts = dict(_posts(settings))
+        counted = ", ".join(f"{number} {purpose}" for purpose, number in posts.items())
+        yield (
+            f"would POST there, of the {POST_BURST} that all callers of one address share: {counted}; "
+            f"about {sum(posts.values())}, and more where the range takes several slices or something differs"
+        )
+        named = settings.database_url or settings.setup_config
+        yield f"would read Postgres: {'read-only, in one session at a time' if named else 'not, no DSN is given'}"
+        lake = " and ".join(str(path) for path in (settings.hot_path, settings.cold_path) if path)
+        yield f"would read the lake's files: {f'in {lake}, writing nothing' if lake else 'none are given'}"
+        if not settings.skip_qdrant:
+            yield "would GET of Qdrant: /healthz and its version"
+    yield f"would write: a folder for the run in {settings.report_dir}, with its log and reports"
+    if settings.step_summary:
+        yield f"would write: a summary, added to {settings.step_summary}"
+    if settings.live:
+        yield f"would write: a note for other runs of this user, in {cache_directory()}"
+
+
+def _posts(settings: Settings) -> Iterator[tuple[str, int]]:
+    """Yield how many jobs a run starts at the least, by purpose, in the order of the runbook."""
+    yield "to try the token", 1
+    if settings.view_token_file:
+        yield "to try the view-only token", 1
+    if settings.database_url or settings.setup_config:
+        yield "to know the database", 1
+    yield "or more inspections", _FEWEST_INSPECTIONS
+    if not settings.skip_backfill:
+        yield "backfill", 1
+    yield "or more parity jobs, one for each slice of the range", 1
+    if settings.max_job_windows:
+        yield "windows at the most (--max-job-windows)", settings.max_job_windows
 
 
 def _losses(settings: Settings) -> Iterator[str]:

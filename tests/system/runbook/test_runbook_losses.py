@@ -97,6 +97,14 @@ def test_a_dry_run_says_what_would_be_lost_and_starts_nothing(
     assert f"would POST: lake_backfill_v1, days {days}, replace_existing true" in started.output
     assert ("would be lost: nothing" in started.output) is (days > BACKFILLED_DAYS), started.output
     assert ("the backfill would not start: --backfill-days 1" in started.output) is (days == 5)
+    for words in (
+        "would GET there: /healthz",
+        "1 to try the token, 1 to try the view-only token, 1 to know the database, ",
+        "2 or more inspections, 1 backfill, ",
+        "would read Postgres: read-only, in one session at a time",
+        f"would write: a folder for the run in {started.report_dir}",
+    ):
+        assert words in started.output
     assert "VERDICT" not in started.output
     assert not started.report_dir.exists()
     assert controller.sql("SELECT count(*) FROM analysis_jobs") == jobs

@@ -1,12 +1,14 @@
-"""Embedded stacks stay out of each other's way, and one that is kept says how it is removed."""
+"""Embedded stacks stay out of each other's way, and one that is kept says how it is used and removed."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 from fixtures.processes import http_ready
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, Runbook, alive, service_processes
 from tsse_validation.domain.polling import wait_until
 
+DOCTOR = Path(sys.executable).with_name("tsse-validate").as_posix() + " doctor"
 SMALL = ("--farm-rows=1500", "--farm-sensors=6", "--max-windows=14")
 
 
@@ -28,6 +30,12 @@ def test_a_kept_stack_runs_on_until_it_is_removed_as_it_says(runbook: Runbook) -
         assert len(services) == 3
         assert all(service.alive for service in services)
         assert http_ready(f"{run.stack.base_url}/healthz")
+        said = run.output.split("A run against it: tsse-validate run ", 1)[1].splitlines()[0]
+        assert (stack / "pgpass").read_text().strip().rpartition(":")[2] not in run.output
+        assert (stack / "token.txt").read_text().strip() not in run.output
+        tried = subprocess.run(["sh", "-c", f"{DOCTOR} {said}"], capture_output=True, text=True, check=False)
+        assert tried.returncode == EXIT_GO, tried
+        assert "table public.metrics" in tried.stdout
     finally:
         removal = run.output.split("Remove it with: ", 1)[1].splitlines()[0]
         subprocess.run(["sh", "-c", removal], check=True)
