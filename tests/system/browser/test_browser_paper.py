@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
+from tests.support.command import REPOSITORY
 from tests.support.report_builders import crashed, go, hostile
 from tests.system.browser.shown import FARM, Show, rendered
 from tsse_validation.report.html.html_pages import render_page
@@ -16,16 +17,17 @@ from tsse_validation.runlog.result import RunResult
 
 pytestmark = pytest.mark.slow
 
+MOST_SHEETS = 12
 A4 = 717
 """The width of A4 in CSS pixels, without the margins that Chromium gives it."""
-# Texts that are folded away, or that lie to the right of the paper.
+# Texts that are folded away, or that lie to the right of the paper; queries are pasted from the screen alone.
 NOT_PRINTED = """(width) => {
   const walker = document.createTreeWalker(document.querySelector(".tsse-report"), NodeFilter.SHOW_TEXT);
   const found = [];
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const element = node.parentElement;
     if (!node.textContent.trim()) continue;
-    if (element.closest("svg, .tsse-filter, .tsse-readout, .tsse-copy, .tsse-picked")) continue;
+    if (element.closest("svg, .tsse-filter, .tsse-readout, .tsse-copy, .tsse-picked, .tsse-queries")) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
     const box = range.getBoundingClientRect();
@@ -102,6 +104,15 @@ def test_the_sign_off_is_one_sheet_of_its_own_and_the_last(
     for signed in ("Sign-off: one sheet of paper", "Run by", "SHA-256", "Name", "Role", "Date", "Signature"):
         assert signed in last, signed
     assert not [page for page in others if "Sign-off" in page or "Signature" in page]
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="not run: no pdftotext here (poppler-utils)")
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_a_no_go_is_printed_on_a_few_sheets(show: Show, tmp_path: Path, paper: str) -> None:
+    pdf, sample = tmp_path / "report.pdf", REPOSITORY / "reports/samples/no-go/report.html"
+    show(sample.read_text(encoding="utf-8")).pdf(path=pdf, format=paper)
+    text = subprocess.run(["pdftotext", str(pdf), "-"], capture_output=True, check=True).stdout.decode()
+    assert text.count("\f") <= MOST_SHEETS
 
 
 def test_printing_leaves_the_page_as_it_was(show: Show, tmp_path: Path) -> None:
