@@ -1,16 +1,16 @@
 """The files of differing rows: their texts, and what becomes of them when writing or comparing is broken off."""
 
 import csv
+import errno
 import hashlib
 import io
 import math
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pcsv
@@ -19,25 +19,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.differing import LINE, room_for, table
 from tsse_validation.runlog.difference_files import SPOOL_SUFFIX, DifferenceFiles
 from tsse_validation.runlog.difference_schema import CSV_SCHEMA, FILE_SCHEMA, hex_bits, to_csv_columns
 
-Line = dict[str, Any]
-LINE: Line = {
-    **dict.fromkeys(FILE_SCHEMA.names),
-    "sensor_id": "a",
-    "ts": datetime(2026, 1, 5, 3, tzinfo=UTC),
-    "kind": "missing",
-    "other_copies": [],
-    "shard_expected": "03",
-    "date_expected": date(2026, 1, 5),
-}
-COLUMNS = pa.schema([field for field in FILE_SCHEMA if field.name != "diagnosis"])
 NAMES = ("differences.parquet", "differences.csv")
-
-
-def table(lines: Sequence[Line], schema: pa.Schema = COLUMNS) -> pa.Table:
-    return pa.Table.from_pylist(list(lines), schema=schema)
 
 
 @pytest.fixture
@@ -158,25 +144,23 @@ def test_a_process_that_is_killed_leaves_what_it_had_found(tmp_path: Path) -> No
     assert left["diagnosis"].to_pylist() == ["rows missing"] * 2
 
 
-def test_a_full_disk_ends_no_comparison_and_what_was_whole_is_kept(
-    files: DifferenceFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_ends_no_comparison_and_what_was_whole_is_kept(tmp_path: Path) -> None:
+    files = DifferenceFiles([tmp_path / name for name in NAMES])
     files.begin()
     told = [files.diagnosis("rows missing")]
-    files.append(table([LINE]), told)
-    monkeypatch.setattr(files, "_spool", _run_full)
-    files.append(table([LINE | {"sensor_id": "b"}]), told)
-    monkeypatch.undo()
-    files.append(table([LINE | {"sensor_id": "c"}]), told)
-    files.end()
+    written = [f"{number:04}-{os.urandom(500).hex()}" for number in range(40)]
+    with room_for(20_000):
+        for sensor_id in written:
+            files.append(table([LINE | {"sensor_id": sensor_id}]), told)
+        files.end()
+        full = files.write()
+    assert (full.complete, os.strerror(errno.EFBIG) in full.why) == (False, True)
     record = files.write()
-    assert (record.rows, record.complete) == (1, False)
-    assert "No space left on device" in record.why
-    assert ids_in(tmp_path) == ["a"]
-
-
-def _run_full(_rows: pa.Table) -> None:
-    raise OSError(28, "No space left on device")
+    files.close()
+    assert 0 < record.rows < len(written)
+    assert not record.complete
+    assert ids_in(tmp_path) == written[: record.rows]
+    assert in_folder(tmp_path) == set(NAMES)
 
 
 def test_a_folder_that_has_gone_ends_no_comparison(tmp_path: Path) -> None:

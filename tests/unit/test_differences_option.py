@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.unit.test_difference_files import LINE, table
+from tests.support.differing import LINE, table
 from tsse_validation.cli.differences_option import difference_file
 from tsse_validation.domain.errors import SuiteError
 

@@ -2,18 +2,19 @@
 
 import errno
 import os
-import resource
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.builders import run_started
+from tests.support.differing import LINE, room_for, table
 from tsse_validation.domain.errors import LogError
 from tsse_validation.pytest_plugin.ending import end_run
+from tsse_validation.report.model.document import REPORT_HTML
+from tsse_validation.runlog.difference_files import DIFFERENCE_NAMES
 from tsse_validation.runlog.log import RunLog, read_log
 from tsse_validation.runlog.records import Note
 from tsse_validation.runlog.redaction import Redactor
@@ -22,17 +23,6 @@ from tsse_validation.steps.run import begin_run
 
 LONG = Note(text="x" * 3_000)
 INCOMPLETE, NO_GO, INTERNAL = 6, 1, 3
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """Let no file grow beyond a size, as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def full(log: RunLog) -> LogError:
@@ -131,3 +121,16 @@ def test_a_page_of_pytests_own_that_cannot_be_written_leaves_the_verdict(tmp_pat
     ended.met(RuntimeError("boom"))
     assert ended.exit_code == INTERNAL
     assert "RuntimeError: boom" in ended.lines[1]
+
+
+def test_a_run_that_is_interrupted_while_it_compares_rows_keeps_what_it_has_found(tmp_path: Path) -> None:
+    run = begin_run(load_settings({"report_dir": tmp_path}, tmp_path), {})
+    run.differences.begin()
+    run.differences.append(table([LINE, LINE]), [run.differences.diagnosis("rows missing")] * 2)
+    ended = end_run(run, pytest.ExitCode.INTERRUPTED, "", "")
+    assert ended.document is not None
+    kept = ended.document.result.differences_kept
+    assert kept is not None
+    assert (kept.rows, kept.complete, [file.rows for file in kept.files]) == (2, False, [2, 2])
+    assert "did not come to its end" in (run.directory / REPORT_HTML).read_text(encoding="utf-8")
+    assert {path.name for path in run.directory.glob("differences*")} == set(DIFFERENCE_NAMES)

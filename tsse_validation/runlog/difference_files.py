@@ -6,7 +6,7 @@ files, and the files are written from it, each at once or not at all. A process 
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -115,7 +115,8 @@ class DifferenceFiles:
     def close(self) -> None:
         """Remove the spool: the files have its rows."""
         if self._stream is not None:
-            self._stream.close()
+            with suppress(OSError):  # what a full disk has not taken is told by then
+                self._stream.close()
             self._stream = self._writer = None
             self._path.unlink(missing_ok=True)
 
