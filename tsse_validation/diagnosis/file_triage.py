@@ -10,6 +10,7 @@ from tsse_validation.diagnosis.tally import NAMED_SENSORS, healable
 from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.lake.file_checks import FileProblem
 from tsse_validation.lake.reader import LakeFile, LakeListing
+from tsse_validation.lake.shards import shards_that_fit
 from tsse_validation.runlog.records import Finding
 
 _NAMED_FILES = 5
@@ -45,11 +46,17 @@ def malformed_files(aspect: str, problems: Sequence[FileProblem]) -> Finding | N
     return healable(
         _MALFORMED[aspect],
         f"{count_of(len(problems), 'file')} on {days_in_words(days)}",
-        "; ".join(map(str, _few(problems))),
+        "; ".join(map(str, _few(problems))) + (_by_another_number(problems) if aspect == "shard" else ""),
         sensors=tuple(sensors[:NAMED_SENSORS]),
         days=tuple(days),
         rows=sum(problem.rows for problem in problems),
     )
+
+
+def _by_another_number(problems: Sequence[FileProblem]) -> str:
+    """Say so where all stand as another number of shards puts them: then the option is wrong, not the lake."""
+    shards = shards_that_fit({(sensor, one.file.shard) for one in problems for sensor in one.sensors})
+    return "" if shards is None else f"; all of them stand where {shards} shards put them: is --shards right?"
 
 
 def leftover_files(paths: Sequence[Path]) -> Finding | None:
