@@ -214,7 +214,8 @@ def _smaller_than(earlier: EarlierRun, reached: Reached | None, share: ProvenSha
     now = reached.assurance if reached else None
     # a range that slides is a day shorter where it begins at a midnight
     longer = earlier.days > share.days + 1
-    weaker = earlier.assurance is not None and (now is None or not now.reaches(earlier.assurance))
+    # where no grade is reached, the verdict itself says so
+    weaker = earlier.assurance is not None and now is not None and not now.reaches(earlier.assurance)
     if longer or weaker or earlier.rows > CLEARLY_MORE * share.rows:
         by = f" by {earlier.assurance}" if earlier.assurance else ""
         span = f", {earlier.first} to {earlier.last}" if earlier.days else ""

@@ -322,6 +322,14 @@ def test_a_lower_grade_than_the_last_run_s_is_said() -> None:
     assert "by proof" in warning
 
 
+def test_a_run_that_fails_over_as_many_rows_is_not_told_to_be_smaller() -> None:
+    key = "test_every_due_row_is_in_the_lake_unchanged"
+    failed = decide(run(WHOLE, earlier(), statuses=dict.fromkeys(CHECKS, CheckStatus.FAILED)))
+    assert (failed.outcome, failed.assurance, failed.warnings) == ("NO-GO", None, ())
+    fewer = decide(run(WHOLE, earlier(rows=20_700), statuses={key: CheckStatus.FAILED}))
+    assert len(fewer.warnings) == 1
+
+
 def test_what_a_count_by_the_job_leaves_out_is_said() -> None:
     job = job_coverage(surplus=7)
     (copies,) = warnings(job, absent=[Capability.LAKE])
