@@ -13,7 +13,7 @@ SMALL = ("--farm-rows=1500", "--farm-sensors=6", *QUICK)
 
 
 def document(directory: Path) -> ReportDocument:
-    (run,) = directory.iterdir()
+    (run,) = (path for path in directory.iterdir() if path.is_dir())
     assert (run / "report.html").is_file()
     return read_result_json(run / "result.json")
 
