@@ -28,7 +28,6 @@ def test_a_live_controller_is_validated_with_the_report_where_one_stands(
     assert found.verdict.outcome is Outcome.GO
     assert found.result.stack is not None
     assert not found.result.stack.owned
-    assert str(environment.package / "suite") in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["reports"]
     assert not list(environment.package.rglob(".pytest_cache"))
 
@@ -38,6 +37,7 @@ def test_what_pytest_takes_is_passed_on(environment: Environment, controller: Co
     done = environment.run("tsse-validate", "run", *options, cwd=tmp_path)
     assert done.returncode == EXIT_INCOMPLETE, done.stdout
     assert re.search(r"tests_validation/test_1_health\.py::\w+ PASSED", done.stdout)
+    assert f"rootdir: {environment.package / 'suite'}\n" in done.stdout
     assert {check.step for check in document(tmp_path / "there").result.checks} == {1}
 
 
