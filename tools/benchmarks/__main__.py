@@ -59,7 +59,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rows", type=int, action="append", metavar="MILLIONS", help="a size; default: 2, 10 and 26"
     )
-    parser.add_argument("--bench-dir", type=Path, default=_cache(), help="where the data is kept (%(default)s)")
+    parser.add_argument(
+        "--bench-dir", type=Path, default=cache_directory(), help="where the data is kept (%(default)s)"
+    )
     parser.add_argument("--limit", type=float, default=180.0, help="seconds that one run may take (%(default)s)")
     parser.add_argument("--output", type=Path, help="the page; all sizes and contenders write RESULTS.md here")
     parser.add_argument(
@@ -78,7 +80,7 @@ def _leave(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _cache() -> Path:
+def cache_directory() -> Path:
     """Return where the data outlives a run; root's server runs as `nobody`, who cannot look into root's home."""
     if os.geteuid() == 0:
         return Path("/var/tmp/tsse-bench")
