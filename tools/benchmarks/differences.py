@@ -118,8 +118,8 @@ def _page(measured: Sequence[Measured], data: DataSet, version: str, begun: date
     )
     remark = (
         "Time and memory are those of a whole process: digests of all rows, the differing rows of both sides,"
-        " their diagnosis, and with files the place of each copy in the lake. Where the load before the run was above"
-        " the number of cores, the machine was shared, and one time beside another says little."
+        " their diagnosis, and with files the place of each copy in the lake. Where the load before the run was"
+        " above the number of cores, the machine was shared, and one time beside another says little."
     )
     head = ("fault", "differing rows", "time", "peak memory", "files")
     held = "yes" if _most(measured) < MOST_BYTES else "**no**"
