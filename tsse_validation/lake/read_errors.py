@@ -29,7 +29,7 @@ def why_broken(file: LakeFile) -> str | None:
                 batch.cast(ROW_SCHEMA)
     except READ_ERRORS as error:
         reason = _in_one_line(error)
-        return reason if file.path.is_file() and not _is_ours(error, reason) else None
+        return reason if file.there and not _is_ours(error, reason) else None
     return None
 
 

@@ -39,6 +39,14 @@ class LakeFile:
     size: int
 
     @property
+    def there(self) -> bool:
+        """Whether it is there still; one in a directory that this user may not enter any more may be."""
+        try:
+            return self.path.is_file()
+        except PermissionError:
+            return True
+
+    @property
     def relative(self) -> str:
         """Its path within its place, with slashes."""
         return self.path.relative_to(self.path.parents[3 + DATASET.count("/")]).as_posix()

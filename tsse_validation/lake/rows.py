@@ -187,7 +187,7 @@ class LakeRows:
         """
 
         def files() -> list[LakeFile]:
-            straying = (file for file in (self._straying or {}).get(day, ()) if file.path.is_file())
+            straying = (file for file in (self._straying or {}).get(day, ()) if file.there)
             hidden = (file for file in self._listing.shadowed if file.day == day)
             return [*self.files_of([day]), *hidden, *straying]
 
@@ -302,7 +302,7 @@ class LakeRows:
                     return query(connection, files)
             except READ_ERRORS as error:
                 # compaction and retention go from one shard-day to the next: many may be replaced, each once
-                gone = {(file.day, file.shard) for file in files if not file.path.is_file()}
+                gone = {(file.day, file.shard) for file in files if not file.there}
                 if gone and all(looked_for[place] < _RELISTS for place in gone):
                     looked_for.update(gone)
                     self._listing = self._reader.listing()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -141,6 +142,19 @@ def test_a_directory_of_another_user_is_a_matter_of_access(
     as_another_user()
     with told(AccessError, "may not read", closed):
         lake.reader.listing()
+
+
+def test_a_file_whose_directory_was_closed_is_not_taken_for_gone(
+    shared_dir: Path, as_another_user: Callable[[], None]
+) -> None:
+    lake = Lake(shared_dir)
+    lake.state("manifest.json", EMPTY_MANIFEST)
+    path = lake.file(SECOND, "00", "part-1-0.parquet")
+    (file,) = lake.reader.listing().files
+    path.parent.chmod(0)
+    as_another_user()
+    assert file.there
+    assert not replace(file, path=shared_dir / "nowhere.parquet").there
 
 
 # ---- listing ---------------------------------------------------------------------------------------------------
