@@ -125,7 +125,7 @@ def test_a_run_that_stops_at_the_first_failure_counts_the_rest_as_not_run(
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert run.red.keys() == {"qdrant_answers_healthz"}
     assert len(run.result.checks) == 2
-    assert "step 6 (parity): 6 checks: not run" in run.reasons
+    assert "step 6 (parity) and step 7 (windows): 58 checks: not run" in run.reasons
 
 
 def test_a_check_that_a_plugin_skips_or_expects_to_fail_proves_nothing(directly: Directly, tmp_path: Path) -> None:
