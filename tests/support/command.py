@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 240.0
 """How long a run may take before a test gives it up; the slowest takes a part of it."""
 REPORTS = {"run.jsonl", "result.json", "junit.xml", "ctrf.json", "report.html", "tests.html"}
+REPORTS |= {"index.html", "index.json"}  # over all runs, in the directory of reports
 LOGS = {"controller.log", "postgres.log", "qdrant.log"}
 EXIT_GO, EXIT_NO_GO, EXIT_USAGE, EXIT_INCOMPLETE, EXIT_LEAK = 0, 1, 4, 6, 7
 QUICK = ("--max-windows=14", "--max-job-windows=6", "--poll-interval=0.25")

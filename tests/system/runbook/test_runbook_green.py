@@ -26,6 +26,7 @@ from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.report.markdown.markdown_report import markdown_name
 from tsse_validation.report.model.document import RESULT_JSON, read_result_json
+from tsse_validation.runlog.difference_files import DIFFERENCE_NAMES
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
@@ -58,7 +59,10 @@ def test_an_embedded_run_with_defaults_is_go_and_leaves_nothing_but_its_reports(
     assert (run.verdict.assurance, run.verdict.label) == ("proof", "GO")
     assert "no installed controller" in run.output
     assert run.verdict.rows_compared > 2_500
-    assert {path.name for path in run.files} == {*REPORTS, *LOGS, markdown_name(run.result.started.at)}
+    reports = {*REPORTS, *DIFFERENCE_NAMES, markdown_name(run.result.started.at)}
+    assert {path.name for path in run.files} == {*reports, *LOGS}
+    assert run.result.differences_kept is not None
+    assert (run.result.differences_kept.rows, run.result.differences_kept.complete) == (0, True)
     assert "VERDICT" in run.output
     assert summary.read_text().startswith("## TSSE lake validation: GO\n")
     assert all(secret not in summary.read_text() for secret in started.secrets)
