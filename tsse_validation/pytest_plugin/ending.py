@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from tsse_validation.domain.errors import LogError
 from tsse_validation.domain.instants import utc_now
+from tsse_validation.pytest_plugin.run_console import RunConsole
 from tsse_validation.report.earlier import last_run_of
 from tsse_validation.report.markdown.step_summary import render_step_summary
 from tsse_validation.report.model.document import ReportDocument
@@ -51,13 +51,13 @@ class RunEnd:
     def say(self, run: ValidationRun, *, details: bool) -> None:
         """Print the verdict and what else there is to say; a file with a secret in it is deleted, and said."""
         # a log has no width: one line there for each two of a narrow terminal
-        console = Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
+        console = RunConsole(width=None if sys.stdout.isatty() else _LOG_WIDTH)
         with suppress(OSError):  # where the output itself goes to a full disk, the exit code still speaks
             self._print(run, console, details=details)
         with suppress(OSError):
             self._index(run, console)
 
-    def _print(self, run: ValidationRun, console: Console, *, details: bool) -> None:
+    def _print(self, run: ValidationRun, console: RunConsole, *, details: bool) -> None:
         if self.document is not None and (self.written or self.document.verdict.outcome is not Outcome.GO):
             report = self.written.html if self.written else None
             print_summary(console, self.document, report, details=details)
@@ -72,7 +72,7 @@ class RunEnd:
             said = _step_summary(run, self.written, run.settings.step_summary)
             console.print(said, markup=False, highlight=False)
 
-    def _index(self, run: ValidationRun, console: Console) -> None:
+    def _index(self, run: ValidationRun, console: RunConsole) -> None:
         """Write the page over the runs, and say where that could not be done: it never changes a verdict."""
         if self.written and self.exit_code != EXIT_LEAK and (failed := index_after_run(run.directory.parent)):
             console.print(run.redactor.redact(failed), markup=False, highlight=False)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from rich.console import Console
 
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.http import HttpClient
@@ -18,6 +17,7 @@ from tsse_validation.parity.direct import DirectProof
 from tsse_validation.pytest_plugin.console import SCREEN
 from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.pytest_plugin.recording import CHECK
+from tsse_validation.pytest_plugin.run_console import RunConsole
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.opening import qdrant_server
 from tsse_validation.steps.progress import ProgressReporter
@@ -55,7 +55,7 @@ def progress(pytestconfig: pytest.Config) -> ProgressReporter:
     screen = pytestconfig.stash[SCREEN]
     with screen.lent():
         # what a CI colours is no terminal yet: a bar there is a line for each of its states
-        console = Console(force_terminal=sys.stdout.isatty())
+        console = RunConsole(force_terminal=sys.stdout.isatty())
     return ProgressReporter(console, screen.lent)
 
 

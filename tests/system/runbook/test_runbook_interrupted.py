@@ -1,5 +1,6 @@
 """A run that is stopped or killed is INCOMPLETE, names the job that goes on, and leaves nothing running."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -100,6 +101,23 @@ def test_an_output_that_is_full_ends_a_run_as_incomplete_and_not_as_a_no_go(runb
         )
     assert done.returncode == EXIT_INCOMPLETE
     assert "The run could not go on: No space left on device." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_who_has_gone_ends_a_run_as_incomplete_and_not_as_a_no_go(runbook: Runbook) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as output:
+        done = subprocess.run(
+            [*PYTEST, f"--report-dir={runbook.base}/unread", "--base-url=http://127.0.0.1:9", "--auth-token=x"],
+            cwd=REPOSITORY,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == EXIT_INCOMPLETE
+    assert "The reader of the run's output has gone." in done.stderr
     assert "Traceback" not in done.stderr
 
 
