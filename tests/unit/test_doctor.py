@@ -155,6 +155,15 @@ def test_a_value_that_no_setting_can_be_is_a_line_and_the_rest_is_tried(
     assert "is not a file that can be found" in wrong["--ca-file"]
 
 
+@pytest.mark.parametrize("address", ["http://u:s3cr3t@127.0.0.1:9/", "127.0.0.1:9", "http://"])
+def test_an_address_that_is_none_is_told_and_nothing_is_said_to_be_all_ok(
+    address: str, given: dict[str, object], tmp_path: Path
+) -> None:
+    tried = try_settings(load_to_try(given | {"base_url": address}, tmp_path, "http://unused"))
+    assert of(tried, "--base-url").outcome is TryOutcome.WRONG
+    assert not any("s3cr3t" in one.in_words for one in tried)
+
+
 def test_where_the_reports_cannot_be_written_is_told(
     shared_dir: Path, as_another_user: Callable[[], None]
 ) -> None:

@@ -31,7 +31,9 @@ def try_settings(loaded: LoadedSettings, use: SessionUse | None = None) -> list[
     """
     settings, sources = _in_short(loaded.asked or loaded.settings), loaded.sources
     if not settings.live:
-        return [*try_all([written_places_tried(settings, sources)]), _versions()]
+        # a refused address is none: what would be tried beside it waits until that is right
+        refused = _refused(loaded, settings)
+        return [*refused, *try_all([written_places_tried(settings, sources)]), _versions()]
     controller, postgres = ControllerTries(settings, sources), PostgresTries(settings, sources, use)
     chains = [controller.tries(), files_tried(settings, sources), postgres.tries()]
     chains += [lake_tried(settings, sources, name) for name in ("hot_path", "cold_path")]
