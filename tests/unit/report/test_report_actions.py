@@ -32,7 +32,7 @@ from tsse_validation.report.markdown.markdown_report import render_markdown
 from tsse_validation.report.markdown.step_summary import render_step_summary
 from tsse_validation.report.model.actions import Action, what_to_do
 from tsse_validation.report.model.document import ReportDocument
-from tsse_validation.runlog.records import CheckStatus, Finding, Record, SettingValue
+from tsse_validation.runlog.records import AnyRecord, CheckStatus, Finding, Record, SettingValue
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import Outcome
 
@@ -156,7 +156,8 @@ def test_a_backfill_is_as_long_as_heals_and_cuts_no_date(records: tuple[Record, 
         ({"level": "count"}, "--level"),
         ({"max_windows": "3"}, "--max-windows"),
         ({"max_job_windows": "0"}, "--max-job-windows"),
-        ({"sample": "5", "level": "rows", "max_windows": "70", "accept_loss": "True"}, ""),
+        ({"accept_loss": "True"}, "--accept-loss"),
+        ({"sample": "5", "level": "rows", "max_windows": "70"}, ""),
     ],
 )
 def test_what_keeps_a_run_from_go_is_left_out_and_said_and_nothing_else(given: dict[str, str], said: str) -> None:
@@ -166,9 +167,10 @@ def test_what_keeps_a_run_from_go_is_left_out_and_said_and_nothing_else(given: d
     assert bool(kept) is not bool(said)
 
 
-def test_a_loss_is_accepted_once() -> None:
-    given = (*GIVEN, setting("accept_loss", "True"))
-    told = actions(live(flagged(), backfill(), settings=given))
+@pytest.mark.parametrize("seen", [(backfill(),), ()], ids=["a backfill completed", "none was begun"])
+def test_a_loss_is_accepted_once(seen: tuple[AnyRecord, ...]) -> None:
+    given = (*GIVEN, setting("accept_loss", "True"), setting("skip_backfill", "True"))
+    told = actions(live(flagged(), *seen, settings=given))
     assert "--accept-loss" not in "".join(action.command for action in told)
 
 
@@ -331,9 +333,18 @@ def test_where_this_user_may_not_read_the_lake_the_service_users_way_is_told() -
     assert "service user's" in keep.sentence
     assert "sudo find -L /lake/hot -type f" in keep.command
     assert "| sudo tar -c" in keep.command
+    assert "&& sudo chmod -R a-w" in keep.command
     unknown = actions(of.model_copy(update={"checks": ()}))[0]
     assert "find" not in unknown.command
     assert "service user copy its files" in unknown.sentence
+
+
+@pytest.mark.parametrize("named", ["-delete", "lake/hot", "/", "//", "", "!"])
+def test_what_a_controller_names_is_no_word_of_a_command_that_root_runs_unless_it_is_a_path(named: str) -> None:
+    inspected = finished(FIRST, facts={"hot path": named, "cold path": "-exec"})
+    keep = actions(live(inspected, flagged()).model_copy(update={"stack": LIVE}))[0]
+    assert "sudo" not in keep.command
+    assert "find" not in keep.command
 
 
 def test_the_box_stands_in_every_report_with_its_commands() -> None:

@@ -28,11 +28,12 @@ def keep_evidence(result: RunResult) -> str:
     """
     target = f"tsse-evidence-{_run_id(result)}"
     steps = [line_of(["mkdir", target]), line_of(["cp", "-pR", run_folder(result), f"{target}/run"])]
-    if roots := lake_roots(result):
-        steps.append(
-            _copied(roots, places_concerned(result), target, sudo="" if reads_the_lake(result) else "sudo ")
-        )
-    return " && ".join([*steps, line_of(["chmod", "-R", "a-w", target])])
+    roots = lake_roots(result)
+    sudo = "sudo " if roots and not reads_the_lake(result) else ""
+    if roots:
+        steps.append(_copied(roots, places_concerned(result), target, sudo=sudo))
+    # what root has packed is root's
+    return " && ".join([*steps, f"{sudo}{line_of(['chmod', '-R', 'a-w', target])}"])
 
 
 def run_folder(result: RunResult) -> str:
@@ -51,7 +52,11 @@ def reads_the_lake(result: RunResult) -> bool:
 
 
 def lake_roots(result: RunResult) -> list[str]:
-    """Return the lake's hot and cold directory: those read, else those that the controller names; or nothing."""
+    """Return the lake's hot and cold directory: those read, else those that the controller names; or nothing.
+
+    Of what the controller names only whole paths count: a command may be run as root, and would take a word that
+    begins with a hyphen for an option.
+    """
     if result.stack is None or result.stack.owned:
         return []
     given = {one.name: one.value for one in result.started.settings}
@@ -59,7 +64,8 @@ def lake_roots(result: RunResult) -> list[str]:
     if reads_the_lake(result):
         roots = [given.get("hot_path", ""), given.get("cold_path", "")]
     else:
-        roots = [told.get("hot path", ""), told.get("cold path", "")]
+        named = [told.get("hot path", ""), told.get("cold path", "")]
+        roots = [root for root in named if root.startswith("/") and root.strip("/")]
     return [root for root in roots if root not in _NO_PATHS]
 
 
