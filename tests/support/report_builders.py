@@ -279,6 +279,15 @@ def no_go() -> RunResult:
     )
 
 
+def with_long_messages() -> RunResult:
+    """Return a run that found lost rows, with no diagnosis, and failed checks that say much."""
+    of = no_go()
+    checks = [
+        check.model_copy(update={"message": "words " * 200}) if check.message else check for check in of.checks
+    ]
+    return of.model_copy(update={"checks": tuple(checks), "findings": ()})
+
+
 def crashed() -> RunResult:
     """Return what the log of a run holds that died in its backfill."""
     specs = list(CHECKS.values())

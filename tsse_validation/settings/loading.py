@@ -230,7 +230,7 @@ def _shown(value: object) -> str:
         return "set"
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "not set"
-    return str(value)
+    return str(value) or "not set"
 
 
 _IMAGES = ("postgres_image", "qdrant_image", "core_image", "base_image")

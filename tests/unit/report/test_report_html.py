@@ -24,6 +24,7 @@ from tests.support.report_builders import (
     hostile,
     live_api_only,
     no_go,
+    with_long_messages,
 )
 from tsse_validation.report.html.html_pages import _environment, render_page, render_summary
 from tsse_validation.report.model.document import EvidenceFile, ReportDocument
@@ -194,6 +195,12 @@ def test_a_template_that_names_what_does_not_exist_is_an_error_and_not_a_gap() -
 def test_long_names_are_cut_in_the_middle() -> None:
     assert len(render_page(ReportDocument.of(hostile("w" * 10_000)))) < 150_000
     assert "w" * 5_000 not in page(hostile("w" * 10_000)).text
+
+
+def test_a_long_reason_is_never_cut_in_its_middle() -> None:
+    why = page(with_long_messages()).text.partition("Rests on:")[0]
+    assert "words words … (more below)" in why
+    assert "cut]" not in why
 
 
 def test_a_lone_surrogate_can_be_written() -> None:

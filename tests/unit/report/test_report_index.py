@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.builders import run_started
-from tests.support.report_builders import go, hostile, no_go
+from tests.support.report_builders import go, hostile, no_go, with_long_messages
 from tests.unit.report.test_report_html import Page
 from tsse_validation.report import run_index
 from tsse_validation.report.model.document import RESULT_JSON, read_result_json
@@ -104,6 +104,16 @@ def test_what_another_version_has_read_is_read_again(tmp_path: Path, reads: list
     (tmp_path / INDEX_JSON).write_text(json.dumps(known))
     index_after_run(tmp_path)
     assert len(reads) == 2
+
+
+def test_what_was_validated_is_told_whole_and_a_long_reason_by_its_beginning(tmp_path: Path) -> None:
+    kept(tmp_path, "20260101T000000Z-live-aaaa", with_long_messages())
+    assert index_after_run(tmp_path) == ""
+    stack = no_go().stack
+    assert stack is not None
+    assert f"{stack.kind} stack at {stack.base_url} " in shown(tmp_path)
+    assert "words words … (the rest is in the report)" in shown(tmp_path)
+    assert "cut]" not in shown(tmp_path)
 
 
 def test_a_run_without_a_result_is_named_and_other_folders_are_not(tmp_path: Path) -> None:

@@ -183,6 +183,7 @@ def _environment() -> Environment:
         moment=words.moment,
         ident=text.ident,
         line=text.one_line,
+        beginning=text.beginning,
         block=text.block,
     )
     return environment

@@ -73,11 +73,11 @@ class Run(BaseModel):
             release=text.one_line(document.result.started.release_label),
             assurance=str(verdict.assurance or "none"),
             share=words.share(verdict),
-            validated=text.one_line(words.services(document.result.stack), 80),
+            validated=text.one_line(words.stack_at(document.result.stack)),
             sensors=verdict.sensors_compared,
             rows=verdict.rows_compared,
             rate=_rate(document),
-            reason=text.one_line(verdict.reasons[0], 240) if verdict.reasons else "",
+            reason=text.beginning(verdict.reasons[0], 240) if verdict.reasons else "",
             numbers={key: _number(shown[key].value) for key in _SHOWN},
             texts={key: shown[key].text for key in _SHOWN},
         )

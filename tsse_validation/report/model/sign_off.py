@@ -24,10 +24,9 @@ def signed_lines(view: ReportView) -> tuple[tuple[str, str], ...]:
 def _what(view: ReportView) -> Iterator[tuple[str, str]]:
     result = view.document.result
     yield "Release", release_of(view)
+    yield "Controller", words.stack_at(result.stack)
     if result.stack is None:
-        yield "Controller", "no stack was reached"
         return
-    yield "Controller", f"{result.stack.kind} stack at {result.stack.base_url}"
     for component in result.stack.components:
         yield component.name, _component(component)
     if result.database is not None:

@@ -39,12 +39,12 @@ def one_line(text: str, limit: int = LINE_LIMIT) -> str:
     return shorten(" ".join(visible(text).split()), limit)
 
 
-def beginning(text: str, limit: int = CONSOLE_LIMIT) -> str:
-    """Return the text in one visible line; where it is longer, it is said that its end is cut off."""
+def beginning(text: str, limit: int = CONSOLE_LIMIT, rest: str = "the rest is in the report") -> str:
+    """Return the text in one visible line; where it is longer, `rest` says in place of its end where that is."""
     line = " ".join(visible(text[: 8 * limit]).split())
     if len(line) <= limit:
         return line
-    return f"{line[:limit].rpartition(' ')[0] or line[:limit]} … (the rest is in the report)"
+    return f"{line[:limit].rpartition(' ')[0] or line[:limit]} … ({rest})"
 
 
 def block(text: str, limit: int = BLOCK_LIMIT) -> str:

@@ -251,12 +251,15 @@ def shown_by(verdict: Verdict) -> str:
     return f"{count_of(shown, 'failed check')} {'shows' if shown == 1 else 'show'} this, each under its step."
 
 
+def stack_at(stack: StackDescribed | None) -> str:
+    """Write which stack was validated, and where."""
+    return f"{stack.kind} stack at {stack.base_url}" if stack else "no stack was reached"
+
+
 def services(stack: StackDescribed | None) -> str:
     """Write what was validated: the stack and its services."""
-    if stack is None:
-        return "no stack was reached"
-    parts = [f"{part.name}: {part.description}" for part in stack.components]
-    return f"{stack.kind} stack at {stack.base_url}" + "".join(f"; {part}" for part in parts)
+    parts = [f"{part.name}: {part.description}" for part in stack.components] if stack else []
+    return "; ".join((stack_at(stack), *parts))
 
 
 def sentence(phrase: str) -> str:
