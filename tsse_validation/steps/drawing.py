@@ -32,6 +32,7 @@ from tsse_validation.parity.direct import DirectProof
 from tsse_validation.parity.strategies import EDGES, Landmarks, windows
 from tsse_validation.runlog.records import CountRow, WindowChecked
 from tsse_validation.settings.definitions import option_of
+from tsse_validation.settings.spelling import spelled
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check, ValidationRun
@@ -184,7 +185,10 @@ def check_drawn_by_job(drawn: list[WindowChecked], check: Check) -> None:
 
 
 def _repeat_directly(run: ValidationRun, window: Window) -> str:
-    """Return the command that compares a window again, row by row; the DSN comes from the environment."""
+    """Return the command that compares a window again, row by row; a password comes from PGPASSFILE.
+
+    The database of a stack of our own ends with it, and is none that was given.
+    """
     stack, settings = run.stack, run.settings
     lake = stack.lake if stack else None
     options: dict[str, object] = {"mode": "direct"}
@@ -192,6 +196,8 @@ def _repeat_directly(run: ValidationRun, window: Window) -> str:
         options |= {"hot_path": lake.hot, "cold_path": lake.cold, "shards": lake.shards}
     if settings.setup_config is not None:
         options["config"] = settings.setup_config
+    elif stack is not None and not stack.owned:
+        options["database_url"] = spelled("database_url", settings.database_url) or None
     return _parity_command(options, window)
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.support.command import EXIT_GO, EXIT_NO_GO, QUICK, REPOSITORY, Directly, Runbook
 from tests.support.controller import Controller, days_ago
@@ -18,13 +19,13 @@ RANDOM = "random_windows_agree_by_direct_count[random]"
 
 
 def repeated(command: str, controller: Controller) -> subprocess.CompletedProcess[str]:
-    """Run a command that a report has told, as a user with the same environment does."""
+    """Run a command that a report has told, as a user in a new shell does, who gives no more than the password."""
     program, *arguments = shlex.split(command)
     path = Path(sys.executable).with_name(program)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TSSE_", "PG"))}
     return subprocess.run(
         [path, *arguments],
-        env=inherited | controller.environment,
+        env=inherited | {"PGPASSWORD": str(conninfo_to_dict(controller.conninfo).get("password") or "none")},
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -1,5 +1,6 @@
 """`reports/README.md` says what the reports hold, all of it and nothing else."""
 
+import json
 import re
 from pathlib import Path
 from typing import get_args
@@ -43,6 +44,17 @@ def test_every_status_capability_and_exit_code_is_documented() -> None:
     assert {f"`{SUITE}`", f"`{VERDICT_SUITE}`"} <= set(re.findall(r"`[^`\n]+`", README))
 
 
-def test_the_example_is_a_document_with_every_kind_of_record() -> None:
-    example = ReportDocument.model_validate_json(README.split("```json")[1].split("```")[0])
+def keys_of(value: object, path: str = "") -> set[str]:
+    """Return every key of a JSON value, with the keys that lead to it."""
+    if isinstance(value, list):
+        return {key for item in value for key in keys_of(item, path)}
+    if not isinstance(value, dict):
+        return set()
+    return {key for name, item in value.items() for key in ({f"{path}.{name}"} | keys_of(item, f"{path}.{name}"))}
+
+
+def test_the_example_is_a_document_with_every_kind_of_record_and_every_key() -> None:
+    written = README.split("```json")[1].split("```")[0]
+    example = ReportDocument.model_validate_json(written)
     assert all(getattr(example.result, name) for name in RunResult.model_fields)
+    assert keys_of(json.loads(written)) == keys_of(json.loads(example.model_dump_json()))
