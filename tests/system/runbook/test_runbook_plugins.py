@@ -60,7 +60,7 @@ class _Recovering(http.server.BaseHTTPRequestHandler):
     """Is no core-server at its first answers, and one that is well from then on."""
 
     strange_answers = 4
-    """The answers to a request for health, and to one that asks who answers: of the tries at first, and of the check."""
+    """Health and who answers, each asked for by the tries at first and by the check."""
 
     def do_GET(self) -> None:
         type(self).strange_answers -= 1
