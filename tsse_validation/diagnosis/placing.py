@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.lake.sql import column_engine
 from tsse_validation.parity.comparing import DayComparison
-from tsse_validation.runlog.difference_schema import COPY_TYPE, FILE_SCHEMA, hex_bits
+from tsse_validation.runlog.difference_schema import FILE_SCHEMA, hex_bits
 
 _PLACES = """
     WITH ordered AS (
@@ -26,8 +26,8 @@ _PLACES = """
         max(place) FILTER (nth = 1 AND same) AS place, max(file) FILTER (nth = 1 AND same) AS file,
         max(row_group) FILTER (nth = 1 AND same) AS row_group, max(row) FILTER (nth = 1 AND same) AS row,
         max(shard) FILTER (nth = 1) AS shard, max(day) FILTER (nth = 1) AS day,
-        list({'place': place, 'file': file, 'row_group': row_group, 'row': row} ORDER BY nth)
-            FILTER (nth > 1 OR NOT same) AS others
+        coalesce(list({'place': place, 'file': file, 'row_group': row_group, 'row': row} ORDER BY nth)
+            FILTER (nth > 1 OR NOT same), []) AS others
     FROM differing AS d LEFT JOIN numbered USING (number) GROUP BY d.number ORDER BY d.number
 """
 """The first copy that is as the lake's side of the comparison counts; all the others follow by place and file."""
@@ -79,9 +79,6 @@ def _places(rows: pa.Table, copies: pa.Table) -> Mapping[str, Sequence[Any] | pa
     with_bits = copies.append_column("bits", hex_bits(copies["value"]))
     with column_engine(differing=differing, copies=with_bits) as engine:
         found = engine.execute(_PLACES).to_arrow_table()
-    others = pa.chunked_array(
-        [pa.array([some or [] for some in found["others"].to_pylist()], pa.list_(COPY_TYPE))]
-    )
     return {
         "lake_place": found["place"],
         "lake_file": found["file"],
@@ -89,7 +86,7 @@ def _places(rows: pa.Table, copies: pa.Table) -> Mapping[str, Sequence[Any] | pa
         "lake_row": found["row"],
         "shard_found": found["shard"],
         "date_found": found["day"],
-        "other_copies": others,
+        "other_copies": found["others"],
     }
 
 

@@ -100,8 +100,13 @@ class RowTriage:
 
     def add(self, comparison: DayComparison) -> None:
         """Take in one day."""
+        self.differing += comparison.differences.num_rows
+        # its rows are let go before they are kept: a lost day may have millions of them
+        self._keep(comparison, self._told(comparison))
+
+    def _told(self, comparison: DayComparison) -> list[RowDiagnosis]:
+        """Return what each row of a day is told, in the order of the comparison."""
         rows = comparison.differences.to_pylist()
-        self.differing += len(rows)
         of_key: dict[tuple[str, datetime, str], RowDiagnosis] = {}
         for row, by_pattern in tell(rows, comparison.kept):
             told = self._by_files(row, comparison, by_pattern) or by_pattern
@@ -112,7 +117,7 @@ class RowTriage:
                 self._patterns.add(told.pattern)
             if len(self._shown) < self._most_shown:
                 self._shown.append((row, told))
-        self._keep(comparison, [of_key[_key(row)] for row in rows])
+        return [of_key[_key(row)] for row in rows]
 
     def last_diagnosis(self, told: RowDiagnosis) -> str:
         """Return what a row is told once all days were taken in."""
