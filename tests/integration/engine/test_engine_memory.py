@@ -22,6 +22,8 @@ from tsse_validation.runlog.difference_files import DIFFERENCE_NAMES
 END = datetime(2026, 3, 31, tzinfo=UTC)
 SENSORS = 40
 MOST_BYTES = 512 * 2**20
+MOST_BYTES_KEPT = 640 * 2**20
+"""Where differing rows are kept as data: those of a group of sensors are there as objects and as columns."""
 
 
 @dataclass(frozen=True)
@@ -116,4 +118,4 @@ def test_a_lost_partition_of_more_than_a_million_rows_is_told_row_by_row_in_boun
     assert told["differ"] == SENSORS
     assert told["diagnoses"] == {"partition missing": dense.rows // 2}
     assert told["kept"] == dict.fromkeys(DIFFERENCE_NAMES, dense.rows // 2)
-    assert told["peak"] <= MOST_BYTES, told
+    assert told["peak"] <= MOST_BYTES_KEPT, told
