@@ -1,6 +1,7 @@
 """A log that cannot be written any more stays readable, takes nothing more, and is told in a sentence."""
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -134,3 +135,16 @@ def test_a_run_that_is_interrupted_while_it_compares_rows_keeps_what_it_has_foun
     assert (kept.rows, kept.complete, [file.rows for file in kept.files]) == (2, False, [2, 2])
     assert "did not come to its end" in (run.directory / REPORT_HTML).read_text(encoding="utf-8")
     assert {path.name for path in run.directory.glob("differences*")} == set(DIFFERENCE_NAMES)
+
+
+@pytest.mark.parametrize("given", ["auth_token_file", "view_token_file", "setup_config", "database_url"])
+def test_a_secret_in_the_release_label_is_masked_from_the_first_line_on(given: str, tmp_path: Path) -> None:
+    secret, path = "Zx9" * 14 + "Q", tmp_path / "given"
+    dsn = f"postgresql://farm:{secret}@127.0.0.1/farm"
+    path.write_text(json.dumps({"database_url": dsn}) if given == "setup_config" else secret, encoding="utf-8")
+    value = dsn if given == "database_url" else str(path)
+    label = {"release_label": f"build {secret}", "report_dir": tmp_path / "reports"}
+    run = begin_run(load_settings({**label, given: value}, tmp_path, for_run=False), {})
+    run.log.close()
+    assert "release_label" in run.log.path.read_text(encoding="utf-8")
+    assert secret not in run.log.path.read_text(encoding="utf-8")

@@ -3,9 +3,11 @@
 import os
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from tsse_validation.clients.identity import Anchor
 from tsse_validation.clients.jobs import FinishedJob
 from tsse_validation.clients.session_use import SessionUse
 from tsse_validation.domain.contract import BackfillResult, Inspection, Job
-from tsse_validation.domain.errors import LogError, NotAllowedError
+from tsse_validation.domain.errors import LogError, NotAllowedError, SettingsError
 from tsse_validation.domain.holding import hold, need
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.stack import Capability
@@ -28,6 +30,7 @@ from tsse_validation.runlog.log import RunLog
 from tsse_validation.runlog.records import Note, Record, RunStarted, StackDescribed
 from tsse_validation.runlog.redaction import Redactor, is_distinctive
 from tsse_validation.runlog.session_record import SessionsUsed
+from tsse_validation.settings.credentials import conninfo_of, read_token
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
 from tsse_validation.steps.blocking import CheckStates
@@ -203,10 +206,17 @@ def begin_run(
     return run
 
 
-def _secrets_of(settings: Settings) -> Iterable[str]:
-    for secret in (settings.auth_token, _password(settings.database_url)):
-        if secret is not None:
-            yield secret.get_secret_value()
+def _secrets_of(settings: Settings) -> Iterator[str]:
+    """Yield what the log must never hold, from its first line on; a file without a secret is told by its check."""
+    looks: list[Callable[[], SecretStr | None]] = [
+        lambda: settings.auth_token,
+        lambda: _password(conninfo_of(settings)),
+        *(partial(read_token, path) for path in (settings.auth_token_file, settings.view_token_file) if path),
+    ]
+    for look in looks:
+        with suppress(SettingsError):
+            if secret := look():
+                yield secret.get_secret_value()
 
 
 def _password(conninfo: SecretStr | None) -> SecretStr | None:
