@@ -206,7 +206,7 @@ def _smaller_than_the_lake(result: RunResult, share: ProvenShare) -> Iterator[st
 
 def _covers_the_lake(result: RunResult) -> bool:
     """Whether every date that the lake holds was asked for."""
-    return any(setting.name == "cover" and setting.value == "lake" for setting in result.started.settings)
+    return result.started.value_of("cover") == "lake"
 
 
 def _smaller_than(earlier: EarlierRun, reached: Reached | None, share: ProvenShare) -> Iterator[str]:

@@ -218,7 +218,7 @@ def _what_to_give(result: RunResult) -> str:
     if absent:
         options = " and ".join(option for side, option in _GIVE.items() if side in absent)
         return f"give {options} (absent: {'; '.join(dict.fromkeys(absent.values()))})"
-    if any(setting.name == "level" and setting.value == "count" for setting in result.started.settings):
+    if result.started.value_of("level") == "count":
         return "compare the rows too, by --level digest"
     return "see to the checks of it that were not proven"
 

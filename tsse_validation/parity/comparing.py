@@ -93,9 +93,7 @@ def sum_by_sensor(rows: Iterable[CountRow], sensor_ids: Iterable[str]) -> list[C
 def proven_days(result: RunResult) -> dict[date, list[CountRow]]:
     """Return the UTC days that an earlier run has proven by digest: whole days on which every sensor matched."""
     # counts of earlier versions have no level: it is that of the run's settings
-    of_run = next(
-        (setting.value for setting in result.started.settings if setting.name == "level"), Level.COUNT.value
-    )
+    of_run = result.started.value_of("level", Level.COUNT.value)
     days: dict[date, list[CountRow]] = {}
     for counts in result.counts:
         if counts.source != "direct" or (counts.level or of_run) not in {Level.DIGEST.value, Level.ROWS.value}:

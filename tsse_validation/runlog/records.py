@@ -72,6 +72,10 @@ class RunStarted(Record):
     program: str = ""
     markers: str = ""
 
+    def value_of(self, setting: str, default: str = "") -> str:
+        """Return a setting's value in words, or `default` where the log does not name it."""
+        return next((one.value for one in self.settings if one.name == setting), default)
+
 
 class StackComponent(Record):
     """One service of the stack; the description says if it is a stand-in."""

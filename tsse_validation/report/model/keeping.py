@@ -38,7 +38,7 @@ def keep_evidence(result: RunResult) -> str:
 
 def run_folder(result: RunResult) -> str:
     """Return the run's folder, as it was named where the run was begun."""
-    report_dir = next((one.value for one in result.started.settings if one.name == "report_dir"), "reports")
+    report_dir = result.started.value_of("report_dir", "reports")
     return f"{report_dir.rstrip('/')}/{_run_id(result)}"
 
 
@@ -59,10 +59,9 @@ def lake_roots(result: RunResult) -> list[str]:
     """
     if result.stack is None or result.stack.owned:
         return []
-    given = {one.name: one.value for one in result.started.settings}
     told = next((check.facts for check in result.checks if "hot path" in check.facts), {})
     if reads_the_lake(result):
-        roots = [given.get("hot_path", ""), given.get("cold_path", "")]
+        roots = [result.started.value_of("hot_path"), result.started.value_of("cold_path")]
     else:
         named = [told.get("hot path", ""), told.get("cold path", "")]
         roots = [root for root in named if root.startswith("/") and root.strip("/")]
@@ -99,7 +98,7 @@ def dates_told(finding: Finding) -> list[date]:
 
 def shards_of_run(result: RunResult) -> int:
     """Return into how many shards the lake is divided."""
-    text = next((one.value for one in result.started.settings if one.name == "shards"), "")
+    text = result.started.value_of("shards")
     return int(text) if text.isdecimal() and int(text) else 16
 
 
