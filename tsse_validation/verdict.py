@@ -21,8 +21,8 @@ from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.catalogue import (
     BOTH_SIDES,
     CHECKS,
-    CONFORMANCE_CHECKS,
     GATE_TITLES,
+    OTHER_CHECKS,
     PARITY_STEP,
     CheckSpec,
     Gate,
@@ -275,8 +275,7 @@ def _not_checked(result: RunResult, reached: Reached | None) -> Iterator[NotChec
         if not planned:
             yield _missing(spec, spec.key, "not part of this run's selection")
         yield from _never_ended(spec, planned, result)
-    for spec in CONFORMANCE_CHECKS.values():
-        # Conformance is no part of the runbook: only what was selected is missed.
+    for spec in OTHER_CHECKS.values():
         asked_for = [plan for plan in result.planned if plan.key == spec.key and plan.selected]
         yield from _never_ended(spec, asked_for, result)
     for check in result.checks:

@@ -29,8 +29,8 @@ GATE_TITLES: Mapping[Gate, str] = {
     Gate.PARITY: "Counts and timestamps agree between Postgres and Parquet",
 }
 
-CONFORMANCE_STEP = 8
-"""The step of the conformance checks: no step of the runbook, and not part of its verdict."""
+CONFORMANCE_STEP, SOAK_STEP, FAILURES_STEP = 8, 9, 10
+"""Steps beyond the runbook: their checks, and the `HELPER_CHECKS`, count only where they are asked for."""
 
 TOKEN_STEP = 2
 BACKFILL_STEP = 4
@@ -43,6 +43,11 @@ STEP_NAMES: Mapping[int, str] = {
     5: "watermark and partitions",
     6: "parity",
     7: "windows",
+}
+OTHER_STEP_NAMES: Mapping[int, str] = {
+    CONFORMANCE_STEP: "conformance",
+    SOAK_STEP: "soak",
+    FAILURES_STEP: "failures",
 }
 
 
@@ -181,16 +186,29 @@ CHECKS: Mapping[str, CheckSpec] = {spec.key: spec for spec in _CHECKS}
 """Every check of the runbook by the name of its test function, in runbook order."""
 
 
-CONFORMANCE_CHECKS: Mapping[str, CheckSpec] = {
-    spec.key: spec
-    for spec in (
-        _check(CONFORMANCE_STEP, "endpoint_answers_as_promised", "An endpoint answers as the contract has it"),
-        _check(CONFORMANCE_STEP, "jobs_behave_as_promised", "Jobs behave as the contract has it"),
-        _check(CONFORMANCE_STEP, "job_ends_as_promised", "A job ends as the contract has it"),
-        _check(CONFORMANCE_STEP, "posts_are_limited_per_client", "POSTs are limited per client"),
-    )
-}
+def _by_key(*specs: CheckSpec) -> Mapping[str, CheckSpec]:
+    return {spec.key: spec for spec in specs}
+
+
+CONFORMANCE_CHECKS: Mapping[str, CheckSpec] = _by_key(
+    _check(CONFORMANCE_STEP, "endpoint_answers_as_promised", "An endpoint answers as the contract has it"),
+    _check(CONFORMANCE_STEP, "jobs_behave_as_promised", "Jobs behave as the contract has it"),
+    _check(CONFORMANCE_STEP, "job_ends_as_promised", "A job ends as the contract has it"),
+    _check(CONFORMANCE_STEP, "posts_are_limited_per_client", "POSTs are limited per client"),
+)
 """The checks of the contract's endpoints, which run only when they are asked for."""
+
+HELPER_CHECKS: Mapping[str, CheckSpec] = _by_key()
+"""The runbook's own commands, beside our own calls: only with `--helpers`."""
+
+SOAK_CHECKS: Mapping[str, CheckSpec] = _by_key()
+"""What holds for hours: only with `--soak`."""
+
+FAILURE_CHECKS: Mapping[str, CheckSpec] = _by_key()
+"""Crashes that must lose nothing, on stacks of our own: only when `-m` names them."""
+
+OTHER_CHECKS: Mapping[str, CheckSpec] = {**CONFORMANCE_CHECKS, **HELPER_CHECKS, **SOAK_CHECKS, **FAILURE_CHECKS}
+"""Every check that is no part of the runbook: of these, only what was selected is missed."""
 
 
 def builds_on(spec: CheckSpec) -> Iterator[CheckSpec]:
@@ -205,13 +223,13 @@ def builds_on(spec: CheckSpec) -> Iterator[CheckSpec]:
 
 
 def spec_of(key: str) -> CheckSpec | None:
-    """Return the entry of a check in either catalogue."""
-    return CHECKS.get(key) or CONFORMANCE_CHECKS.get(key)
+    """Return the entry of a check in any catalogue."""
+    return CHECKS.get(key) or OTHER_CHECKS.get(key)
 
 
 def step_name(step: int) -> str | None:
     """Return the name of a step, of the runbook or beyond it."""
-    return "conformance" if step == CONFORMANCE_STEP else STEP_NAMES.get(step)
+    return STEP_NAMES.get(step) or OTHER_STEP_NAMES.get(step)
 
 
 def step_label(step: int) -> str:

@@ -19,10 +19,22 @@ from tsse_validation.runlog.beyond_record import BeyondCompared
 from tsse_validation.runlog.check_records import CheckFinished, CheckPlanned, CheckStarted, CheckStatus
 from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.differences_record import DifferencesKept
+from tsse_validation.runlog.failure_records import FailureTried
+from tsse_validation.runlog.helper_record import HelperRan
 from tsse_validation.runlog.reach_records import EarlierRun, ExtentSeen, JobCoverage
 from tsse_validation.runlog.record_base import Record
 from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.runlog.setting_record import SettingTried
+from tsse_validation.runlog.soak_records import (
+    SoakBegan,
+    SoakBreach,
+    SoakEvent,
+    SoakFiles,
+    SoakGap,
+    SoakSample,
+    SoakSeen,
+    SoakSlice,
+)
 
 SCHEMA_VERSION = 1
 __all__ = [
@@ -339,6 +351,16 @@ AnyRecord = Annotated[
     | Note
     | ServiceEnded
     | EarlierRun
+    | HelperRan
+    | FailureTried
+    | SoakBegan
+    | SoakSample
+    | SoakGap
+    | SoakBreach
+    | SoakEvent
+    | SoakSlice
+    | SoakFiles
+    | SoakSeen
     | RunFinished,
     Field(discriminator="record"),
 ]

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from tsse_validation.runlog.beyond_record import BeyondCompared
 from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.differences_record import DifferencesKept
+from tsse_validation.runlog.failure_records import FailureTried
+from tsse_validation.runlog.helper_record import HelperRan
 from tsse_validation.runlog.log import read_log
 from tsse_validation.runlog.records import (
     SCHEMA_VERSION,
@@ -37,6 +39,16 @@ from tsse_validation.runlog.records import (
 )
 from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.runlog.setting_record import SettingTried
+from tsse_validation.runlog.soak_records import (
+    SoakBegan,
+    SoakBreach,
+    SoakEvent,
+    SoakFiles,
+    SoakGap,
+    SoakSample,
+    SoakSeen,
+    SoakSlice,
+)
 
 
 class RunResult(BaseModel):
@@ -78,6 +90,16 @@ class RunResult(BaseModel):
     notes: tuple[Note, ...] = ()
     services_ended: tuple[ServiceEnded, ...] = ()
     earlier_run: EarlierRun | None = None
+    helpers: tuple[HelperRan, ...] = ()
+    failures: tuple[FailureTried, ...] = ()
+    soak_began: SoakBegan | None = None
+    soak_samples: tuple[SoakSample, ...] = ()
+    soak_gaps: tuple[SoakGap, ...] = ()
+    soak_breaches: tuple[SoakBreach, ...] = ()
+    soak_events: tuple[SoakEvent, ...] = ()
+    soak_slices: tuple[SoakSlice, ...] = ()
+    soak_files: tuple[SoakFiles, ...] = ()
+    soak_seen: SoakSeen | None = None
     finished: RunFinished | None = None
 
     @classmethod

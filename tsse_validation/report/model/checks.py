@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_STEP, STEP_NAMES, step_name
+from tsse_validation.domain.catalogue import CHECKS, OTHER_STEP_NAMES, STEP_NAMES, step_name
 from tsse_validation.domain.phrasing import number
 from tsse_validation.report.model import words
 from tsse_validation.report.model.document import ReportDocument
@@ -133,13 +133,13 @@ def check_lines(document: ReportDocument) -> tuple[CheckLine, ...]:
 
 
 def step_lines(document: ReportDocument) -> tuple[StepLine, ...]:
-    """Return the steps of the runbook with their checks, and the conformance step if it was selected."""
+    """Return the steps of the runbook with their checks, and those beyond it that were asked for."""
     return tuple(_steps(check_lines(document)))
 
 
 def _steps(lines: tuple[CheckLine, ...]) -> Iterator[StepLine]:
-    asked_for = any(line.step == CONFORMANCE_STEP for line in lines)
-    for step in (*STEP_NAMES, *((CONFORMANCE_STEP,) if asked_for else ())):
+    asked_for = {line.step for line in lines}
+    for step in (*STEP_NAMES, *(other for other in OTHER_STEP_NAMES if other in asked_for)):
         checks = tuple(line for line in lines if line.step == step)
         yield StepLine(step, step_name(step) or "", _state(checks), checks)
 
