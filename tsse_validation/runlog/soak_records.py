@@ -93,7 +93,8 @@ class SoakSlice(Record):
 
     `due`: what was inserted after `since` and up to `through`, wherever its `ts` lies. `old_day`: the covered rows
     of `day`. `since_start`: as `due`, of the whole soak at its end. `whole_range`: every covered row, at its end.
-    `stands_for` slices were compared; those thinned out were without a difference.
+    `stands_for` slices were compared; those thinned out were without a difference. `since`, `rows`, `new_rows` and
+    `seconds` are of all of them, what else is said of the last.
     """
 
     record: Literal["soak_slice"] = "soak_slice"
