@@ -9,7 +9,9 @@ The rules, the strongest first:
    reached, `grading` says.
 4. A check that needs what the operator could not give (no DSN, no readable lake) does not forbid GO on a live
    controller, where the accepted grade can do without it. The verdict then says what was not checked.
-5. GO needs at least one proven check on every gate line, sensors that were compared, and rows that were.
+5. A soak that was asked for is a part of the gate: a failed check of it is NO-GO, and one that the run did not
+   prove is missed as the runbook's are.
+6. GO needs at least one proven check on every gate line, sensors that were compared, and rows that were.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +26,7 @@ from tsse_validation.domain.catalogue import (
     GATE_TITLES,
     OTHER_CHECKS,
     PARITY_STEP,
+    SOAK_CHECKS,
     CheckSpec,
     Gate,
     spec_of,
@@ -44,6 +47,7 @@ from tsse_validation.grading import (
 from tsse_validation.runlog.records import CheckFinished, CheckPlanned, CheckStatus
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.definitions import option_of
+from tsse_validation.soak_account import soak_asked, soak_gaps, soak_in_words
 
 
 class Outcome(StrEnum):
@@ -78,13 +82,14 @@ class NotChecked(_Model):
 
 
 class GateLine(_Model):
-    """One line of TSSE-6 with its evidence."""
+    """One line of TSSE-6 with its evidence; `soak` says what it rests on by a soak, or nothing without one."""
 
     gate: Gate
     title: str
     outcome: Outcome
     gaps: tuple[str, ...]
     evidence: tuple[str, ...]
+    soak: str = ""
 
 
 class Verdict(_Model):
@@ -261,8 +266,10 @@ def _open_steps(not_checked: Iterable[NotChecked]) -> Iterator[str]:
 
 
 def _gate_gaps(gate: Gate, result: RunResult) -> Iterator[str]:
-    if not any(check.status.proven for check in _checks_of(gate, result)):
+    if not any(check.status.proven and check.key in CHECKS for check in _checks_of(gate, result)):
         yield "nothing is proven"
+    if gate is Gate.INCREMENTAL:
+        yield from soak_gaps(result)
     if gate is Gate.BACKFILL:
         days = max((backfill.days for backfill in result.backfills if backfill.status == "completed"), default=0)
         if days < BACKFILL_GATE_DAYS:
@@ -270,17 +277,24 @@ def _gate_gaps(gate: Gate, result: RunResult) -> Iterator[str]:
 
 
 def _not_checked(result: RunResult, reached: Reached | None) -> Iterator[NotChecked]:
-    for spec in CHECKS.values():
+    for spec in _asked_for(result):
         planned = [plan for plan in result.planned if plan.key == spec.key]
         if not planned:
             yield _missing(spec, spec.key, "not part of this run's selection")
         yield from _never_ended(spec, planned, result)
     for spec in OTHER_CHECKS.values():
+        if spec in _asked_for(result):
+            continue
         asked_for = [plan for plan in result.planned if plan.key == spec.key and plan.selected]
         yield from _never_ended(spec, asked_for, result)
     for check in result.checks:
         if not check.status.proven and check.status is not CheckStatus.FAILED:
             yield _missing(check, check.check_id, check.message, tolerated=_excused(check, result, reached))
+
+
+def _asked_for(result: RunResult) -> list[CheckSpec]:
+    """Return the checks that no selection may leave out: the runbook's, and the soak's where it was asked for."""
+    return [*CHECKS.values(), *(SOAK_CHECKS.values() if soak_asked(result) else ())]
 
 
 def _never_ended(spec: CheckSpec, planned: Iterable[CheckPlanned], result: RunResult) -> Iterator[NotChecked]:
@@ -304,7 +318,7 @@ def _excused(check: CheckFinished, result: RunResult, reached: Reached | None) -
     It can where the check would prove more than the grade that was accepted, where it needs what the operator of a
     live controller could not give for that grade, and where it wanted POSTs for what a proof has shown already.
     """
-    spec = CHECKS.get(check.key)
+    spec = spec_of(check.key)
     if spec is None or check.status is not CheckStatus.NOT_CHECKED:
         return False
     required = result.started.required
@@ -325,7 +339,7 @@ def _needs_absent(check: CheckFinished, result: RunResult, sides: frozenset[Capa
 
 
 def _checks_of(gate: Gate, result: RunResult) -> list[CheckFinished]:
-    return [check for check in result.checks if check.key in CHECKS and CHECKS[check.key].gate is gate]
+    return [check for check in result.checks if (spec := spec_of(check.key)) is not None and spec.gate is gate]
 
 
 def _gate_line(gate: Gate, result: RunResult, not_checked: tuple[NotChecked, ...], ungraded: str) -> GateLine:
@@ -333,7 +347,7 @@ def _gate_line(gate: Gate, result: RunResult, not_checked: tuple[NotChecked, ...
     missing = [
         item.title
         for item in not_checked
-        if item.key in CHECKS and CHECKS[item.key].gate is gate and not item.tolerated
+        if (spec := spec_of(item.key)) is not None and spec.gate is gate and not item.tolerated
     ]
     # what is missing, and not why: that is one of the reasons
     grade = [ungraded.partition(":")[0]] if ungraded and gate is Gate.PARITY else []
@@ -344,7 +358,12 @@ def _gate_line(gate: Gate, result: RunResult, not_checked: tuple[NotChecked, ...
     outcome = Outcome.NO_GO if failed else Outcome.INCOMPLETE if gaps else Outcome.GO
     evidence = [f"{check.status.value.replace('_', ' ')}: {check.check_id}" for check in checks]
     return GateLine(
-        gate=gate, title=GATE_TITLES[gate], outcome=outcome, gaps=tuple(gaps), evidence=tuple(evidence)
+        gate=gate,
+        title=GATE_TITLES[gate],
+        outcome=outcome,
+        gaps=tuple(gaps),
+        evidence=tuple(evidence),
+        soak=soak_in_words(gate, result),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, STEP_NAMES, Gate, step_label
+from tsse_validation.domain.catalogue import CHECKS, GATE_TITLES, OTHER_CHECKS, STEP_NAMES, Gate, step_label
 from tsse_validation.lake.file_checks import FILE_ASPECTS
 from tsse_validation.parity.strategies import EDGES
 from tsse_validation.steps.inspecting import INSPECTION_ASPECTS
@@ -77,7 +77,7 @@ def test_each_file_holds_the_checks_of_its_step(file: Path) -> None:
     (step,) = re.findall(r"pytest\.mark\.step\((\d+)", text)
     assert file.name.startswith(f"test_{step}_")
     assert re.findall(r"^def (test_\w+)", text, re.MULTILINE) == [
-        key for key, spec in {**CHECKS, **CONFORMANCE_CHECKS}.items() if spec.step == int(step)
+        key for key, spec in {**CHECKS, **OTHER_CHECKS}.items() if spec.step == int(step)
     ]
     assert "pytest.mark.tier_a" in text
 

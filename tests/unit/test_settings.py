@@ -110,6 +110,9 @@ def test_every_setting_is_shown_once_and_in_order(tmp_path: Path) -> None:
         ({"database_url": "   "}, "is empty"),
         ({"release_label": "3.2.0\nGO"}, "is not one line of text"),
         ({"release_label": "r" * 121}, "120 characters"),
+        ({"soak": "8"}, "is not a duration, as in 90s, 10m, 1h30m, 24h or 7d; 0 is none"),
+        ({"soak": "31d"}, "is longer than 30 days"),
+        ({"soak_pace": "-5s"}, "is not a duration"),
     ],
 )
 def test_a_bad_value_is_refused_with_option_and_source(given: dict[str, str], says: str, tmp_path: Path) -> None:
@@ -593,6 +596,28 @@ def test_several_complaints_stand_on_lines_of_their_own(tmp_path: Path) -> None:
         "a live controller (--base-url) needs --auth-token-file (or TSSE_AUTH_TOKEN)",
     ]
     assert len(refusal({"sample": "0", "shards": "0"}, tmp_path).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"soak_pace": "0"}, "--soak-pace must be longer than 0"),
+        ({"soak_pace": "7m"}, "--soak-pace 7m is as long as --watermark-max-age (420 s)"),
+    ],
+)
+def test_a_pause_that_lets_a_soak_prove_nothing_is_refused_where_a_soak_is_asked_for(
+    given: dict[str, str], says: str, tmp_path: Path
+) -> None:
+    assert refusal({"soak": "10m", **given}, tmp_path).startswith(says)
+    assert not load_settings(given, tmp_path).settings.soak
+
+
+def test_a_duration_is_told_and_spelled_as_it_is_read(tmp_path: Path, toml: Path) -> None:
+    toml.write_text('soak = "90m"\nsoak_old_day_every = 0\n', encoding="utf-8")
+    loaded = load_settings({}, tmp_path)
+    assert shown(loaded, "soak") == ("1h30m", TOML_NAME)
+    assert (loaded.spelled["soak"], loaded.spelled["soak_old_day_every"]) == ("1h30m", "0")
+    assert shown(loaded, "soak_pace") == ("not set", DEFAULT)
 
 
 def test_a_secret_on_the_command_line_is_warned_of_in_these_words(tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ class CheckSpec:
         return bool(self.requires & BOTH_SIDES)
 
 
+_ORDERED = frozenset({*STEP_NAMES, SOAK_STEP})
+"""Steps that build on earlier ones: a soak looks at the same lake as steps 5 to 7."""
 BOTH_SIDES = frozenset({Capability.POSTGRES, Capability.LAKE})
 _DIRECT = (Capability.POSTGRES, Capability.LAKE)
 
@@ -201,7 +203,41 @@ CONFORMANCE_CHECKS: Mapping[str, CheckSpec] = _by_key(
 HELPER_CHECKS: Mapping[str, CheckSpec] = _by_key()
 """The runbook's own commands, beside our own calls: only with `--helpers`."""
 
-SOAK_CHECKS: Mapping[str, CheckSpec] = _by_key()
+SOAK_CHECKS: Mapping[str, CheckSpec] = _by_key(
+    _check(
+        SOAK_STEP,
+        "watermark_stays_recent_through_the_soak",
+        "The watermark stays recent through the soak",
+        gate=Gate.INCREMENTAL,
+    ),
+    _check(
+        SOAK_STEP,
+        "watermark_never_retreats_in_the_soak",
+        "The watermark never retreats in the soak",
+        gate=Gate.INCREMENTAL,
+    ),
+    _check(
+        SOAK_STEP,
+        "file_counts_stay_bounded_in_the_soak",
+        "File counts stay bounded in the soak",
+        gate=Gate.FILE_COUNTS,
+    ),
+    _check(
+        SOAK_STEP,
+        "no_temporary_file_stays_in_the_soak",
+        "No temporary file stays in the soak",
+        Capability.LAKE,
+        gate=Gate.FILE_COUNTS,
+    ),
+    _parity(SOAK_STEP, "rows_newly_due_are_in_the_lake", "What becomes due in the soak is in the lake", *_DIRECT),
+    _parity(SOAK_STEP, "old_days_stay_as_they_were", "Old days stay the same on both sides in the soak", *_DIRECT),
+    _parity(
+        SOAK_STEP,
+        "whole_range_is_the_same_after_the_soak",
+        "Every row is the same on both sides after the soak",
+        *_DIRECT,
+    ),
+)
 """What holds for hours: only with `--soak`."""
 
 FAILURE_CHECKS: Mapping[str, CheckSpec] = _by_key()
@@ -218,7 +254,12 @@ def builds_on(spec: CheckSpec) -> Iterator[CheckSpec]:
     is the controller's.
     """
     for earlier in CHECKS.values():
-        if earlier.step < spec.step <= max(STEP_NAMES) and earlier.opens and earlier.requires <= spec.rests_on:
+        if (
+            earlier.step < spec.step
+            and spec.step in _ORDERED
+            and earlier.opens
+            and earlier.requires <= spec.rests_on
+        ):
             yield earlier
 
 

@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.domain.catalogue import CHECKS, spec_of
 from tsse_validation.domain.errors import LogError, NotCheckedError
 from tsse_validation.domain.stack import Capability
 from tsse_validation.pytest_plugin.options import RUN
@@ -132,7 +132,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
 
 
 def _absent(item: pytest.Item, run: ValidationRun) -> str | None:
-    spec = CHECKS.get(check_key(item))
+    spec = spec_of(check_key(item))
     missing = [capability for capability in Capability if spec and capability in spec.requires & set(run.absent)]
     return "; ".join(run.absent[capability] for capability in missing) or None
 

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.contract import BACKLOG_GATE_SECONDS
+from tsse_validation.domain.durations import Duration
 from tsse_validation.domain.instants import Instant
 from tsse_validation.settings.fields import (
     CommaList,
@@ -123,6 +124,18 @@ class Settings(BaseSettings):
     max_job_windows: int = Field(6, ge=0, le=50, description="random windows counted by the parity job in step 7")
     window_seed: int = Field(
         20_260_124, ge=0, description="seed of the random windows: the same seed, the same windows"
+    )
+
+    soak: Duration = Field(
+        Duration(0), description="stay for so long after the other steps and watch: 10m, 8h, 7d (0: do not)"
+    )
+    soak_pace: Duration | None = Field(
+        None,
+        description="longest pause between two samples of a soak; "
+        "default: 10s by the state file, else 30s, and by the API never less than 30s",
+    )
+    soak_old_day_every: Duration = Field(
+        Duration(minutes=15), description="how often a soak compares an old day once more (0: never)"
     )
 
     connect_timeout: Seconds = Field(5, description="seconds to connect to a service")

@@ -7,11 +7,13 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from tsse_validation.domain.durations import Duration
 from tsse_validation.settings.definitions import Settings
 
 _FIRST: Mapping[str, str] = {
     "base_url": "What is validated",
     "require": "How much is proven",
+    "soak": "Soak",
     "connect_timeout": "Limits of time and load",
     "stack": "Stack of our own",
     "release_label": "Output",
@@ -40,7 +42,7 @@ def value_kind(name: str) -> str:
         return "|".join(kind)
     if issubclass(kind, Path):
         return "DIR" if name.endswith(_DIRECTORIES) else "FILE"
-    known = {float: "SECONDS", int: "N", datetime: "INSTANT", tuple: "A,B"}
+    known = {float: "SECONDS", int: "N", datetime: "INSTANT", tuple: "A,B", Duration: "DURATION"}
     return known.get(kind) or name.rsplit("_", 1)[-1].upper()
 
 

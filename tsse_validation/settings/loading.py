@@ -241,6 +241,7 @@ def run_complaints(settings: Settings) -> Iterator[str]:
     yield from _stack_complaints(settings)
     if settings.window_start is not None and settings.window_start == settings.window_end:
         yield "--window-end must be after --window-start: the parity job takes no single microsecond"
+    yield from _soak_complaints(settings)
     if not settings.live:
         if settings.hot_path or settings.cold_path or settings.auth_token or settings.auth_token_file:
             yield "--auth-token-file, --hot-path and --cold-path belong to a live controller: add its --base-url"
@@ -253,6 +254,20 @@ def run_complaints(settings: Settings) -> Iterator[str]:
     yield from places_in_the_lake(settings, {option_of(name): place for name, place in places.items()})
     if not (settings.auth_token or settings.auth_token_file):
         yield "a live controller (--base-url) needs --auth-token-file (or TSSE_AUTH_TOKEN)"
+
+
+def _soak_complaints(settings: Settings) -> Iterator[str]:
+    """Yield what would make a soak prove nothing: a pause longer than the age that it is to prove."""
+    if not settings.soak or settings.soak_pace is None:
+        return
+    pace = settings.soak_pace.total_seconds()
+    if not pace:
+        yield "--soak-pace must be longer than 0: it is the pause between two samples"
+    elif pace >= settings.watermark_max_age:
+        yield (
+            f"--soak-pace {settings.soak_pace} is as long as --watermark-max-age "
+            f"({settings.watermark_max_age:.0f} s): nothing would be proven between two samples"
+        )
 
 
 def _stack_complaints(settings: Settings) -> Iterator[str]:
