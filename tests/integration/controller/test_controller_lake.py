@@ -15,10 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 import xxhash
 
+from fixtures.controller import housekeeping
 from fixtures.controller.database import Database
+from fixtures.controller.files import copy_file
 from fixtures.controller.lake_store import remove_scratch
 from fixtures.controller.replication import ReplicationFailedError, tick
-from tests.integration.controller.support import Bed, Control
+from tests.integration.controller.support import Bed, Clock, Control
 from tests.support.given import given
 
 SENSOR = "0137f2f857d4dd34c390573c"
@@ -88,6 +90,22 @@ def test_the_watermark_never_retreats_when_the_clock_does(bed: Bed) -> None:
     first = bed.tick().computed_through_ts
     assert bed.tick(minutes=-30).computed_through_ts == first
     assert bed.manifest()["computed_through_ts"] == bed.replication()["computed_through_ts"]
+
+
+def test_a_clock_that_goes_ahead_of_postgres_loses_no_row(bed: Bed) -> None:
+    postgres = Clock(bed.now)
+    bed.service = replace(bed.service, inserted_by=postgres)
+    assert bed.tick(hours=1).computed_through_ts == postgres.now - MINUTE
+    key = bed.reading(SENSOR, postgres.now, 1.0, inserted_at=postgres.advance(minutes=1))
+    postgres.advance(hours=1)
+    bed.tick(minutes=2)
+    assert bed.lake_rows()[key][0] == 1.0
+
+
+def test_a_backfill_by_a_clock_that_goes_ahead_of_postgres_stops_at_the_latter(bed: Bed) -> None:
+    bed.service = replace(bed.service, inserted_by=Clock(bed.now))
+    bed.clock.advance(hours=1)
+    assert bed.backfill(3).target == bed.now - timedelta(hours=1) - MINUTE
 
 
 def test_a_crash_between_files_and_state_is_harmless(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -457,6 +475,28 @@ def test_a_cold_lake_that_is_away_is_not_hidden_behind_an_empty_one(cold_bed: Be
     assert cold_bed.service.states.load_replication().computed_through_ts == through
     (tmp_path / "unplugged").rename(cold)
     cold_bed.tick()
+    assert cold_bed.lake_rows() == cold_bed.rows()
+
+
+def test_a_cold_lake_that_goes_away_in_mid_move_is_not_made_anew(
+    cold_bed: Bed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cold = given(cold_bed.service.lake.cold)
+    for sensor in ("a", "b", "c"):
+        cold_bed.reading(sensor, cold_bed.now, inserted_at=cold_bed.now - 2 * MINUTE)
+    cold_bed.tick()
+
+    def copy_and_unplug(*paths: Path) -> None:
+        copy_file(*paths)
+        cold.rename(tmp_path / "unplugged")
+
+    monkeypatch.setattr(housekeeping, "copy_file", copy_and_unplug)
+    cold_bed.tick(days=91)
+    assert not cold.exists()
+    monkeypatch.undo()
+    (tmp_path / "unplugged").rename(cold)
+    cold_bed.tick(minutes=1)
+    assert cold_bed.partitions()["2026-03-10"]["location"] == "cold"
     assert cold_bed.lake_rows() == cold_bed.rows()
 
 

@@ -206,6 +206,13 @@ def test_a_later_run_ends_a_service_by_its_pid_file(run: Make, tmp_path: Path) -
     assert not process.running
 
 
+def test_a_service_that_was_stopped_still_hears_that_it_is_to_end(run: Make, tmp_path: Path) -> None:
+    process = run()
+    os.kill(given(process.pid), signal.SIGSTOP)
+    end_recorded_process(tmp_path / "service.json")
+    assert process.end == "signal SIGTERM"
+
+
 def test_a_stranger_under_a_recorded_id_is_left_alone(run: Make, tmp_path: Path) -> None:
     process = run()
     note = tmp_path / "old.json"

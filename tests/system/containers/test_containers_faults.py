@@ -22,9 +22,12 @@ pytestmark = pytest.mark.slow
 LONG_BACKFILL = (*SMALL, "--backfill-days=365")
 DISK_BYTES = 24 * 2**20
 SKEW = {"ahead": "+10m", "behind": "-10m"}
-_SKEWED = r"""
+_ITS_OWN_CLOCK_ALONE = "inserted_by=database.now,"
+_SKEWED = rf"""
 ARG BASE
-FROM ${BASE}
+FROM ${{BASE}}
+RUN grep -q "{_ITS_OWN_CLOCK_ALONE}" fixtures/controller/__main__.py \
+ && sed -i "s/{_ITS_OWN_CLOCK_ALONE}//" fixtures/controller/__main__.py
 ENV LD_PRELOAD=/usr/\$LIB/faketime/libfaketimeMT.so.1 DONT_FAKE_MONOTONIC=1 FAKETIME=
 """
 
@@ -130,7 +133,7 @@ def test_the_disk_of_the_lake_is_full(small_disk: Path, tmp_path: Path, docker_s
 
 @pytest.fixture
 def skewed_controller(request: pytest.FixtureRequest, engine: DockerClient, tmp_path: Path) -> Iterator[str]:
-    """Build a reference controller whose clock is wrong, by libfaketime."""
+    """Build a controller that goes by its own clock alone, and whose clock is wrong, by libfaketime."""
     dockerfile = tmp_path / "Dockerfile"
     dockerfile.write_text(_SKEWED.strip() + f"{SKEW[request.param]}\n")
     tag = f"tsse-test/skewed:{request.param}"
