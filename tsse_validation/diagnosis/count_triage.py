@@ -3,7 +3,15 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 
-from tsse_validation.diagnosis.tally import COUNTS_DIFFER, NAMED_SENSORS, NOTHING_TO_DO, Tally, healable
+from tsse_validation.diagnosis.tally import (
+    COUNTS_DIFFER,
+    LEFT_EMPTY,
+    NAMED_SENSORS,
+    NOTHING_TO_DO,
+    PARTITION_MISSING,
+    Tally,
+    healable,
+)
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.domain.windows import Window, spanned
@@ -112,6 +120,25 @@ def job_mismatch(parts: Sequence[Part]) -> Finding:
         sensors=tuple(sensors[:NAMED_SENSORS]),
         days=tuple(sorted({day for part in parts for day in part.window.days()})),
         rows=sum(abs(count.postgres - count.lake) for _, count in counts),
+    )
+
+
+def dates_left_empty(parts: Sequence[Part]) -> Finding:
+    """Return the finding for dates without files that have rows in Postgres, by the controller's counts."""
+    counts = [count for part in parts for count in part.counts]
+    sensors = sorted({count.sensor_id for count in counts})
+    days = sorted({day for part in parts for day in part.window.days()})
+    rows = sum(count.postgres - count.lake for count in counts)
+    return healable(
+        PARTITION_MISSING,
+        f"{count_of(rows, 'row')} of {count_of(len(sensors), 'sensor')} on {days_in_words(days)}",
+        "the inspection shows no file there, and the controller counts rows in Postgres and none in the lake; "
+        f"{LEFT_EMPTY}",
+        look_first="Look into the controller's log for a restart or a canceled backfill: another one writes again "
+        "what Postgres still holds.",
+        sensors=tuple(sensors[:NAMED_SENSORS]),
+        days=tuple(days),
+        rows=rows,
     )
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tsse_validation.diagnosis.patterns import OF_A_RUN, RowDiagnosis, tell
-from tsse_validation.diagnosis.tally import NAMED_SENSORS, Tally, healable
+from tsse_validation.diagnosis.tally import LEFT_EMPTY, NAMED_SENSORS, PARTITION_MISSING, Tally, healable
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.lake.shards import shard_of
@@ -39,8 +39,8 @@ _DIAGNOSES: Mapping[str, _Meaning] = {
     "sensor id altered": _Meaning(
         "the rows stand in the lake under another sensor id, trimmed, folded or cut off on the way", heals=False
     ),
-    "partition missing": _Meaning(
-        "no file of the date is in the lake, though Postgres has rows that are due there"
+    PARTITION_MISSING: _Meaning(
+        f"no file of the date is in the lake, though Postgres has rows that are due there; {LEFT_EMPTY}"
     ),
     "shard missing": _Meaning("the date has files, but none of the shard that these sensors belong to"),
     "day head lost": _Meaning(
@@ -150,7 +150,7 @@ class RowTriage:
         if shard in files.unreadable:
             return RowDiagnosis("unreadable file", files.unreadable[shard])
         if shard not in files.shards:
-            return RowDiagnosis("shard missing" if files.shards else "partition missing")
+            return RowDiagnosis("shard missing" if files.shards else PARTITION_MISSING)
         return None
 
 

@@ -11,6 +11,9 @@ REPEAT_BACKFILL = (
     "Re-run the backfill with replace_existing=true for the affected range and check again. If the mismatch is "
     "still there, it is a replication correctness bug: track it as a new task and do not mark TSSE-6 Done."
 )
+PARTITION_MISSING = "partition missing"
+LEFT_EMPTY = "a backfill that is killed or canceled between a date's removal and its writing leaves it so"
+"""Contract section 3: what a date without files is the mark of, beside files that were deleted."""
 NOTHING_TO_DO = "Nothing: replication takes these rows up when its watermark passes their insertion."
 COUNTS_DIFFER = "counts differ"
 """The diagnosis by counts alone: which rows differ they do not tell."""
@@ -18,14 +21,16 @@ NAMED_SENSORS = 50
 """Sensors that a finding names; it counts the rows of all."""
 
 
-def healable(diagnosis: str, summary: str, evidence: str, *, heals: bool = True, **rest: Any) -> Finding:
+def healable(
+    diagnosis: str, summary: str, evidence: str, *, heals: bool = True, look_first: str = "", **rest: Any
+) -> Finding:
     """Return the finding of a fault that the runbook answers with a backfill; `heals` says that it may help."""
     return Finding(
         diagnosis=diagnosis,
         flagged=True,
         summary=summary,
         evidence=evidence,
-        next_step=REPEAT_BACKFILL,
+        next_step=f"{look_first} {REPEAT_BACKFILL}".lstrip(),
         heals_by_backfill=heals,
         **rest,
     )

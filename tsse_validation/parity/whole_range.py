@@ -11,6 +11,7 @@ from tsse_validation.domain.errors import DeadlineError, NotCheckedError
 from tsse_validation.domain.instants import DAY, MICROSECOND
 from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.domain.windows import Window
+from tsse_validation.parity.bare_dates import BareDates
 from tsse_validation.parity.by_job import SpotCheck
 from tsse_validation.parity.count_rules import JobCount, added_up, cannot_be_named
 from tsse_validation.parity.job_counts import ALL_SENSORS, ParityJobs, counted_by, counts_of
@@ -84,7 +85,10 @@ class Census:
 
 @dataclass(frozen=True)
 class RangeCount:
-    """What the job has counted over a window, in slices; `counts` are added up over them."""
+    """What the job has counted over a window, in slices; `counts` are added up over them.
+
+    `bare` are the dates without files, where they were counted by themselves.
+    """
 
     window: Window
     slices: tuple[Window, ...]
@@ -93,6 +97,7 @@ class RangeCount:
     explained: Explained
     result: ParityResult
     posts: int
+    bare: BareDates = field(default_factory=BareDates)
 
     @classmethod
     def of_one_window(cls, spot: SpotCheck, posts: int) -> "RangeCount":

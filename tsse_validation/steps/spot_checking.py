@@ -11,6 +11,7 @@ from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.watch import ReplicationWatch
 from tsse_validation.diagnosis.count_triage import (
     copies_counted,
+    dates_left_empty,
     job_mismatch,
     late_by_the_job,
     narrowed_mismatch,
@@ -18,9 +19,11 @@ from tsse_validation.diagnosis.count_triage import (
 )
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError, TriagedError
+from tsse_validation.domain.holding import require
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
+from tsse_validation.parity.bare_dates import count_bare_dates
 from tsse_validation.parity.by_job import MismatchError, SpotChecker, counts_record, narrowed_to_hours
 from tsse_validation.parity.comparing import sum_by_sensor
 from tsse_validation.parity.count_rules import OwnCount, unlike_ours
@@ -107,7 +110,27 @@ def count_by_the_job(
     census: Census,
     progress: ProgressReporter,
 ) -> RangeCount:
-    """Count what the settings ask for: all sensors over the whole range, or a part of either."""
+    """Count what the settings ask for: all sensors over the whole range, or a part of either.
+
+    Where we cannot read both sides ourselves, dates without files are counted by themselves too.
+    """
+    counted = _counted_in_slices(run, counter, explaining, asked, census, progress)
+    if reads_directly(run):
+        return counted
+    spent = run.budget.spent
+    dataset, sensors = require(run.facts.inspection, "the lake's inspection").metrics, counted.census.named
+    bare = count_bare_dates(dataset, counted.window, sensors, counted.explained.lost, counter, explaining)
+    return replace(counted, bare=bare, posts=counted.posts + run.budget.spent - spent)
+
+
+def _counted_in_slices(
+    run: ValidationRun,
+    counter: ParityJobs,
+    explaining: Explaining,
+    asked: Window,
+    census: Census,
+    progress: ProgressReporter,
+) -> RangeCount:
     settings = run.settings
     if not asks_for_a_part(settings):
         with progress.track("parity job") as update:
@@ -142,9 +165,10 @@ def record_job_counts(
     lake_recorder.parity(counted.result)
     check.record(*_explanations(run, counted))
     _say_how_far(run, counted, check)
-    if explained.lost:
+    if explained.lost or counted.bare.lost:
         raise _mismatch(run, counted, counter, check)
     explained.hold_settled()
+    counted.bare.hold_settled()
     if not counted.rows:
         msg = (
             f"None of the {len(counted.counts)} sensors has a row in {counted.window}: equal zeros prove nothing."
@@ -186,6 +210,10 @@ def _say_how_far(run: ValidationRun, counted: RangeCount, check: Check) -> None:
     check.fact("POSTs", f"{counted.posts}, for {count_of(len(counted.slices), 'slice')}")
     if counted.explained.surplus:
         check.fact("copies, or rows that count as such", f"{counted.explained.surplus:,}")
+    if bare := counted.bare.days:
+        check.fact("dates without files", f"{len(bare)}, such as {bare[0]}: counted by themselves")
+    if uncounted := counted.bare.uncounted:
+        check.warn(f"{count_of(len(uncounted), 'date')} without files were counted with the others only")
     if counted.census.unnameable:
         check.warn(
             f"{count_of(len(counted.census.unnameable), 'sensor')} cannot be counted by the job, which trims ids"
@@ -195,19 +223,24 @@ def _say_how_far(run: ValidationRun, counted: RangeCount, check: Check) -> None:
 
 
 def _mismatch(run: ValidationRun, counted: RangeCount, counter: ParityJobs, check: Check) -> PromiseBrokenError:
-    lost, reasons = counted.explained.lost, counted.explained.reasons
-    mismatch = job_mismatch(lost)
+    lost, reasons, bare = counted.explained.lost, counted.explained.reasons, counted.bare.lost
     if reasons:
-        msg = f"{mismatch.summary}; {'; '.join(reasons[:3])}."
+        msg = f"{job_mismatch(lost).summary}; {'; '.join(reasons[:3])}."
         return PromiseBrokenError(msg, "The controller's own parity check cannot be trusted here: see its log.")
+    beside = counted.bare.beside(lost)
+    told = [
+        *([(dates_left_empty(bare), bare)] if bare else []),
+        *([(job_mismatch(beside), beside)] if beside else []),
+    ]
     if not reads_directly(run):  # else the rows themselves tell more than counts do
-        check.record(mismatch)
-        for part in lost:
+        check.record(*(finding for finding, _ in told))
+        for part in beside:
             for count in part.counts[:MOST_NARROWED]:
                 hours = narrowed_to_hours(counter, part.window, count, POSTS_KEPT_FOR_OTHERS)
                 check.record(narrowed_mismatch(count.sensor_id, hours))
-    msg = f"{mismatch.diagnosis}: {mismatch.summary}; {_named(lost)}."
-    return TriagedError(msg, mismatch.next_step)
+    msg = "; ".join(f"{finding.diagnosis}: {finding.summary}; {_named(parts)}" for finding, parts in told)
+    diagnoses = () if lost else tuple(finding.diagnosis for finding, _ in told)
+    return TriagedError(f"{msg}.", told[0][0].next_step, diagnoses=diagnoses)
 
 
 def _named(parts: Sequence[Part]) -> str:
