@@ -19,7 +19,10 @@ class FailureTried(Record):
 
     `outcome`: after `recovered` every due row is in the lake once, and nothing else was touched; `lost`: that is
     not so; `not_tried`: the scenario could not be set up here, or struck nothing, which proves nothing. `struck`
-    is the moment of the strike in words, `struck_at` in time. `touched` names files that were not to be touched.
+    is the moment of the strike in words, `struck_at` in time. `recovered_seconds` is from the strike to the end of
+    the last proof. `repaired_by` is what the runbook tells for such a failure, where that was done, and
+    `before_repair` what was missing until then. `diagnoses` tell of what was still missing at the end. `touched`
+    names files that were not to be touched.
     """
 
     record: Literal["failure"] = "failure"
@@ -34,5 +37,7 @@ class FailureTried(Record):
     rows: int = 0
     differing: int = 0
     diagnoses: tuple[FailureDiagnosis, ...] = ()
+    repaired_by: str = ""
+    before_repair: tuple[FailureDiagnosis, ...] = ()
     touched: tuple[str, ...] = ()
     message: str = ""
