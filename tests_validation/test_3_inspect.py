@@ -10,6 +10,7 @@ from tsse_validation.domain.holding import require
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps import identifying
+from tsse_validation.steps.helping import check_told, inspect_by_helper
 from tsse_validation.steps.inspecting import (
     INSPECTION_ASPECTS,
     AspectComparison,
@@ -58,3 +59,7 @@ def test_direct_inspection_agrees_with_the_api(
     aspect: str, both_inspections: Mapping[str, AspectComparison], check: Check
 ) -> None:
     check_aspect(both_inspections[aspect], check)
+
+
+def test_inspector_helper_says_what_the_api_says(run: ValidationRun, jobs: JobRunner, check: Check) -> None:
+    check_told(inspect_by_helper(run, jobs), check)

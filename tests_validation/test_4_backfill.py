@@ -6,7 +6,8 @@ from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.holding import require
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.backfilling import completed_backfill, run_backfill
+from tsse_validation.steps.backfilling import Performing, completed_backfill, run_backfill
+from tsse_validation.steps.helped_backfill import check_backfill_helper
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.loss_guard import WouldLoseError
 from tsse_validation.steps.progress import ProgressReporter
@@ -20,6 +21,7 @@ def test_backfill_job_completes(
     run: ValidationRun,
     jobs: JobRunner,
     settings: Settings,
+    backfill_performer: Performing,
     facts: Facts,
     lake_recorder: LakeRecorder,
     progress: ProgressReporter,
@@ -28,7 +30,7 @@ def test_backfill_job_completes(
     if settings.skip_backfill:
         raise NotCheckedError("left out by --skip-backfill: the lake is checked as earlier backfills left it")
     try:
-        facts.backfill = run_backfill(run, jobs, progress)
+        facts.backfill = run_backfill(run, jobs, progress, perform=backfill_performer)
     except WouldLoseError as error:
         check.record(error.finding())
         raise
@@ -46,3 +48,7 @@ def test_backfill_keeps_its_promises(promise: str, run: ValidationRun, facts: Fa
         require(facts.taken_away, "a look at what the backfill took away"),
     )
     check.fact(promise, BACKFILL_PROMISES[promise](evidence))
+
+
+def test_backfill_helper_says_what_its_job_did(run: ValidationRun, check: Check) -> None:
+    check_backfill_helper(run, check)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.holding import require
@@ -17,6 +18,7 @@ from tsse_validation.parity.settling import Explaining
 from tsse_validation.parity.whole_range import Census
 from tsse_validation.runlog.records import CountRow, Finding
 from tsse_validation.steps import proving, proving_beyond
+from tsse_validation.steps.helping import check_parity_by_helper, check_told
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check, Facts, ValidationRun
@@ -87,3 +89,13 @@ def test_due_rows_beyond_the_window_are_in_the_lake(
 ) -> None:
     seen = proving_beyond.compare_beyond(run, proof, database, covered, day_counts, progress)
     proving_beyond.check_beyond(seen, check)
+
+
+def test_parity_helper_says_what_its_job_did(
+    run: ValidationRun,
+    jobs: JobRunner,
+    helper_window: Window,
+    helper_reading: OurReading | None,
+    check: Check,
+) -> None:
+    check_told(check_parity_by_helper(run, jobs, helper_window, helper_reading), check)

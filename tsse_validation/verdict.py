@@ -24,6 +24,7 @@ from tsse_validation.domain.catalogue import (
     BOTH_SIDES,
     CHECKS,
     GATE_TITLES,
+    HELPER_CHECKS,
     OTHER_CHECKS,
     PARITY_STEP,
     SOAK_CHECKS,
@@ -46,6 +47,7 @@ from tsse_validation.grading import (
 )
 from tsse_validation.runlog.records import CheckFinished, CheckPlanned, CheckStatus
 from tsse_validation.runlog.result import RunResult
+from tsse_validation.runlog.setting_record import NOT_SET
 from tsse_validation.settings.definitions import option_of
 from tsse_validation.soak_account import soak_asked, soak_gaps, soak_in_words
 
@@ -293,8 +295,13 @@ def _not_checked(result: RunResult, reached: Reached | None) -> Iterator[NotChec
 
 
 def _asked_for(result: RunResult) -> list[CheckSpec]:
-    """Return the checks that no selection may leave out: the runbook's, and the soak's where it was asked for."""
-    return [*CHECKS.values(), *(SOAK_CHECKS.values() if soak_asked(result) else ())]
+    """Return the checks that no selection may leave out: the runbook's, and those that a setting has asked for."""
+    helped = result.started.value_of("helpers", NOT_SET) != NOT_SET
+    return [
+        *CHECKS.values(),
+        *(SOAK_CHECKS.values() if soak_asked(result) else ()),
+        *(HELPER_CHECKS.values() if helped else ()),
+    ]
 
 
 def _never_ended(spec: CheckSpec, planned: Iterable[CheckPlanned], result: RunResult) -> Iterator[NotChecked]:

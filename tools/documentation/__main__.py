@@ -9,7 +9,7 @@ from pathlib import Path
 from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
-from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, CheckSpec, step_name
+from tsse_validation.domain.catalogue import CHECKS, GATE_TITLES, OTHER_CHECKS, CheckSpec, step_name
 from tsse_validation.settings.definitions import ENV_PREFIX, Settings, option_of
 from tsse_validation.settings.groups import grouped_settings
 
@@ -31,7 +31,7 @@ def settings_table() -> Iterator[str]:
 
 def checks_tables() -> Iterator[str]:
     """Return a table of the checks of each step."""
-    specs = [*CHECKS.values(), *CONFORMANCE_CHECKS.values()]
+    specs = [*CHECKS.values(), *OTHER_CHECKS.values()]
     for step in sorted({spec.step for spec in specs}):
         yield from ("", f"## Step {step}: {step_name(step)}", "")
         yield from ("| check | shows that | speaks for | looks at |", "| --- | --- | --- | --- |")

@@ -142,6 +142,15 @@ class CoreClient:
             raise NotAllowedError(msg)
         return self._post(JOBS_PATH, _job_body(job_type, {}), lambda answer: answer, purpose=purpose)
 
+    def let_another_post(self, purpose: str) -> None:
+        """Wait for the POST budget, and count a POST that a program which we start is about to send."""
+        self._await_budget(purpose)
+        self.budget.spend(purpose)
+
+    def adopt(self, job: Job) -> None:
+        """Take note of a job that such a program has created for this run: it may be canceled by us."""
+        self.http.guard.started(job.id)
+
     def cancel(self, job_id: str) -> Job:
         """Ask for the cancellation of a job that this run has created (section 3)."""
 
@@ -211,18 +220,7 @@ class CoreClient:
         self.http.guard.hold("POST", path, b"" if body is None else json.dumps(body).encode())
         waited = 0.0
         while True:
-            delay = self.budget.delay()
-            if waited + delay > self.longest_wait:
-                msg = (
-                    f"The POST budget of the controller is used up: a {purpose} job would wait {delay:.0f} s more."
-                )
-                raise BudgetError(msg, "Run again later, or with fewer windows (--max-job-windows).")
-            if delay >= _WORTH_TELLING_SECONDS:
-                self.told(f"the controller's POST budget ({self.budget.available()} of {POST_BURST} left)", delay)
-            if delay:
-                self.sleep(delay)
-                self.budget.waited(delay)
-                waited += delay
+            waited += self._await_budget(purpose, waited)
             with undisturbed():
                 self.budget.spend(purpose)
                 headers = {"Authorization": self.authorization()}
@@ -230,6 +228,19 @@ class CoreClient:
                 if answer.status != 429:
                     return take(answer)
             self.budget.was_refused(_retry_after(answer))
+
+    def _await_budget(self, purpose: str, waited: float = 0.0) -> float:
+        """Wait until a POST may be sent, and return for how many seconds; `waited` were waited before."""
+        delay = self.budget.delay()
+        if waited + delay > self.longest_wait:
+            msg = f"The POST budget of the controller is used up: a {purpose} job would wait {delay:.0f} s more."
+            raise BudgetError(msg, "Run again later, or with fewer windows (--max-job-windows).")
+        if delay >= _WORTH_TELLING_SECONDS:
+            self.told(f"the controller's POST budget ({self.budget.available()} of {POST_BURST} left)", delay)
+        if delay:
+            self.sleep(delay)
+            self.budget.waited(delay)
+        return delay
 
     def _model(self, answer: Answer, model: type[_Model], *, key: str | None, expect: int) -> _Model:
         _refuse_errors(answer, expect)

@@ -107,7 +107,7 @@ class JobRunner:
             msg = f"The {job.job_type} job {job.id} is {job.status} after {timeout:.0f} s; it was left running."
             raise DeadlineError(msg, f"Look at GET /api/analysis/jobs/{job.id}, then run again.")
         if job.status != "completed":
-            raise _failure(job)
+            raise failure_of(job)
         return FinishedJob(
             job=job,
             result=self.core.result(job.id, model),
@@ -167,7 +167,8 @@ def _left_over(job: Job, seconds: float) -> DeadlineError:
     )
 
 
-def _failure(job: Job) -> JobFailedError:
+def failure_of(job: Job) -> JobFailedError:
+    """Return what a job that failed or was canceled means, in words."""
     if job.error is None:
         return JobFailedError(
             f"The {job.job_type} job {job.id} was {job.status}.", "Somebody canceled it: run again."

@@ -92,11 +92,14 @@ class BackfillTurn:
 
         Raises NotCheckedError when another backfill was started meanwhile; ours is being canceled.
         """
-        others = [other for other in self._in_postgres() if other.job_type == BACKFILL_JOB and other.id != job.id]
-        if others:
+        if others := self.others_than(job):
             self._core.cancel(job.id)
             msg = f"{_named(others[0])} was started in the same moment: ours, {job.id}, was withdrawn."
             raise NotCheckedError(msg, "Run again when it has ended.")
+
+    def others_than(self, job: Job) -> list[ActiveJob]:
+        """Return the backfills that are active beside ours, as far as they can be seen, oldest first."""
+        return [other for other in self._in_postgres() if other.job_type == BACKFILL_JOB and other.id != job.id]
 
     def ended(self) -> None:
         """Take note that our job is terminal."""

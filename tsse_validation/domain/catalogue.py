@@ -200,7 +200,11 @@ CONFORMANCE_CHECKS: Mapping[str, CheckSpec] = _by_key(
 )
 """The checks of the contract's endpoints, which run only when they are asked for."""
 
-HELPER_CHECKS: Mapping[str, CheckSpec] = _by_key()
+HELPER_CHECKS: Mapping[str, CheckSpec] = _by_key(
+    _check(3, "inspector_helper_says_what_the_api_says", "The runbook's inspector says what the API says"),
+    _check(BACKFILL_STEP, "backfill_helper_says_what_its_job_did", "The runbook's backfill says what its job did"),
+    _check(PARITY_STEP, "parity_helper_says_what_its_job_did", "The runbook's parity check says what its job did"),
+)
 """The runbook's own commands, beside our own calls: only with `--helpers`."""
 
 SOAK_CHECKS: Mapping[str, CheckSpec] = _by_key(

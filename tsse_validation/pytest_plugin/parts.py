@@ -22,6 +22,7 @@ PARTS = tuple(
         "resources",
         "parity_fixtures",
         "conformance_fixtures",
+        "helper_fixtures",
     )
 )
 """The plugin's modules, in the order in which they are loaded: the options come first."""

@@ -1,9 +1,12 @@
-"""The record of a setting that was tried before a run."""
+"""The record of a setting that was tried before a run, and what is said of one that is not set."""
 
 from enum import StrEnum
 from typing import Literal
 
 from tsse_validation.runlog.record_base import Record
+
+NOT_SET = "not set"
+"""What a log says of a setting that has no value."""
 
 
 class TryOutcome(StrEnum):

@@ -17,6 +17,7 @@ from tsse_validation.settings.fields import (
     CommaList,
     Conninfo,
     Cover,
+    HelperForm,
     HttpUrl,
     ImageName,
     Label,
@@ -119,6 +120,11 @@ class Settings(BaseSettings):
     )
     heal_check: bool = Field(
         False, description="where rows differ, backfill again and tell what healed from a replication bug"
+    )
+    helpers: HelperForm | None = Field(
+        None,
+        description="run the runbook's own commands too: the directory that holds tsse_lake_inspector, "
+        "tsse_lake_backfill and tsse_lake_parity_check, or a command line with {helper} in the place of the name",
     )
     max_windows: int = Field(240, ge=0, le=100_000, description="random windows counted directly in step 7")
     max_job_windows: int = Field(6, ge=0, le=50, description="random windows counted by the parity job in step 7")

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from tsse_validation.settings.files import UnreadableError, look_at_file
+from tsse_validation.settings.helper_form import as_helpers
 
 _IMAGE_NAME = re.compile(r"[a-z0-9][\w.:/@-]*")
 
@@ -113,6 +114,7 @@ def _label(text: str) -> str:
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
+HelperForm = Annotated[str, AfterValidator(as_helpers)]
 Conninfo = Annotated[SecretStr, AfterValidator(as_conninfo)]
 LocalPath = Annotated[Path, AfterValidator(Path.expanduser)]
 ReadableFile = Annotated[LocalPath, AfterValidator(_existing_file)]

@@ -12,6 +12,7 @@ from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.runlog.records import SettingValue
+from tsse_validation.runlog.setting_record import NOT_SET
 from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.discovery import Discovery, discover
 from tsse_validation.settings.fields import StackKind
@@ -225,12 +226,12 @@ def _warnings(settings: Settings, sources: Mapping[str, str]) -> list[str]:
 
 def _shown(value: object) -> str:
     if value is None:
-        return "not set"
+        return NOT_SET
     if isinstance(value, SecretStr):
         return "set"
     if isinstance(value, tuple):
-        return ",".join(map(str, value)) or "not set"
-    return str(value) or "not set"
+        return ",".join(map(str, value)) or NOT_SET
+    return str(value) or NOT_SET
 
 
 _IMAGES = ("postgres_image", "qdrant_image", "core_image", "base_image")

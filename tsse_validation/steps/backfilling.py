@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.jobs import CANCEL_SECONDS, FinishedJob, JobRunner
@@ -23,12 +24,35 @@ from tsse_validation.steps.run import ValidationRun
 _MAY_BE_EMPTY = "The date that it was replacing may be empty: the next backfill writes it again."
 
 
+OnJob: TypeAlias = Callable[[Job], None]
+Performing: TypeAlias = Callable[[BackfillTurn, int, OnJob], FinishedJob[BackfillResult]]
+"""Starts a backfill of so many days in our turn, and follows it; each look at the job goes to `OnJob`."""
+
+
+def by_our_post(run: ValidationRun, jobs: JobRunner) -> Performing:
+    """Return what performs a backfill by our own POST."""
+
+    def perform(turn: BackfillTurn, days: int, on_job: OnJob) -> FinishedJob[BackfillResult]:
+        settings = run.settings
+        job = start_backfill(turn, jobs.core, days, replace_existing=True, on_job=on_job)
+        times = {"timeout": settings.backfill_timeout, "still_after": settings.leftover_after}
+        return jobs.follow(job, BackfillResult, **times, on_job=on_job)
+
+    return perform
+
+
 def run_backfill(
-    run: ValidationRun, jobs: JobRunner, progress: ProgressReporter, *, one_day_more: bool = False
+    run: ValidationRun,
+    jobs: JobRunner,
+    progress: ProgressReporter,
+    *,
+    one_day_more: bool = False,
+    perform: Performing | None = None,
 ) -> FinishedJob[BackfillResult]:
     """Backfill as the runbook does, `replace_existing` and all, and record how it went and what it took away.
 
     With `one_day_more` it may take a day more than set, where that day less would cut the lake's first date.
+    `perform` starts and follows it; by default our own POST does.
 
     Raises NotCheckedError when it would take something away, or must not be started now; nothing was POSTed then.
     """
@@ -46,9 +70,7 @@ def run_backfill(
             _end_is_said(run, jobs, progress, turn, last, guarded),
             progress.track("backfill", at_once=True) as update,
         ):
-            job = start_backfill(turn, jobs.core, guarded.days, replace_existing=True, on_job=on_job)
-            times = {"timeout": settings.backfill_timeout, "still_after": settings.leftover_after}
-            finished = jobs.follow(job, BackfillResult, **times, on_job=on_job)
+            finished = (perform or by_our_post(run, jobs))(turn, guarded.days, on_job)
     run.record(_seen(finished))
     run.facts.inspection_after = settled_inspection(jobs, settings)
     run.facts.taken_away = guarded.taken_by(finished.result, run.facts.inspection_after, run.record)
@@ -79,7 +101,7 @@ def start_backfill(
     days: int,
     *,
     replace_existing: bool,
-    on_job: Callable[[Job], None] = lambda _job: None,
+    on_job: OnJob = lambda _job: None,
 ) -> Job:
     """Create the backfill job in our turn, if it still is; `on_job` gets it as soon as there is one.
 
@@ -103,11 +125,16 @@ def completed_backfill(run: ValidationRun) -> FinishedJob[BackfillResult]:
 
     Raises NotCheckedError when it was left out; BlockedError when it did not complete.
     """
+    hold_not_left_out(run)
+    return require(run.facts.backfill, "a completed backfill")
+
+
+def hold_not_left_out(run: ValidationRun) -> None:
+    """Raise NotCheckedError where this run has left its backfill out."""
     if run.settings.skip_backfill:
         raise NotCheckedError("left out by --skip-backfill")
     if run.facts.refused is not None and run.facts.backfill is None:
         raise NotCheckedError("left out: it would have taken rows out of the lake", run.facts.refused.advice)
-    return require(run.facts.backfill, "a completed backfill")
 
 
 @contextmanager

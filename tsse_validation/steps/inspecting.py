@@ -5,7 +5,7 @@ Replication goes on meanwhile: what did not change between two reads must be the
 
 import operator
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -256,31 +256,66 @@ def _compare_watermark(inspection: Inspection, before: _DirectView, after: _Dire
     return AspectComparison("watermark", (found,) if differs else ())
 
 
-def _compare_replication(inspection: Inspection, before: _DirectView, after: _DirectView) -> AspectComparison:
+def _compare_replication(
+    inspection: Inspection,
+    before: _DirectView,
+    after: _DirectView,
+    *,
+    keys: Collection[str] = tuple(Replication.model_fields),
+    ways: tuple[str, str] = ("by the API", "in the file"),
+) -> AspectComparison:
     compared, differences = 0, []
-    for name in Replication.model_fields:
+    for name in keys:
         first, second = getattr(before.replication, name), getattr(after.replication, name)
         said = getattr(inspection.replication, name)
         if first == second:
             compared += 1
             if said != first:
-                differences.append(f"{name} is {said} by the API and {first} in the file")
+                differences.append(f"{name} is {said} {ways[0]} and {first} {ways[1]}")
     return AspectComparison(
         f"{compared} of {len(Replication.model_fields)} keys, the others changed", tuple(differences)
     )
 
 
-def _compare_partitions(inspection: Inspection, before: _DirectView, after: _DirectView) -> AspectComparison:
+def _compare_partitions(
+    inspection: Inspection,
+    before: _DirectView,
+    after: _DirectView,
+    *,
+    ways: tuple[str, str] = ("by the API", "by its files"),
+) -> AspectComparison:
     said = inspection.metrics.partitions
     days = sorted(said.keys() | before.partitions.keys() | after.partitions.keys())
     steady = [day for day in days if before.partitions.get(day) == after.partitions.get(day)]
     differences = [
-        f"date={day}: {_partition(said.get(day))} by the API, {_partition(after.partitions.get(day))} by its files"
+        f"date={day}: {_partition(said.get(day))} {ways[0]}, {_partition(after.partitions.get(day))} {ways[1]}"
         for day in steady
         if _differs(said.get(day), after.partitions.get(day))
         and _differs(said.get(day), after.littered.get(day, after.partitions.get(day)))
     ]
     return AspectComparison(f"{len(steady)} of {len(days)} dates, the others changed", tuple(differences))
+
+
+def unlike_our_inspections(said: Inspection, before: Inspection, after: Inspection) -> list[str]:
+    """Return where another's inspection differs from ours before and after it, in what these two agree on.
+
+    What a pass reports of itself (`last_run_…`) may change and come to the same again; the rest only grows.
+    """
+    first, second = (
+        _DirectView(ours.replication, ours.metrics.partitions, littered={}) for ours in (before, after)
+    )
+    keys = [name for name in Replication.model_fields if not name.startswith("last_run_")]
+    ways = ("by the helper", "by us")
+    places = [
+        f"{name} is {theirs} by the helper and {ours} by us"
+        for name, theirs, ours in (
+            ("hot_path", said.hot_path, before.hot_path),
+            ("cold_path", said.cold_path, before.cold_path),
+        )
+        if theirs != ours
+    ]
+    replication = _compare_replication(said, first, second, keys=keys, ways=ways)
+    return [*places, *replication.differences, *_compare_partitions(said, first, second, ways=ways).differences]
 
 
 def _differs(said: InspectedPartition | None, found: InspectedPartition | None) -> bool:

@@ -34,6 +34,7 @@ from tsse_validation.settings.credentials import conninfo_of, read_token
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings
 from tsse_validation.steps.blocking import CheckStates
+from tsse_validation.steps.helper_told import HelperTold
 from tsse_validation.steps.loss_guard import TakenAway, WouldLoseError
 from tsse_validation.steps.surroundings import machine_and_suite
 from tsse_validation.steps.validated_stack import Stack
@@ -56,6 +57,7 @@ class Facts:
     refused: WouldLoseError | None = None
     taken_away: TakenAway | None = None
     job_parity: RangeCount | None = None
+    backfill_helper: HelperTold | None = None
 
     @property
     def inspection(self) -> Inspection | None:

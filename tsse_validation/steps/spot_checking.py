@@ -3,7 +3,7 @@
 What differs is explained, by our own reading where both sides are readable, and else by counting again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tsse_validation.clients.jobs import JobRunner
@@ -26,7 +26,7 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.parity.bare_dates import count_bare_dates
 from tsse_validation.parity.by_job import MismatchError, SpotChecker, counts_record, narrowed_to_hours
 from tsse_validation.parity.comparing import sum_by_sensor
-from tsse_validation.parity.count_rules import OwnCount, unlike_ours
+from tsse_validation.parity.count_rules import JobCount, OwnCount, unlike_ours
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.parity.job_counts import ALL_SENSORS, ParityJobs
 from tsse_validation.parity.settling import ByCountingAgain, Explaining, Part
@@ -256,10 +256,7 @@ def check_job_against_ours(job: RangeCount, ours: OurReading, check: Check) -> N
     explained = job.explained
     held = explained.late | {sensor for part in explained.copies for sensor in part.sensor_ids}
     counts = {count.sensor_id: count for count in job.counts if count.sensor_id not in held}
-    by_key = ours.keys(job.slices, list(counts))
-    doubtful = [sensor for sensor, count in counts.items() if unlike_ours(count, by_key[sensor])]
-    with_copies = ours(job.slices, doubtful) if doubtful else {}
-    disagreements = [text for sensor in doubtful for text in unlike_ours(counts[sensor], with_copies[sensor])]
+    disagreements = unlike_our_reading(ours, job.slices, counts)
     check.fact("window", job.window)
     check.fact("sensors", len(job.counts))
     check.that(
@@ -267,3 +264,11 @@ def check_job_against_ours(job: RangeCount, ours: OurReading, check: Check) -> N
         f"The job and we disagree: {'; '.join(disagreements[:3])}.",
         "The controller's own parity check cannot be trusted: treat it as a bug of the job.",
     )
+
+
+def unlike_our_reading(ours: OurReading, windows: Sequence[Window], counts: Mapping[str, JobCount]) -> list[str]:
+    """Return where the job's counts of some windows cannot be right by our own reading, in words."""
+    by_key = ours.keys(windows, list(counts))
+    doubtful = [sensor for sensor, count in counts.items() if unlike_ours(count, by_key[sensor])]
+    with_copies = ours(windows, doubtful) if doubtful else {}
+    return [text for sensor in doubtful for text in unlike_ours(counts[sensor], with_copies[sensor])]

@@ -7,6 +7,7 @@ from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.runlog.records import SettingValue
 from tsse_validation.runlog.redaction import MASK
 from tsse_validation.runlog.result import RunResult
+from tsse_validation.runlog.setting_record import NOT_SET
 from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.loading import DEFAULT
 from tsse_validation.suite_home import RUN_COMMAND
@@ -16,7 +17,7 @@ _FLAGS = {name for name, field in Settings.model_fields.items() if field.annotat
     "wait",
 }
 _SECRETS = {"auth_token": "TSSE_AUTH_TOKEN", "database_url": "TSSE_DATABASE_URL"}
-_UNSPELLED = {"set", "not set", "False", ""}
+_UNSPELLED = {"set", NOT_SET, "False", ""}
 """What the log of an earlier version says of a value that cannot be repeated."""
 _OF_A_CI = "GITHUB_STEP_SUMMARY"
 LIVE_CHECKS = "tier_a"

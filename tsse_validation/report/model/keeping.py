@@ -12,13 +12,14 @@ from tsse_validation.lake.shards import shard_of
 from tsse_validation.report.model.commands import line_of, quoted
 from tsse_validation.runlog.records import Finding
 from tsse_validation.runlog.result import RunResult
+from tsse_validation.runlog.setting_record import NOT_SET
 
 _LONGEST_ID = 200
 """Characters of a run's id: what is longer names no directory."""
 _MOST_PLACES = 60
 """Directories that a command names: beyond them it takes whole dates, and then the whole dataset."""
 _DATE = re.compile(r"date=(\d{4}-\d\d-\d\d)", re.ASCII)
-_NO_PATHS = {"none", "not set", ""}
+_NO_PATHS = {"none", NOT_SET, ""}
 
 
 def keep_evidence(result: RunResult) -> str:
