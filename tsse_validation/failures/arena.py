@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from tsse_validation.domain.contract import Job
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.failures.files import FileSeen
+from tsse_validation.steps.validated_stack import Stack
 
 if TYPE_CHECKING:
     from tsse_validation.failures.model import Ability
@@ -28,6 +29,10 @@ class Arena(Protocol):
     @property
     def abilities(self) -> "frozenset[Ability]":
         """What this stack can do beyond what each can."""
+
+    @property
+    def stack(self) -> Stack:
+        """The stack, which this run has started itself."""
 
     @property
     def paths(self) -> LakePaths:

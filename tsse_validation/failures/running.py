@@ -11,6 +11,7 @@ from tsse_validation.domain.contract import BACKLOG_GATE_SECONDS
 from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import (
     DeadlineError,
+    NotAllowedError,
     NotCheckedError,
     PromiseBrokenError,
     StackError,
@@ -40,6 +41,12 @@ class ScenarioRunner:
     recovery_seconds: float = BACKLOG_GATE_SECONDS
     clock: Callable[[], float] = time.monotonic
     prove: Callable[..., Proven] = prove
+
+    def __post_init__(self) -> None:
+        """Raise NotAllowedError for a stack that is not this run's own: nobody else's is ever struck."""
+        if not self.arena.stack.owned:
+            msg = f"The stack at {self.arena.stack.base_url} is not this run's own: no failure is tried on it."
+            raise NotAllowedError(msg, "Leave --base-url out: a run with -m failures starts a stack to break.")
 
     def run(self, scenario: Scenario) -> FailureTried:
         """Try a scenario until its strike has met something, and say how that ended; raises no SuiteError."""
