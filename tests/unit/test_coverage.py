@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsse_validation.domain.coverage import ALL_TIME, Coverage, Scope, scopes_beyond
+from tsse_validation.domain.coverage import ALL_TIME, Coverage, Scope, scopes_beyond, scopes_since
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, utc_day
 from tsse_validation.domain.windows import Window
 
@@ -143,3 +143,39 @@ def test_a_controller_that_does_as_the_contract_says_holds_all_that_is_promised(
     for key, (ts, inserted_at) in made.postgres.items():
         if any(scope.holds(ts, inserted_at) for scope in scopes):
             assert made.lake.get(key, "not there") == inserted_at
+
+
+@given(COVERAGES, st.none() | st.integers(1, 40), INSTANTS, st.none() | INSTANTS, INSTANTS, INSTANTS)
+def test_what_was_inserted_since_an_instant_is_compared_once_where_it_is_promised(
+    coverage: Coverage,
+    days: int | None,
+    since: datetime,
+    until: datetime | None,
+    ts: datetime,
+    inserted_at: datetime,
+) -> None:
+    kept = coverage if days is None else coverage.after_retention(days, BEGIN)
+    end = kept.watermark if until is None else min(until, kept.watermark)
+    comparing = [scope for scope in scopes_since(kept, since, until) if scope.holds(ts, inserted_at)]
+    assert len(comparing) == (since < inserted_at <= end and kept.promises(ts, inserted_at))
+
+
+@given(COVERAGES, COVERAGES, INSTANTS, INSTANTS, INSTANTS)
+def test_what_passes_brought_before_a_backfill_is_compared_since_an_instant_as_beyond_the_range(
+    one: Coverage, other: Coverage, since: datetime, ts: datetime, inserted_at: datetime
+) -> None:
+    earlier, coverage = sorted((one, other), key=lambda of: of.backfill_to)
+    beyond = [scope for scope in scopes_beyond(coverage, earlier) if scope.holds(ts, inserted_at)]
+    comparing = [s for s in scopes_since(coverage, since, None, earlier) if s.holds(ts, inserted_at)]
+    wanted = since < inserted_at and (bool(beyond) or coverage.promises(ts, inserted_at))
+    assert len(comparing) <= 1
+    if since < coverage.backfill_to:
+        assert len(comparing) == wanted
+
+
+@given(COVERAGES, INSTANTS)
+def test_nothing_is_asked_for_that_was_inserted_after_the_end_of_what_is_asked_for(
+    coverage: Coverage, since: datetime
+) -> None:
+    assert scopes_since(coverage, coverage.watermark) == []
+    assert all(scope.since is not None and scope.since >= since for scope in scopes_since(coverage, since))

@@ -81,6 +81,17 @@ def test_each_kind_of_difference_has_its_diagnosis(diagnosis: str, comparison: D
     assert str(DAY) in finding.summary
 
 
+def test_rows_missing_where_nothing_else_is_gone_were_committed_late() -> None:
+    rows = [("a lost row", AT, 1.0, 0, AT), row()]
+    whole = replace(day_of(rows, []), nothing_gone={SENSOR})
+    assert {found.diagnosis: found.rows for found in diagnose([whole])} == {
+        "committed late": 1,
+        "shard missing": 1,
+    }
+    told = diagnose([replace(whole, elsewhere=stands_in(DAY + timedelta(days=1)))])
+    assert {found.diagnosis for found in told} == {"wrong date", "shard missing"}
+
+
 def test_days_without_a_difference_have_no_finding() -> None:
     assert diagnose([day_of([row()], [row()])]) == []
     assert diagnose([]) == []

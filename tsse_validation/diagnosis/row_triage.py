@@ -36,6 +36,11 @@ _DIAGNOSES: Mapping[str, _Meaning] = {
     "hidden by the manifest": _Meaning(
         "the rows stand in the place that the manifest does not name for their date, where no reader looks"
     ),
+    "committed late": _Meaning(
+        "rows are missing whose inserted_at lies before a watermark up to which every row had been compared, and "
+        "nothing that the lake held then is gone: their transaction was committed after that, later than the lag "
+        "guard allows, and no pass looks back for them"
+    ),
     "sensor id altered": _Meaning(
         "the rows stand in the lake under another sensor id, trimmed, folded or cut off on the way", heals=False
     ),
@@ -149,6 +154,8 @@ class RowTriage:
         shard, files = shard_of(row["sensor_id"], self._shards), comparison.files
         if shard in files.unreadable:
             return RowDiagnosis("unreadable file", files.unreadable[shard])
+        if row["sensor_id"] in comparison.nothing_gone:
+            return RowDiagnosis("committed late")
         if shard not in files.shards:
             return RowDiagnosis("shard missing" if files.shards else PARTITION_MISSING)
         return None

@@ -168,12 +168,44 @@ def scopes_beyond(coverage: Coverage, earlier: Coverage | None = None) -> list[S
     design (contract section 3).
     """
     scopes = [Scope(window, coverage, coverage.backfill_to) for window in coverage.outside()]
+    return scopes + _brought_before(coverage, earlier)
+
+
+def scopes_since(
+    coverage: Coverage, since: datetime, until: datetime | None = None, earlier: Coverage | None = None
+) -> list[Scope]:
+    """Return what is promised of the rows inserted after `since` and up to `until`, wherever they lie.
+
+    `until` is the watermark or an instant before it. What was inserted before the backfill's target is promised
+    where the backfill has exported it. `earlier` as in `scopes_beyond`.
+    """
+    end = coverage.watermark if until is None else min(until, coverage.watermark)
+    target = coverage.backfill_to
+    kept = Window(coverage.kept_from, ALL_TIME.end)
+    if since >= target:
+        scopes = [Scope(kept, coverage, since)]
+    else:
+        before = (kept.start, coverage.backfill_from - MICROSECOND, target)
+        exported = (coverage.backfill_from, target - MICROSECOND, since)
+        parts = (before, exported, (max(target, kept.start), kept.end, target))
+        scopes = [Scope(Window(first, last), coverage, after) for first, last, after in parts if first <= last]
+        scopes += _brought_before(coverage, earlier)
+    ends = [min(end, scope.coverage.watermark) for scope in scopes]
+    return [
+        Scope(scope.window, replace(scope.coverage, watermark=last), max(since, scope.since or since))
+        for scope, last in zip(scopes, ends, strict=True)
+        if max(since, scope.since or since) < last
+    ]
+
+
+def _brought_before(coverage: Coverage, earlier: Coverage | None) -> list[Scope]:
+    """Return what the passes before a backfill have brought, on the dates that it has not touched."""
     if earlier is None or not earlier.backfill_to < coverage.backfill_to:
-        return scopes
+        return []
     touched = replace(
         coverage,
         backfill_from=day_start(utc_day(coverage.backfill_from)),
         watermark=max(coverage.watermark, coverage.end_of_last_day),
     )
     passed = replace(earlier, watermark=min(earlier.watermark, coverage.backfill_to))
-    return scopes + [Scope(window, passed, earlier.backfill_to) for window in touched.outside()]
+    return [Scope(window, passed, earlier.backfill_to) for window in touched.outside()]

@@ -4,7 +4,7 @@ The watermark is a mark of insertion time (contract section 4). A forecast for t
 of last year's rows are promised like any other row, once they were inserted after the backfill's target.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TypeVar
@@ -95,11 +95,21 @@ def compare_promised(
     """
     held = Window(since, ALL_TIME.end)
     days = proof.lake_rows(coverage).days()
-    parts = []
-    for scope in scopes_beyond(coverage, earlier):
-        if (window := scope.window.clamp(held)) is not None:
-            within = scope.narrowed(window)
-            parts += [scope.narrowed(part) for part in on_days(window, {*days, *reader.days_of(within)})]
+    scopes = [
+        scope.narrowed(window)
+        for scope in scopes_beyond(coverage, earlier)
+        if (window := scope.window.clamp(held)) is not None
+    ]
+    return compare_days_with_rows(proof, reader, scopes, days, level)
+
+
+def compare_days_with_rows(
+    proof: DirectProof, reader: OuterReader, scopes: Iterable[Scope], days: Collection[date], level: Level
+) -> SensorDays:
+    """Compare scopes on the dates of which Postgres has rows in them, and on those given."""
+    parts = [
+        scope.narrowed(part) for scope in scopes for part in on_days(scope.window, {*days, *reader.days_of(scope)})
+    ]
     return [(part, proof.compare_sensor_days(part, level=level)) for part in parts]
 
 

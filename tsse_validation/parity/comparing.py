@@ -5,8 +5,8 @@ The truth for a key `(sensor_id, ts)` is the Postgres row. Values are compared b
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import groupby
 
@@ -196,7 +196,8 @@ class DayComparison:
 
     `due` counts the rows that must be in the lake, by sensor. `differences` has the columns of `_DIFFERENCES`.
     `kept` are each sensor's rows that are on both sides. `elsewhere` names the file in which a missing row stands
-    instead.
+    instead. `nothing_gone` are the sensors of which the lake holds as many rows as when all were compared before:
+    what is missing of them was not there then.
     """
 
     day: date
@@ -205,6 +206,7 @@ class DayComparison:
     kept: Mapping[str, Kept]
     files: DayFiles
     elsewhere: Mapping[Key, LakeFile] = field(default_factory=dict)
+    nothing_gone: Collection[str] = ()
 
     @property
     def rows(self) -> int:
@@ -220,6 +222,25 @@ class DayComparison:
         """Return `(sensor_id, ts)` of the rows that are missing in the lake's files of the day."""
         missing = self.differences.filter(pc.equal(self.differences["kind"], "missing"))
         return missing.select(KEY_SCHEMA.names).cast(KEY_SCHEMA)
+
+
+DIFFERENCE_KEY = pa.schema([*KEY_SCHEMA, ("kind", pa.string())])
+"""What tells a differing row from all others."""
+
+
+def keys_of_differences(comparison: DayComparison) -> pa.Table:
+    """Return what tells a day's differing rows from all others, in `DIFFERENCE_KEY`."""
+    return comparison.differences.select(DIFFERENCE_KEY.names).cast(DIFFERENCE_KEY)
+
+
+def without_differences(comparison: DayComparison, known: pa.Table) -> DayComparison:
+    """Return a day's comparison without the differing rows that are known, in `DIFFERENCE_KEY`."""
+    rows = comparison.differences
+    if not (rows.num_rows and known.num_rows):
+        return comparison
+    with column_engine(rows=rows.append_column("nth", pa.array(range(rows.num_rows))), known=known) as engine:
+        left = engine.execute("SELECT nth FROM rows ANTI JOIN known USING (sensor_id, ts, kind) ORDER BY nth")
+        return replace(comparison, differences=rows.take(left.to_arrow_table()["nth"]))
 
 
 def diff_rows(
