@@ -35,6 +35,7 @@ from tsse_validation.steps.proving_beyond import NOT_COUNTED_BEYOND, extent_by_i
 from tsse_validation.steps.retention import without_dropped
 from tsse_validation.steps.run import Check, Facts, ValidationRun
 from tsse_validation.steps.scoping import covered_scope, hold_cold_dates, spot_scope
+from tsse_validation.steps.soak_proving import RowsProver
 from tsse_validation.steps.spot_checking import (
     OurReading,
     all_known_sensors,
@@ -140,6 +141,31 @@ def _own_database(request: pytest.FixtureRequest, run: ValidationRun) -> Postgre
     except SuiteError:
         return None
     return database
+
+
+@pytest.fixture(scope="session")
+def soak_prover(request: pytest.FixtureRequest, run: ValidationRun, covered: Scope) -> RowsProver | None:
+    """Compare rows while a soak goes on; `None` where Postgres and the lake's files are not both to be had.
+
+    What became due since step 6 is compared first.
+    """
+    database = _own_database(request, run) if reads_directly(run) else None
+    if database is None:
+        return None
+    clock: ControllerClock = request.getfixturevalue("clock")
+    lake = request.getfixturevalue("lake")
+    cold = require(run.facts.inspection, "the lake's inspection").cold_path is not None
+    standby = require(run.facts.database, "the database").standby
+    return RowsProver(
+        run,
+        database,
+        lake,
+        covered.coverage,
+        present=lambda: covered_scope(run.settings, lake.replication(), cold=cold, now=clock.now()).coverage,
+        now=clock.now,
+        active=request.getfixturevalue("active_lake_jobs"),
+        establish=request.getfixturevalue("establish") if standby else lambda: None,
+    )
 
 
 # These functions name fixtures as their parameters, so that they are fixtures themselves.

@@ -89,7 +89,9 @@ class SoakEvent(Record):
 
 
 class SoakSlice(Record):
-    """Rows that were compared in the soak, row by row or by digest, and how many differ.
+    """Rows that were compared in the soak, row by row or by digest.
+
+    `differing` of them differ, and no slice of the same kind has counted them before: slices overlap.
 
     `due`: what was inserted after `since` and up to `through`, wherever its `ts` lies. `old_day`: the covered rows
     of `day`. `since_start`: as `due`, of the whole soak at its end. `whole_range`: every covered row, at its end.
@@ -105,7 +107,7 @@ class SoakSlice(Record):
     day: date | None = None
     rows: int
     new_rows: int
-    """Of a `due` slice: the rows that no slice before it has compared."""
+    """Of what became due: the rows that no slice before it has compared."""
     sensors: int
     differing: int
     not_due: int = 0

@@ -1,6 +1,6 @@
 """Tells of the rows that differ in a soak, each once: later slices meet them again."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
@@ -29,7 +29,24 @@ from tsse_validation.steps.soak_looking import Look
 MOST_FINDINGS = 50
 """Findings of one diagnosis that a soak records: a fault that goes on for days would fill the log."""
 MOST_REMEMBERED = 2_000_000
-"""Differing rows that are remembered as told; of more than that some may be told twice."""
+"""Differing rows that are remembered; of more than that some may be told twice."""
+
+
+class _Known:
+    """Differing rows that were met before."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._keys = DIFFERENCE_KEY.empty_table()
+
+    def take(self, comparison: DayComparison) -> DayComparison:
+        """Return what of a comparison was not met before, and remember it."""
+        new = without_differences(comparison, self._keys)
+        self.rows += new.differences.num_rows
+        if self._keys.num_rows < MOST_REMEMBERED:
+            self._keys = pa.concat_tables([self._keys, keys_of_differences(new)])
+        return new
+
 
 NothingGone = Callable[[Look, Scope], frozenset[str]]
 """Returns the sensors of which the lake holds as many rows of a scope's day as slices had found there."""
@@ -40,43 +57,45 @@ class SoakDifferences:
 
     def __init__(self, run: ValidationRun) -> None:
         self._run = run
-        self._known = DIFFERENCE_KEY.empty_table()
+        self._known = _Known()
+        self._counted: dict[str, _Known] = defaultdict(_Known)
         self._torn = set[LakeFile]()
         self._shown = 0
         self._recorded: Counter[str] = Counter()
 
-    def tell(self, look: Look, nothing_gone: NothingGone) -> int:
-        """Read the rows of the sensor-days that differ, record those not told yet, and return how many differ.
+    def tell(self, kind: str, look: Look, nothing_gone: NothingGone) -> int:
+        """Read the rows of the sensor-days that differ, and record those not told yet.
 
-        Rows of a file that cannot be read count as differing. Raises SuiteError when digests differ and rows
-        agree.
+        Returns how many differ that no slice of its kind has counted before. Rows of a file that cannot be read
+        count as differing. Raises SuiteError when digests differ and rows agree.
         """
         doubtful = [row for row in look.rows if not row.matches]
         if not doubtful:
             return 0
-        differing = self._told(look, nothing_gone)
+        differing, counted = self._told(kind, look, nothing_gone)
         if look.proof.unreadable:
             self._tell_torn(look)
-            return max(differing, sum(max(1, row.postgres) for row in doubtful))
+            return max(counted, sum(max(1, row.postgres) for row in doubtful))
         if not differing:
             msg = f"The digests of {len(doubtful)} sensor-days differed, and their rows agree."
             raise SuiteError(
                 msg, "Rows were changed in Postgres or in the lake meanwhile: they are compared again."
             )
-        return differing
+        return counted
 
-    def _told(self, look: Look, nothing_gone: NothingGone) -> int:
-        run, differing, known = self._run, 0, self._known.num_rows
+    def _told(self, kind: str, look: Look, nothing_gone: NothingGone) -> tuple[int, int]:
+        """Return how many rows differ, and how many of them this kind of slice has not counted before."""
+        run, differing, counted, known = self._run, 0, 0, self._known.rows
         shards = run.settings.shards
         kept = [KeptRows(run.differences, look.proof, look.coverage, shards) for _ in range(2)]
         within, beyond = (RowTriage(shards, MOST_ROWS_SHOWN, one.add) for one in kept)
         try:
             for comparison in _comparisons(look, nothing_gone):
                 differing += comparison.differences.num_rows
-                new = without_differences(comparison, self._known)
+                counted += self._counted[kind].take(comparison).differences.num_rows
+                new = self._known.take(comparison)
                 if new.differences.num_rows:
                     (within if _is_covered(look, comparison.day) else beyond).add(new)
-                    self._remember(new)
         finally:
             # what was found before an error stands, too
             self._record(within.findings(), look)
@@ -86,9 +105,9 @@ class SoakDifferences:
             run.record(*shown)
         for one, triage in zip(kept, (within, beyond), strict=True):
             one.settle(triage)
-        if self._known.num_rows > known:
+        if self._known.rows > known:
             run.record(run.differences.write())
-        return differing
+        return differing, counted
 
     def _tell_torn(self, look: Look) -> None:
         torn = {file: why for file, why in look.proof.unreadable.items() if file not in self._torn}
@@ -103,10 +122,6 @@ class SoakDifferences:
                 when = format_rfc3339(look.coverage.watermark)
                 evidence = f"{found.evidence}; found by the soak at the watermark {when}"
                 self._run.record(found.model_copy(update={"evidence": evidence}))
-
-    def _remember(self, new: DayComparison) -> None:
-        if self._known.num_rows < MOST_REMEMBERED:
-            self._known = pa.concat_tables([self._known, keys_of_differences(new)])
 
 
 def _comparisons(look: Look, nothing_gone: NothingGone) -> Iterable[DayComparison]:

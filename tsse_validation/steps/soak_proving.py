@@ -98,7 +98,9 @@ class RowsProver:
         if day is None:
             return None
         looked = self._look(lambda now: _covered_part(now, day), coverage, by_date=True)
-        return self._recorded("old_day", looked, self._differences.tell(looked.last, _not_known), began, day=day)
+        return self._recorded(
+            "old_day", looked, self._differences.tell("old_day", looked.last, _not_known), began, day=day
+        )
 
     def whole_range(self) -> SoakSlice | None:
         """Compare every covered row once more.
@@ -108,7 +110,9 @@ class RowsProver:
         began = self._clock()
         coverage = self._promised_now()
         looked = self._look(lambda now: [Scope.covered_by(now)], coverage, by_date=True)
-        return self._recorded("whole_range", looked, self._differences.tell(looked.last, _not_known), began)
+        return self._recorded(
+            "whole_range", looked, self._differences.tell("whole_range", looked.last, _not_known), began
+        )
 
     def _compare_inserted(self, kind: Kind, since: datetime, through: datetime, held: _Held) -> SoakSlice:
         began, mark = self._clock(), self._mark
@@ -120,7 +124,7 @@ class RowsProver:
             return [*scopes_since(now, mark, None, earlier), *scopes_since(now, since, mark, earlier)]
 
         looked = self._look(scopes_of, coverage, by_date=False, all_dates=kind == "since_start")
-        differing = self._differences.tell(looked.last, _nothing_gone(held, mark))
+        differing = self._differences.tell(kind, looked.last, _nothing_gone(held, mark))
         self._advance(looked.first, since)
         return self._recorded(kind, looked, differing, began, since=since, mark=mark)
 
