@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from tsse_validation.domain.catalogue import Gate
 from tsse_validation.domain.durations import Duration
 from tsse_validation.domain.phrasing import count_of
+from tsse_validation.domain.soak_tally import LEAST_SHARE
 from tsse_validation.runlog.result import RunResult
-
-LEAST_SHARE = 0.99
-"""The part of the time asked for that samples must prove: the rest may be lost to a short outage."""
 
 
 def soak_asked(result: RunResult) -> Duration:

@@ -17,6 +17,7 @@ from tsse_validation.domain.errors import (
     DeadlineError,
     NotAllowedError,
     PromiseBrokenError,
+    RefusedError,
     SettingsError,
     UnreachableError,
 )
@@ -248,7 +249,7 @@ def _connect_error(error: httpx.ConnectError, what: str) -> UnreachableError:
         return UnreachableError(f"{what} does not speak TLS there.", "Is it http:// rather than https://?")
     if "Name or service" in reason or "nodename" in reason or "name resolution" in reason:
         return UnreachableError(f"The host name of {what} is not known.", "Check the spelling.")
-    return UnreachableError(f"{what} refuses the connection.", "Is the service running, and is the port right?")
+    return RefusedError(f"{what} refuses the connection.", "Is the service running, and is the port right?")
 
 
 def _tls(ca_file: Path | None) -> ssl.SSLContext | bool:

@@ -29,6 +29,10 @@ class UnreachableError(SuiteError):
     """A service did not answer: refused, unresolved, TLS, dropped or hung."""
 
 
+class RefusedError(UnreachableError):
+    """Nothing listens at a service's port: it does not run."""
+
+
 class AccessError(SuiteError):
     """The token or the database role does not allow what a step needs."""
 

@@ -16,6 +16,8 @@ from typing import Literal, TypeAlias
 
 WhyUnproven: TypeAlias = Literal["asleep", "unanswered", "waited"]
 
+LEAST_SHARE = 0.99
+"""The part of the time asked for that samples must prove: the rest may be lost to a short outage."""
 SLEPT_SECONDS = 5.0
 """A shorter sleep needs no grace: replication is not due so soon."""
 AHEAD_SECONDS = 2.0
@@ -143,6 +145,11 @@ class SoakTally:
     def in_breach(self) -> bool:
         """Whether the watermark is older than the limit now, as far as is known."""
         return self._breach is not None
+
+    @property
+    def seconds(self) -> float:
+        """How long the soak has lasted up to the last look."""
+        return self._figures.seconds
 
     def missed(self, why: str) -> None:
         """Take note that a look since the last one has failed."""

@@ -23,6 +23,7 @@ PARTS = tuple(
         "parity_fixtures",
         "conformance_fixtures",
         "helper_fixtures",
+        "soak_fixtures",
     )
 )
 """The plugin's modules, in the order in which they are loaded: the options come first."""

@@ -80,6 +80,7 @@ class SoakEvent(Record):
         "job_vanished",
         "job_running",
         "state_went_back",
+        "clock_set",
         "temporary_files",
         "file_counts",
         "postgres_lost",

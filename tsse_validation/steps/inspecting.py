@@ -26,7 +26,7 @@ from tsse_validation.domain.contract import (
 from tsse_validation.domain.errors import ElsewhereError
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.polling import Told, poll
-from tsse_validation.lake.reader import LakeFile, LakeReader
+from tsse_validation.lake.reader import LakeFile, LakeListing, LakeReader
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.promises import crowded_shards
@@ -37,7 +37,8 @@ _ATTEMPTS = 3
 _RETRY_SECONDS = 2.0
 _TEMPORARY_SECONDS = 30.0
 _FIRST_PASS_SECONDS = 90.0
-_COMPACTION_SECONDS = 150.0
+COMPACTION_SECONDS = 150.0
+"""How long a shard-day may hold too many files before compaction does not keep up."""
 
 
 def inspect_by_job(jobs: JobRunner, settings: Settings) -> Inspection:
@@ -75,7 +76,7 @@ def inspect_when_compacted(jobs: JobRunner, settings: Settings, today: date) -> 
         "compaction to bring the number of files down",
         jobs,
         settings,
-        timeout=_COMPACTION_SECONDS,
+        timeout=COMPACTION_SECONDS,
         pause=API_PAUSE_SECONDS,
     )
 
@@ -192,6 +193,11 @@ def _direct_view(lake: LakeReader) -> _DirectView:
     found = _partitions(listing.locations, listing.files)
     littered = _partitions(listing.locations, (*listing.files, *listing.masked)) if listing.masked else {}
     return _DirectView(replication, {**named, **found}, littered)
+
+
+def dataset_of(listing: LakeListing) -> InspectedDataset:
+    """Return what a listing shows, in the shape of the API's inspection; its watermark is not looked up."""
+    return InspectedDataset(partitions=_partitions(listing.locations, listing.files))
 
 
 def _partitions(places: Mapping[date, str], files: Iterable[LakeFile]) -> dict[date, InspectedPartition]:

@@ -61,6 +61,19 @@ def check_not_in_the_future(watch: ReplicationWatch, clock: ControllerClock, che
     )
 
 
+def hold_clocks_agree(postgres_ahead: float | None, check: Check) -> None:
+    """Require that Postgres's clock and the controller's agree, where both can be read: an age needs both."""
+    if postgres_ahead is not None:
+        check.fact("Postgres's clock", f"{round(postgres_ahead):+d} s off the controller's")
+        check.needs(
+            abs(postgres_ahead) < LEAST_LAG_GUARD_SECONDS,
+            f"The controller's clock is {abs(postgres_ahead):.0f} s "
+            f"{'behind' if postgres_ahead > 0 else 'ahead of'} Postgres's: "
+            "how far the lake is behind Postgres cannot be told.",
+            "Set both clocks right, then run again. A controller that is ahead loses the rows inserted meanwhile.",
+        )
+
+
 def check_recent(
     watch: ReplicationWatch,
     clock: ControllerClock,
@@ -74,15 +87,7 @@ def check_recent(
     `postgres_ahead` is in seconds, or `None` where it is not known. `active` returns the lake jobs that may hold
     the watermark up, or `None` where they cannot be seen.
     """
-    if postgres_ahead is not None:
-        check.fact("Postgres's clock", f"{round(postgres_ahead):+d} s off the controller's")
-        check.needs(
-            abs(postgres_ahead) < LEAST_LAG_GUARD_SECONDS,
-            f"The controller's clock is {abs(postgres_ahead):.0f} s "
-            f"{'behind' if postgres_ahead > 0 else 'ahead of'} Postgres's: "
-            "how far the lake is behind Postgres cannot be told.",
-            "Set both clocks right, then run again. A controller that is ahead loses the rows inserted meanwhile.",
-        )
+    hold_clocks_agree(postgres_ahead, check)
     gate = settings.watermark_max_age
     state, recent = watch.look_until(
         lambda state: clock.age_seconds(state.computed_through_ts) <= gate,

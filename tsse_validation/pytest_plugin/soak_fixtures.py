@@ -1,0 +1,94 @@
+"""The fixtures of the soak, and its selection: its checks exist only where one is asked for."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from tsse_validation.clients.core import CoreClient
+from tsse_validation.clients.http import HttpClient
+from tsse_validation.clients.jobs import JobRunner
+from tsse_validation.clients.snapshot import ActiveJob
+from tsse_validation.clients.watch import ControllerClock
+from tsse_validation.domain.catalogue import SOAK_CHECKS
+from tsse_validation.domain.instants import utc_now
+from tsse_validation.domain.stack import Capability
+from tsse_validation.pytest_plugin.options import RUN
+from tsse_validation.pytest_plugin.ordering import check_key
+from tsse_validation.settings.definitions import Settings
+from tsse_validation.steps.progress import ProgressReporter
+from tsse_validation.steps.run import Facts, ValidationRun
+from tsse_validation.steps.soak_clock import SoakClock
+from tsse_validation.steps.soak_evidence import SoakEvidence
+from tsse_validation.steps.soak_slices import SoakProver
+from tsse_validation.steps.soak_watching import LifeWatch, source_for
+from tsse_validation.steps.soaking import Soak, SoakOrder, SoakOutcome
+from tsse_validation.steps.validated_stack import Stack
+from tsse_validation.steps.watermark import seconds_ahead
+
+_LIFE_SECONDS = 10.0
+"""How long a sign of life may take: a controller that hangs must not keep us from the next sample."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Drop the soak's checks where no soak is asked for: nothing is missed then, so nothing is told."""
+    run = config.stash.get(RUN, None)
+    if run is None or not run.settings.soak:
+        items[:] = [item for item in items if check_key(item) not in SOAK_CHECKS]
+
+
+@pytest.fixture(scope="session")
+def soak_core(core: CoreClient, stack: Stack, settings: Settings) -> Iterator[CoreClient]:
+    """Provide the core-server for a soak: each call is tried once, and none waits for the POST budget."""
+    brief = settings.model_copy(update={"request_timeout": min(settings.request_timeout, _LIFE_SECONDS)})
+    with closing(HttpClient.from_settings(stack.base_url, "core-server", brief, tries=1)) as http:
+        yield replace(core, http=http, longest_wait=0.0)
+
+
+@pytest.fixture(scope="session")
+def soak_prover() -> SoakProver | None:
+    """Return what compares rows in the soak, or `None` where they cannot be read."""
+    return None
+
+
+@pytest.fixture(scope="session")
+def soaked(
+    request: pytest.FixtureRequest,
+    run: ValidationRun,
+    settings: Settings,
+    facts: Facts,
+    jobs: JobRunner,
+    soak_core: CoreClient,
+    soak_prover: SoakProver | None,
+    active_lake_jobs: Callable[[], Sequence[ActiveJob] | None],
+    progress: ProgressReporter,
+) -> SoakOutcome:
+    """Soak, once: each of the soak's checks looks at what it has shown."""
+    lake = None if Capability.LAKE in run.unavailable else request.getfixturevalue("lake")
+    evidence = SoakEvidence(run.record, progress.say, active_lake_jobs, settings.watermark_max_age)
+    clock = SoakClock(None, utc_now, time.monotonic)
+    job_id = facts.job_before.id if facts.job_before else None
+    soak = Soak(
+        SoakOrder(settings.soak, settings.watermark_max_age, settings.soak_old_day_every.total_seconds()),
+        source_for(lake, replace(jobs, core=replace(jobs.core, longest_wait=0.0)), settings),
+        LifeWatch(soak_core, clock, evidence.event, job_id),
+        evidence,
+        prover=soak_prover,
+        sleep=time.sleep,
+    )
+    with progress.track(f"soak of {settings.soak}", at_once=True) as update:
+        return soak.run(update)
+
+
+@pytest.fixture
+def postgres_ahead_after(
+    request: pytest.FixtureRequest, run: ValidationRun, soaked: SoakOutcome, core: CoreClient
+) -> float | None:
+    """Return the seconds by which Postgres's clock is ahead of the controller's after the soak, if we can ask."""
+    del soaked  # hours have passed by now
+    if Capability.POSTGRES in run.unavailable:
+        return None
+    return seconds_ahead(request.getfixturevalue("postgres"), ControllerClock(core.health().date))
