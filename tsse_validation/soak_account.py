@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from tsse_validation.domain.catalogue import Gate
 from tsse_validation.domain.durations import Duration
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.soak_tally import LEAST_SHARE
@@ -32,11 +31,3 @@ def soak_gaps(result: RunResult) -> Iterator[str]:
             f"{Duration(seconds=int(seen.proven_seconds))} of the soak's {asked} are proven "
             f"({count_of(seen.samples, 'sample')}, longest gap {seen.longest_gap_seconds:.0f} s)"
         )
-
-
-def soak_in_words(gate: Gate, result: RunResult) -> str:
-    """Return what a line of the gate rests on by the soak, or nothing where there was none."""
-    seen = result.soak_seen
-    if gate is not Gate.INCREMENTAL or seen is None or not seen.samples:
-        return ""
-    return f"proven for {Duration(seconds=int(seen.proven_seconds))} by {count_of(seen.samples, 'sample')}"

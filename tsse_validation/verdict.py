@@ -45,11 +45,12 @@ from tsse_validation.grading import (
     rows_compared,
     share_proven,
 )
+from tsse_validation.incremental import rests_on
 from tsse_validation.runlog.records import CheckFinished, CheckPlanned, CheckStatus
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.runlog.setting_record import NOT_SET
 from tsse_validation.settings.definitions import option_of
-from tsse_validation.soak_account import soak_asked, soak_gaps, soak_in_words
+from tsse_validation.soak_account import soak_asked, soak_gaps
 
 
 class Outcome(StrEnum):
@@ -84,14 +85,14 @@ class NotChecked(_Model):
 
 
 class GateLine(_Model):
-    """One line of TSSE-6 with its evidence; `soak` says what it rests on by a soak, or nothing without one."""
+    """One line of TSSE-6 with its evidence: checks by their status, and in words what it rests on beside them."""
 
     gate: Gate
     title: str
     outcome: Outcome
     gaps: tuple[str, ...]
     evidence: tuple[str, ...]
-    soak: str = ""
+    rests_on: tuple[str, ...] = ()
 
 
 class Verdict(_Model):
@@ -359,18 +360,16 @@ def _gate_line(gate: Gate, result: RunResult, not_checked: tuple[NotChecked, ...
     # what is missing, and not why: that is one of the reasons
     grade = [ungraded.partition(":")[0]] if ungraded and gate is Gate.PARITY else []
     gaps = [*_gate_gaps(gate, result), *grade, *_in_short(missing)]
-    failed = any(check.status is CheckStatus.FAILED for check in checks)
-    if gate is Gate.PARITY:
-        failed = failed or any(finding.flagged for finding in result.findings)
+    flagged = gate is Gate.PARITY and any(finding.flagged for finding in result.findings)
+    failed = flagged or any(check.status is CheckStatus.FAILED for check in checks)
     outcome = Outcome.NO_GO if failed else Outcome.INCOMPLETE if gaps else Outcome.GO
-    evidence = [f"{check.status.value.replace('_', ' ')}: {check.check_id}" for check in checks]
     return GateLine(
         gate=gate,
         title=GATE_TITLES[gate],
         outcome=outcome,
         gaps=tuple(gaps),
-        evidence=tuple(evidence),
-        soak=soak_in_words(gate, result),
+        evidence=tuple(f"{check.status.value.replace('_', ' ')}: {check.check_id}" for check in checks),
+        rests_on=rests_on(result) if gate is Gate.INCREMENTAL else (),
     )
 
 

@@ -1,6 +1,6 @@
 """Synthetic results of runs, as the run log would give them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -18,6 +18,7 @@ from tests.support.builders import (
     run_started,
     stack_described,
 )
+from tests.support.soaked import eventful, quiet
 from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS, Replication
@@ -245,6 +246,23 @@ def go() -> RunResult:
     )
 
 
+def soaked() -> RunResult:
+    """Return a run that proved everything, with a soak of ten minutes."""
+    return with_soak(go(), quiet())
+
+
+def breached() -> RunResult:
+    """Return a run that found lost rows, with a soak in which all happened that can happen."""
+    return with_soak(no_go(), eventful())
+
+
+def with_soak(of: RunResult, soak: Iterable[Record]) -> RunResult:
+    soaking = result(run_started(), *soak)
+    return of.model_copy(
+        update={name: getattr(soaking, name) for name in RunResult.model_fields if name.startswith("soak_")}
+    )
+
+
 def no_go() -> RunResult:
     """Return a run that found lost rows: counts, rows, windows and triage all say so."""
     failing = {
@@ -417,5 +435,7 @@ SCENARIOS: Sequence[tuple[str, RunResult]] = (
     ("live api only", live_api_only()),
     ("live proof wanted", live_api_only(Assurance.PROOF)),
     ("empty", empty()),
+    ("soaked", soaked()),
+    ("breached", breached()),
 )
 ALL = pytest.mark.parametrize("of", [of for _, of in SCENARIOS], ids=[name for name, _ in SCENARIOS])

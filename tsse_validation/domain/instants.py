@@ -51,6 +51,11 @@ def latest_meant(instant: datetime) -> datetime:
     return instant + timedelta(milliseconds=1) - MICROSECOND if micros % 1000 == 0 else instant
 
 
+def to_the_second(at: datetime) -> str:
+    """Write an instant for a sentence: ``2026-01-24 16:29:48 UTC``."""
+    return f"{require_utc(at):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def format_rfc3339(instant: datetime) -> str:
     """Write an instant as the controller does: UTC, ``+00:00``, six digits of fraction."""
     return require_utc(instant).isoformat(timespec="microseconds")

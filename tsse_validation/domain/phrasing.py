@@ -1,8 +1,11 @@
 """Numbers, dates and durations in the words of messages."""
 
+import math
 from collections.abc import Sequence
 from datetime import date
 
+_MINUTE = 60
+_HOUR = 3600
 HIGHEST = 2**63
 """The highest number that is written out: no real count is above it."""
 
@@ -34,3 +37,15 @@ def milliseconds(seconds: float) -> str:
 def listed(names: Sequence[str]) -> str:
     """Return names as a person lists them: ``a``, ``a and b``, ``a, b and c``; nothing for none."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def duration(seconds: float) -> str:
+    """Write a duration: ``0.42 s``, ``12.3 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return "unknown"
+    if round(seconds, 1) < _MINUTE:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tsse_validation.domain.catalogue import CONFORMANCE_STEP
-from tsse_validation.domain.phrasing import count_of
+from tsse_validation.domain.phrasing import count_of, duration
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.actions import Action, what_to_do
 from tsse_validation.report.model.checks import MissingLine
@@ -88,6 +88,8 @@ def _block(view: ReportView, report: Path | None, *, details: bool) -> Iterator[
     else:
         yield from _actions("What to do", actions if details else [_in_short(action) for action in actions])
     yield Text(_proven(view))
+    if view.soak:
+        yield Text(text.beginning(f"Soak: {view.soak.in_short}."))
     yield from _excused(view)
     yield from _warnings(view)
     if report is not None:
@@ -192,7 +194,7 @@ def _backfill(view: ReportView) -> str:
     rate = words.rate(seen.rows_exported, seen.seconds)
     return (
         f"{text.one_line(seen.status)}, {count_of(seen.days, 'day')}, rows {words.known(seen.rows_exported)}, "
-        f"{words.duration(seen.seconds)}, {rate}"
+        f"{duration(seen.seconds)}, {rate}"
     )
 
 

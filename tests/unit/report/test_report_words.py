@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.report_builders import crashed, go, live_api_only, no_go
 from tsse_validation.domain.assurance import Assurance
-from tsse_validation.domain.phrasing import count_of
+from tsse_validation.domain.phrasing import count_of, duration
 from tsse_validation.report.model import words
 from tsse_validation.report.model.checks import StepState
 from tsse_validation.report.model.text import block, ident, one_line, shorten, visible
@@ -35,7 +35,7 @@ from tsse_validation.verdict import Outcome, decide
     ],
 )
 def test_durations_are_said_as_a_person_says_them(seconds: float, said: str) -> None:
-    assert words.duration(seconds) == said
+    assert duration(seconds) == said
 
 
 def test_numbers_carry_their_noun() -> None:

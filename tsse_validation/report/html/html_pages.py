@@ -17,7 +17,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tsse_validation.domain.phrasing import count_of, number
+from tsse_validation.domain.phrasing import count_of, duration, number
 from tsse_validation.report.html.heatmap import Heatmap, heatmaps
 from tsse_validation.report.html.plots import (
     DayBars,
@@ -32,6 +32,7 @@ from tsse_validation.report.html.plots import (
     lanes,
     timeline,
 )
+from tsse_validation.report.html.soak_plots import SoakPlots, soak_plots
 from tsse_validation.report.html.strip import DayStrip, day_strip
 from tsse_validation.report.html.trend import Runs
 from tsse_validation.report.model import text, words
@@ -60,6 +61,7 @@ class ReportPage:
     evidence: tuple[EvidenceFile, ...]
     signed: tuple[tuple[str, str], ...]
     strip: DayStrip | None
+    soak: SoakPlots | None
 
     @property
     def data(self) -> Mapping[str, object]:
@@ -87,6 +89,7 @@ def _page_of(view: ReportView, evidence: Sequence[EvidenceFile]) -> ReportPage:
         evidence=tuple(evidence),
         signed=signed_lines(view),
         strip=day_strip(view.covered),
+        soak=soak_plots(view.soak),
     )
 
 
@@ -178,7 +181,7 @@ def _environment() -> Environment:
     environment.globals.update(words=words, count_of=count_of, diagnosis_of=diagnosis_of)
     environment.filters.update(
         number=number,
-        duration=words.duration,
+        duration=duration,
         instant=words.instant,
         moment=words.moment,
         ident=text.ident,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from tsse_validation.domain.contract import COMPACTION_THRESHOLD_FILES
-from tsse_validation.report.model import words
+from tsse_validation.domain.phrasing import duration
 from tsse_validation.report.model.checks import StepLine
 from tsse_validation.report.model.counts import DayTable
 from tsse_validation.report.model.lake_history import LakeHistory, Measured
@@ -119,9 +119,9 @@ def timeline(result: RunResult, steps: Iterable[StepLine]) -> tuple[StepBar, ...
     return tuple(
         StepBar(
             step=step,
-            bars=tuple(_merged(_span(begin, finish, start, end) for begin, finish in sorted(spans[step.number]))),
-            began=words.duration((min(spans[step.number])[0] - start).total_seconds()),
-            ended=words.duration((max(finish for _, finish in spans[step.number]) - start).total_seconds()),
+            bars=tuple(merged(_span(begin, finish, start, end) for begin, finish in sorted(spans[step.number]))),
+            began=duration((min(spans[step.number])[0] - start).total_seconds()),
+            ended=duration((max(finish for _, finish in spans[step.number]) - start).total_seconds()),
         )
         for step in steps
         if step.number in spans
@@ -177,7 +177,7 @@ def _span(begin: datetime, finish: datetime, start: datetime, end: datetime) -> 
     return Span(round(left, 1), round(min(wide, WIDE - left), 1))
 
 
-def _merged(spans: Iterable[Span]) -> Iterator[Span]:
+def merged(spans: Iterable[Span]) -> Iterator[Span]:
     """Merge bars that touch: thousands of short checks are one bar."""
     merged: list[tuple[float, float]] = []
     for span in spans:

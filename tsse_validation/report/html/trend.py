@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from tsse_validation.domain.instants import Instant
-from tsse_validation.domain.phrasing import number
+from tsse_validation.domain.phrasing import duration, number
 from tsse_validation.report.html.plots import bars_path
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.document import ReportDocument
@@ -123,7 +123,7 @@ class Runs:
         oldest_first = self.runs[::-1]
         oldest_age = "highest_watermark_age_seconds"
         quantities: Sequence[tuple[str, Callable[[Run], float | None], Callable[[float], str]]] = (
-            ("Duration", lambda run: run.numbers["run_seconds"], words.duration),
+            ("Duration", lambda run: run.numbers["run_seconds"], duration),
             ("Rows compared", lambda run: float(run.rows), _whole),
             ("Rows per second of the backfill", lambda run: run.rate, _whole),
             ("Differing rows", lambda run: run.numbers["differing_rows"], _whole),

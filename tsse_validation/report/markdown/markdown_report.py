@@ -7,7 +7,7 @@ can be compared side by side.
 from datetime import datetime
 
 from tsse_validation.domain.instants import require_utc
-from tsse_validation.domain.phrasing import count_of, number
+from tsse_validation.domain.phrasing import count_of, duration, number
 from tsse_validation.report.markdown import parity_tables
 from tsse_validation.report.markdown.markup import (
     Cell,
@@ -22,6 +22,7 @@ from tsse_validation.report.markdown.markup import (
     table,
 )
 from tsse_validation.report.markdown.parity_tables import window_cell
+from tsse_validation.report.markdown.soak_section import soak_section
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.checks import CheckLine
 from tsse_validation.report.model.document import ReportDocument
@@ -57,6 +58,7 @@ def render_markdown(document: ReportDocument) -> str:
         section("Partition file counts (shard subset)", _partitions(view)),
         section("Replication summary", _replication(view)),
         section("Replication lag", _replication_lag(view)),
+        *([section("Soak", soak_section(view.soak))] if view.soak else []),
         section("Files per day", _files_per_day(view)),
         section("Parity by day", parity_tables.parity_by_day(view)),
         section("Windows", parity_tables.drawn_windows(view)),
@@ -106,6 +108,7 @@ def _gates(view: ReportView) -> Lines:
     for gate in gates:
         yield bullet(escaped(gate.title))
         yield from (bullet(escaped(gap), depth=1) for gap in gate.gaps)
+        yield from (bullet(escaped(said), depth=1) for said in gate.rests_on)
         yield from (bullet(escaped(piece), depth=1) for piece in gate.evidence)
 
 
@@ -158,7 +161,7 @@ def _check(check: CheckLine) -> list[str]:
         *(f"Next: {escaped(advice)}" for advice in [check.advice] if advice),
         *(f"Warning: {escaped(warning)}" for warning in check.warnings),
     ]
-    took = "never ended" if check.seconds is None else words.duration(check.seconds)
+    took = "never ended" if check.seconds is None else duration(check.seconds)
     facts = "; ".join(f"{name}: {value}" for name, value in check.facts.items())
     status = words.status(check.status)
     return [str(check.step), check.full_title, status, took, Cell(" ".join(parts).strip()), facts]
@@ -207,7 +210,7 @@ def _backfills(view: ReportView) -> Lines:
         yield bullet(f"Job {code(seen.job_id)}: {escaped(seen.status)}")
         yield bullet(
             f"{count_of(seen.days, 'day')}, rows exported {words.known(seen.rows_exported)}, "
-            f"dates touched {words.known(seen.touched_dates)}, took {words.duration(seen.seconds)}, "
+            f"dates touched {words.known(seen.touched_dates)}, took {duration(seen.seconds)}, "
             f"{words.rate(seen.rows_exported, seen.seconds)}",
             depth=1,
         )
@@ -223,7 +226,7 @@ def _posts(view: ReportView) -> Lines:
         return
     yield bullet(
         f"Spent {number(posts.spent)}, refused {number(posts.refused)}, "
-        f"waited {words.duration(posts.waited_seconds)}; {words.BUDGET}"
+        f"waited {duration(posts.waited_seconds)}; {words.BUDGET}"
     )
     yield from (bullet(f"{escaped(name)}: {number(count)}") for name, count in posts.by_purpose.items())
 

@@ -14,6 +14,7 @@ from tsse_validation.report.model.counts import CountsTable, DayTable, counts_ta
 from tsse_validation.report.model.covered_days import CoveredDays, covered_days
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.lake_history import LakeHistory, lake_history
+from tsse_validation.report.model.soak import SoakReport, soak_report
 from tsse_validation.report.model.text import Capped, capped
 from tsse_validation.runlog.records import BackfillSeen, Finding, RowDifference, WindowChecked
 from tsse_validation.runlog.result import RunResult
@@ -72,6 +73,7 @@ class ReportView:
     backfills: tuple[BackfillLine, ...]
     lake: LakeHistory
     covered: CoveredDays
+    soak: SoakReport | None
 
     @property
     def meaning(self) -> str:
@@ -143,6 +145,7 @@ def view_of(document: ReportDocument) -> ReportView:
         backfills=tuple(BackfillLine(seen, capped(seen.events, MAX_EVENTS)) for seen in result.backfills),
         lake=lake_history(result),
         covered=covered_days(result),
+        soak=soak_report(result),
     )
 
 

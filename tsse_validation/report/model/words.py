@@ -7,8 +7,8 @@ from datetime import datetime
 from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.catalogue import step_name
 from tsse_validation.domain.contract import POST_BURST, POST_REFILL_SECONDS
-from tsse_validation.domain.instants import format_rfc3339, require_utc
-from tsse_validation.domain.phrasing import HIGHEST, count_of, number
+from tsse_validation.domain.instants import format_rfc3339, to_the_second
+from tsse_validation.domain.phrasing import HIGHEST, count_of, duration, number
 from tsse_validation.runlog.differences_record import DifferencesKept
 from tsse_validation.runlog.records import (
     CheckStatus,
@@ -19,9 +19,6 @@ from tsse_validation.runlog.records import (
 )
 from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.verdict import Outcome, Verdict
-
-_MINUTE = 60
-_HOUR = 3600
 
 _MEANINGS: Mapping[Outcome, str] = {
     Outcome.NO_GO: "There is evidence against this release. Do not mark TSSE-6 Done.",
@@ -63,18 +60,6 @@ NOT_MEASURED = "not measured"
 _LARGEST_PLAIN = 1e12
 LOOKS: Mapping[str, str] = {"inspection": "inspection job", "parity": "parity job", "state_file": "state file"}
 SOURCES: Mapping[str, str] = {"job": "the controller's job", "direct": "us"}
-
-
-def duration(seconds: float) -> str:
-    """Write a duration: ``0.42 s``, ``12.3 s``, ``3 min 20 s``, ``2 h 05 min``."""
-    if not math.isfinite(seconds) or seconds < 0:
-        return "unknown"
-    if round(seconds, 1) < _MINUTE:
-        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
-    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
 
 
 def seconds(value: float | None) -> str:
@@ -135,7 +120,7 @@ def instant(at: datetime | None) -> str:
 
 def moment(at: datetime | None) -> str:
     """Write an instant to the second, for headings."""
-    return "unknown" if at is None else f"{require_utc(at):%Y-%m-%d %H:%M:%S} UTC"
+    return "unknown" if at is None else to_the_second(at)
 
 
 def compared(level: str) -> str:
