@@ -1,4 +1,4 @@
-"""Writes the tables of docs/SETTINGS.md and docs/CHECKS.md from the settings' fields and the catalogue.
+"""Writes the tables of docs/SETTINGS.md, docs/CHECKS.md and docs/FAILURES.md from what the code has.
 
 What stands above a page's mark is written by hand; all below it is made anew.
 """
@@ -10,6 +10,8 @@ from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
 from tsse_validation.domain.catalogue import CHECKS, GATE_TITLES, OTHER_CHECKS, CheckSpec, step_name
+from tsse_validation.failures.model import Group, Scenario
+from tsse_validation.failures.table import SCENARIOS
 from tsse_validation.settings.definitions import ENV_PREFIX, Settings, option_of
 from tsse_validation.settings.groups import grouped_settings
 
@@ -38,9 +40,19 @@ def checks_tables() -> Iterator[str]:
         yield from (_check_row(spec) for spec in specs if spec.step == step)
 
 
+def failures_table() -> Iterator[str]:
+    """Return a table of the failure scenarios of each group."""
+    for group in Group:
+        if of_group := [scenario for scenario in SCENARIOS.values() if scenario.group is group]:
+            yield from ("", f"### {group.capitalize()}", "")
+            yield from ("| scenario | what happens | repaired by | needs |", "| --- | --- | --- | --- |")
+            yield from map(_scenario_row, of_group)
+
+
 PAGES: Mapping[Path, Callable[[], Iterator[str]]] = {
     DOCS / "SETTINGS.md": settings_table,
     DOCS / "CHECKS.md": checks_tables,
+    DOCS / "FAILURES.md": failures_table,
 }
 
 
@@ -70,6 +82,11 @@ def _check_row(spec: CheckSpec) -> str:
     gate = GATE_TITLES[spec.gate] if spec.gate else "–"
     needs = ", ".join(f"`{capability}`" for capability in sorted(spec.requires)) or "the API"
     return f"| `{spec.key.removeprefix('test_')}` | {spec.title} | {gate} | {needs} |"
+
+
+def _scenario_row(scenario: Scenario) -> str:
+    needs = ", ".join(sorted(scenario.needs)) or "–"
+    return f"| `{scenario.key}` | {scenario.title} | {scenario.repaired_by or '–'} | {needs} |"
 
 
 if __name__ == "__main__":

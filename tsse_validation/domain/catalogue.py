@@ -244,7 +244,9 @@ SOAK_CHECKS: Mapping[str, CheckSpec] = _by_key(
 )
 """What holds for hours: only with `--soak`."""
 
-FAILURE_CHECKS: Mapping[str, CheckSpec] = _by_key()
+FAILURE_CHECKS: Mapping[str, CheckSpec] = _by_key(
+    _check(FAILURES_STEP, "lake_survives", "The lake survives a failure of our own stack"),
+)
 """Crashes that must lose nothing, on stacks of our own: only when `-m` names them."""
 
 OTHER_CHECKS: Mapping[str, CheckSpec] = {**CONFORMANCE_CHECKS, **HELPER_CHECKS, **SOAK_CHECKS, **FAILURE_CHECKS}

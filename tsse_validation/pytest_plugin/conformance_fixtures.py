@@ -1,6 +1,5 @@
-"""The fixtures of the conformance tests, and their selection: they run only when they are named."""
+"""The fixtures of the conformance tests."""
 
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -12,24 +11,6 @@ from tsse_validation.conformance.subject import Subject
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.run import ValidationRun
 from tsse_validation.steps.validated_stack import Stack
-
-MARKER = "conformance"
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the conformance tests out unless they are asked for: they are no part of the runbook."""
-    if re.search(rf"\b{MARKER}\b", config.option.markexpr or ""):
-        return
-    left_out = [item for item in items if item.get_closest_marker(MARKER) and not _named(config, item)]
-    if left_out:
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
-
-
-def _named(config: pytest.Config, item: pytest.Item) -> bool:
-    paths = (config.invocation_params.dir / argument.split("::", 1)[0] for argument in config.args)
-    return any(path.resolve() == item.path for path in paths)
 
 
 @pytest.fixture(scope="session")

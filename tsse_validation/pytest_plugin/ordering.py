@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tsse_validation.domain.catalogue import CHECKS, spec_of
+from tsse_validation.domain.catalogue import CHECKS, OTHER_CHECKS, spec_of
 from tsse_validation.domain.errors import LogError, NotCheckedError
 from tsse_validation.domain.stack import Capability
 from tsse_validation.pytest_plugin.options import RUN
@@ -15,6 +15,7 @@ _DESELECTED = pytest.StashKey[list[pytest.Item]]()
 _MARKERS = (
     "tier_a: safe on an installed controller: reads, and the runbook's own jobs",
     "conformance: the contract's endpoints, case by case; runs only when it is named by -m",
+    "failures: crashes on a stack of our own that must lose nothing; runs only when it is named by -m",
     "nightly: the runbook on a stack that the suite owns and may break; nothing on a live controller",
     "step(n): the runbook step a check belongs to; what it builds on, the catalogue says",
 )
@@ -81,7 +82,7 @@ def pytest_collection_modifyitems(
 
 def _sort(items: list[pytest.Item]) -> None:
     steps = {item.nodeid: step_of(item) for item in items}
-    last = max(CHECKS.values(), key=lambda spec: spec.step).step + 1
+    last = max({**CHECKS, **OTHER_CHECKS}.values(), key=lambda spec: spec.step).step + 1
     lines = {key: line for line, key in enumerate(CHECKS)}
 
     def place(item: pytest.Item) -> tuple[int, int]:

@@ -21,7 +21,9 @@ PARTS = tuple(
         "console",
         "resources",
         "parity_fixtures",
+        "asked_for",
         "conformance_fixtures",
+        "failure_fixtures",
         "helper_fixtures",
         "soak_fixtures",
     )

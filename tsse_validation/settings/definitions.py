@@ -194,6 +194,11 @@ class Settings(BaseSettings):
     farm_seed: int = Field(1, ge=0, description="seed of the embedded stack's farm")
     keep_stack: bool = Field(False, description="leave the embedded stack running after the run")
     stack_timeout: Seconds = Field(120, description="seconds a service of the embedded stack may take to start")
+    failure_seed: int = Field(
+        20_260_124,
+        ge=0,
+        description="seed of the moments at which -m failures strikes: the same seed, the same moments",
+    )
     release_label: Label = Field(
         "", max_length=120, description="the release that is validated, as you name it: every report shows it"
     )

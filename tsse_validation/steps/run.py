@@ -130,9 +130,7 @@ class ValidationRun:
     def describe_stack(self, stack: Stack) -> None:
         """Write down what is validated, and make its secrets known to the redactor."""
         self.stack = stack
-        for secret in (stack.token, stack.view_token, _password(stack.conninfo)):
-            if secret is not None:
-                self._guard(secret.get_secret_value())
+        self.keep_secrets_of(stack)
         self.record(
             StackDescribed(
                 kind=stack.kind,
@@ -145,6 +143,12 @@ class ValidationRun:
         )
         if stack.logs:
             self.record(Note(text=f"The logs of the stack's services are beside this report, in {LOGS}/."))
+
+    def keep_secrets_of(self, stack: Stack) -> None:
+        """Make a stack's secrets known to the redactor: no log and no report shows them."""
+        for secret in (stack.token, stack.view_token, _password(stack.conninfo)):
+            if secret is not None:
+                self._guard(secret.get_secret_value())
 
     def record_ended_services(self) -> None:
         """Write down, once, each service of our own stack that does not run any more."""

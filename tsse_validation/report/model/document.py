@@ -18,7 +18,7 @@ TESTS_HTML = "tests.html"
 RESULT_JSON = "result.json"
 _EVIDENCE = (
     *("run.jsonl", RESULT_JSON, *DIFFERENCE_NAMES),
-    *("tsse-lake-parity-*.md", "junit.xml", "ctrf.json", "logs/*.log"),
+    *("tsse-lake-parity-*.md", "junit.xml", "ctrf.json", "logs/*.log", "logs/*/*.log"),
 )
 """What a run leaves as evidence. The pages are made from it, and are not part of it."""
 

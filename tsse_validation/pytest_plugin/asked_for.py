@@ -1,0 +1,41 @@
+"""What is no part of the runbook runs only when it is asked for, and failures never on a live controller."""
+
+import re
+
+import pytest
+
+from tsse_validation.pytest_plugin.options import RUN
+
+CONFORMANCE, FAILURES = "conformance", "failures"
+"""The markers of the tests that run only when `-m` names them, or a path their file."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that are no part of the runbook, unless they are asked for."""
+    left_out = [item for item in items if any(_left_out(config, item, of) for of in (CONFORMANCE, FAILURES))]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _left_out(config: pytest.Config, item: pytest.Item, marker: str) -> bool:
+    named = re.search(rf"\b{marker}\b", config.option.markexpr or "")
+    return not named and item.get_closest_marker(marker) is not None and not _file_is_named(config, item)
+
+
+def _file_is_named(config: pytest.Config, item: pytest.Item) -> bool:
+    paths = (config.invocation_params.dir / argument.split("::", 1)[0] for argument in config.args)
+    return any(path.resolve() == item.path for path in paths)
+
+
+@pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
+def pytest_refuse_failures_on_a_live_controller(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Raise pytest.UsageError where failures are left to be tried, and a live controller is named."""
+    run = config.stash.get(RUN, None)
+    if run is not None and run.settings.live and any(item.get_closest_marker(FAILURES) for item in items):
+        msg = (
+            f"-m {FAILURES}: failures are tried on a stack of the run's own, never on a live controller: "
+            f"leave out --base-url ({run.loaded.sources.get('base_url', 'where it is set')}), or the failures."
+        )
+        raise pytest.UsageError(msg)
