@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from tsse_validation.domain.contract import Job
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.failures.files import FileSeen
+from tsse_validation.failures.machine import Machine
 from tsse_validation.steps.validated_stack import Stack
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class Arena(Protocol):
     @property
     def sensors(self) -> Sequence[str]:
         """The sensors that have rows on every day."""
+
+    @property
+    def machine(self) -> Machine:
+        """What its machine can do to it: fill its disk, set its controller's clock, load it."""
 
     @property
     def running(self) -> bool:

@@ -27,17 +27,11 @@ class Ability(StrEnum):
 
     SIGNALS = "signals"
     POSTGRES_SERVER = "postgres server"
-    MOUNTS = "mounts"
-    CLOCK = "clock"
-    PERMISSIONS = "permissions"
 
 
 LACKING: Mapping[Ability, str] = {
     Ability.SIGNALS: "this stack's controller cannot be sent a signal from here",
     Ability.POSTGRES_SERVER: "the Postgres server is not this run's own, and is not restarted",
-    Ability.MOUNTS: "a small file system can only be mounted by root, where the machine lets it",
-    Ability.CLOCK: "libfaketime is not installed on this machine",
-    Ability.PERMISSIONS: "the controller runs as root here, and writes into read-only directories",
 }
 """Why a scenario that needs an ability is not tried."""
 

@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 
 from tsse_validation.failures.model import Scenario
+from tsse_validation.failures.scenarios_clocks import CLOCK_SCENARIOS
 from tsse_validation.failures.scenarios_controller import CONTROLLER_SCENARIOS
+from tsse_validation.failures.scenarios_lake import LAKE_SCENARIOS
+from tsse_validation.failures.scenarios_load import LOAD_SCENARIOS
 
-SCENARIOS: Mapping[str, Scenario] = {scenario.key: scenario for scenario in (*CONTROLLER_SCENARIOS,)}
+SCENARIOS: Mapping[str, Scenario] = {
+    scenario.key: scenario
+    for scenario in (*CONTROLLER_SCENARIOS, *LAKE_SCENARIOS, *CLOCK_SCENARIOS, *LOAD_SCENARIOS)
+}
 """The table, in the order in which it is run."""
