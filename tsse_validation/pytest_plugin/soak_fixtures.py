@@ -49,12 +49,6 @@ def soak_core(core: CoreClient, stack: Stack, settings: Settings) -> Iterator[Co
 
 
 @pytest.fixture(scope="session")
-def soak_prover() -> SoakProver | None:
-    """Return what compares rows in the soak, or `None` where they cannot be read."""
-    return None
-
-
-@pytest.fixture(scope="session")
 def soaked(
     request: pytest.FixtureRequest,
     run: ValidationRun,
