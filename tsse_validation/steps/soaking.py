@@ -1,8 +1,8 @@
 """Step 9, soak: the watermark is watched for hours, and what newly became due is proven meanwhile (section 6)."""
 
 import math
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,6 +16,7 @@ from tsse_validation.domain.soak_tally import SoakFigures, SoakTally, Told, Wate
 from tsse_validation.runlog.soak_records import SoakBegan, SoakEvent
 from tsse_validation.steps.interrupts import deferred_interrupts
 from tsse_validation.steps.soak_evidence import Ended, SoakEvidence
+from tsse_validation.steps.soak_meanwhile import looks_meanwhile
 from tsse_validation.steps.soak_slices import SlicesProven, SoakProver
 from tsse_validation.steps.soak_watching import FilesWatch, LifeWatch, WatermarkSource
 
@@ -175,6 +176,8 @@ class Soak:
         self._slept += slept
         self._slept_in_all += slept
         self._living.done(self._clock.awake(), self._life.pace)
+        if slept:  # the next sample tells what became of the time
+            self._sampling.done(self._clock.awake(), 0.0)
 
     def _look(self) -> WatermarkLook | None:
         """Look at the watermark once; `None` where that could not be done, which is told once."""
@@ -204,6 +207,9 @@ class Soak:
             self._check_life()
         self._compare_states(state)
         slept, self._slept = self._slept, 0.0
+        return self._look_at(state, slept)
+
+    def _look_at(self, state: Replication, slept: float) -> WatermarkLook:
         backlog = state.last_run_backlog_seconds
         backlog = backlog if backlog is not None and math.isfinite(backlog) else None
         return WatermarkLook(self._clock.now(), self._clock.awake(), state.computed_through_ts, backlog, slept)
@@ -237,15 +243,35 @@ class Soak:
 
     def _prove(self) -> None:
         mark, awake = self._watermark, self._clock.awake()
-        if mark is None:
+        if mark is None or self._slices.prover is None:
             return
         if self._proving.due(awake) and mark != self._proven_through:
-            if self._slices.newly_due(mark):
-                self._proven_through = mark
+            with self._looking_on():
+                if self._slices.newly_due(mark):
+                    self._proven_through = mark
             self._proving.done(self._clock.awake())
         if self._old_days.due(awake):
-            self._slices.old_day(mark)
+            with self._looking_on():
+                self._slices.old_day(mark)
             self._old_days.done(self._clock.awake())
+
+    @contextmanager
+    def _looking_on(self) -> Iterator[None]:
+        """Take samples during the block as well; where rows can be compared, they cost no job."""
+        with looks_meanwhile(self._quiet_look, self._source.pace) as looks:
+            try:
+                yield
+            finally:
+                for look in looks:
+                    self._take(look)
+
+    def _quiet_look(self) -> WatermarkLook | None:
+        """Look without a word; what fails, or comes after a jump of the clocks, the next round tells of."""
+        with suppress(SuiteError):
+            state = self._source.read()
+            if not self._clock.jumped() and not self._slept:
+                return self._look_at(state, 0.0)
+        return None
 
     @property
     def _watermark(self) -> datetime | None:
