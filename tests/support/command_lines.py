@@ -15,6 +15,7 @@ from typer.main import get_command
 from tsse_validation.cli.app import app
 from tsse_validation.pytest_plugin import command_line
 from tsse_validation.settings.definitions import Settings
+from tsse_validation.settings.helper_form import PLACE
 from tsse_validation.settings.loading import run_complaints
 
 ENDS = {"&&", "||", ";", "|", "&", "(", ")", "{", "}"}
@@ -53,7 +54,7 @@ def given_by(arguments: Sequence[str]) -> tuple[Mapping[str, Any], Sequence[str]
     """Return what a run's arguments give, by the name of the setting, and the paths of tests among them.
 
     Raises ValueError for an option that is not there, a value that is wrong, or what does not fit together. The
-    files that are given need not be there.
+    files and helpers that are given need not be there.
     """
     parser: Any = _AsPlugins()
     pytest_base_url.plugin.pytest_addoption(parser)
@@ -64,6 +65,8 @@ def given_by(arguments: Sequence[str]) -> tuple[Mapping[str, Any], Sequence[str]
         given["base_url"] = options.base_url
     there = {name for name in given if _holds_a_path(Settings.model_fields[name].annotation)} - {"report_dir"}
     values: dict[str, Any] = {**given, **dict.fromkeys(there, sys.executable)}
+    if "helpers" in values:
+        values["helpers"] = f"env {PLACE}"
     if complaints := list(run_complaints(Settings(**values))):
         raise ValueError("\n".join(complaints))
     return given, options.paths

@@ -44,6 +44,7 @@ OF_OTHERS = {
     "--install-completion",
     "--rows",
     "--render",
+    *("--bin", "--manifest-path", "--mode", "--start", "--end", "--report", "--wait", "--replace-existing"),
     *("--build-arg", "--init", "--network", "--rm", "--now", "--check", "--tb"),
     "pytest",
     "venv",

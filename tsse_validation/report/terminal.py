@@ -19,6 +19,7 @@ from tsse_validation.report.model.actions import Action, what_to_do
 from tsse_validation.report.model.checks import MissingLine
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.figures import figures
+from tsse_validation.report.model.helper_lines import helpers_phrase
 from tsse_validation.report.model.view import ReportView, view_of
 from tsse_validation.verdict import Outcome, Verdict
 
@@ -90,6 +91,7 @@ def _block(view: ReportView, report: Path | None, *, details: bool) -> Iterator[
     yield Text(_proven(view))
     if view.soak:
         yield Text(text.beginning(f"Soak: {view.soak.in_short}."))
+    yield from map(Text, helpers_phrase(view.helpers))
     yield from _excused(view)
     yield from _warnings(view)
     if report is not None:

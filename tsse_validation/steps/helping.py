@@ -160,7 +160,7 @@ def check_parity_by_helper(
         if job_id := failed_job(end.stderr):
             raise _of_failed_job(jobs, told, job_id)
         said = read_said(told, parity_said)
-        told.said = f"{count_of(said.mismatches, 'mismatch').replace('mismatchs', 'mismatches')}, {report.name}"
+        told.said = f"{said.mismatches} mismatch{'' if said.mismatches == 1 else 'es'}, job {said.job_id}"
         told.differences += _unlike_its_job(jobs, said, report, window, ours)
     return told
 

@@ -19,6 +19,7 @@ from tests.support.given import told
 from tests.support.report_builders import LIVE, SENSORS, no_go
 from tsse_validation.cli.app import app
 from tsse_validation.domain.assurance import Assurance
+from tsse_validation.domain.durations import Duration
 from tsse_validation.pytest_plugin import command_line
 from tsse_validation.report.model.commands import quoted, run_again
 from tsse_validation.report.model.mismatches import mismatches
@@ -61,6 +62,12 @@ OF_NAMES: Mapping[str, st.SearchStrategy[Any]] = {
     "database_url": DSN,
     "auth_token": PLAIN.map(SecretStr),
     "sensor_ids": SENSOR_IDS,
+    "helpers": st.sampled_from(["env {helper}", "env 'A B=c' \"d'e\" {helper} --"]),
+    **{
+        name: st.integers(0, 86_400).map(lambda s: Duration(seconds=s))
+        for name in Settings.model_fields
+        if "soak" in name
+    },
     "release_label": WORD.filter(str.isprintable).map(str.strip),
     "window_start": INSTANT,
     "window_end": INSTANT,

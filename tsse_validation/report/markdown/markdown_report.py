@@ -64,6 +64,7 @@ def render_markdown(document: ReportDocument) -> str:
         section("Windows", parity_tables.drawn_windows(view)),
         section("Row by row", parity_tables.row_by_row(view)),
         section("Backfill", _backfills(view)),
+        *([section("The runbook's own commands", _helpers(view))] if view.helpers else []),
         section("POST budget", _posts(view)),
         section("Sessions on Postgres", _sessions(view)),
         section("Services that ended in the middle of the run", _services_ended(view)),
@@ -217,6 +218,25 @@ def _backfills(view: ReportView) -> Lines:
         window = f"{code(words.instant(seen.backfill_from))} → {code(words.instant(seen.backfill_to))}"
         yield bullet(window, depth=1)
         yield bullet(f"{line.events.counted('event')}: {escaped('; '.join(line.events.items))}", depth=1)
+
+
+def _helpers(view: ReportView) -> Lines:
+    rows = (
+        [
+            code(line.ran.helper),
+            words.step(line.ran.step),
+            words.status(line.status),
+            line.exit_code,
+            words.duration(line.ran.seconds),
+            line.found,
+        ]
+        for line in view.helpers
+    )
+    yield from table(("Command", "Step", "Check", "Exit code", "Took", "What it said"), rows)
+    for line in view.helpers:
+        if line.command:
+            yield ""
+            yield from fenced(text.visible(line.command), "console")
 
 
 def _posts(view: ReportView) -> Lines:

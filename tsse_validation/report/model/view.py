@@ -13,6 +13,7 @@ from tsse_validation.report.model.checks import CheckLine, MissingLine, StepLine
 from tsse_validation.report.model.counts import CountsTable, DayTable, counts_tables, day_tables, mismatching_rows
 from tsse_validation.report.model.covered_days import CoveredDays, covered_days
 from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.report.model.helper_lines import HelperLine, helper_lines
 from tsse_validation.report.model.lake_history import LakeHistory, lake_history
 from tsse_validation.report.model.soak import SoakReport, soak_report
 from tsse_validation.report.model.text import Capped, capped
@@ -71,6 +72,7 @@ class ReportView:
     explained: tuple[Finding, ...]
     differences: Capped[RowDifference]
     backfills: tuple[BackfillLine, ...]
+    helpers: tuple[HelperLine, ...]
     lake: LakeHistory
     covered: CoveredDays
     soak: SoakReport | None
@@ -143,6 +145,7 @@ def view_of(document: ReportDocument) -> ReportView:
             result.differences, MAX_DIFFERENCES, sum(seen.differing for seen in result.rows_compared)
         ),
         backfills=tuple(BackfillLine(seen, capped(seen.events, MAX_EVENTS)) for seen in result.backfills),
+        helpers=helper_lines(result, [check for step in steps for check in step.checks]),
         lake=lake_history(result),
         covered=covered_days(result),
         soak=soak_report(result),
