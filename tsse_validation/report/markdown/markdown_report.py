@@ -227,7 +227,7 @@ def _helpers(view: ReportView) -> Lines:
             words.step(line.ran.step),
             words.status(line.status),
             line.exit_code,
-            words.duration(line.ran.seconds),
+            duration(line.ran.seconds),
             line.found,
         ]
         for line in view.helpers
