@@ -1,12 +1,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from fixtures.arena.disks import LimitedWriter, on_a_disk_of_its_own
+from fixtures.arena.disks import LimitedWriter, put_on_a_disk, take_off_the_disk
 from fixtures.stacks.mounts import mount_memory, mounted_below
 from fixtures.stacks.workdir import Workdir, sweep_abandoned
 from tests.integration.stacks.test_stack_workdir import DEAD
@@ -32,7 +32,7 @@ def mounts(point: Path) -> None:
 
 
 @pytest.fixture
-def workdir(own_tmp: Path) -> Workdir:
+def workdir(own_tmp: Path) -> Iterator[Workdir]:
     probe = own_tmp / "probe"
     probe.mkdir()
     mounts(probe)
@@ -40,14 +40,17 @@ def workdir(own_tmp: Path) -> Workdir:
     probe.rmdir()
     workdir = Workdir.create()
     (workdir.hot / "file").write_text("kept")
-    return workdir
+    yield workdir
+    workdir.remove()
+    assert mounted_below(own_tmp) == []
 
 
 def test_a_lake_that_is_put_on_a_disk_comes_back_with_what_it_has_then(workdir: Workdir) -> None:
-    with on_a_disk_of_its_own(workdir) as disk:
-        assert (workdir.hot / "file").read_text() == "kept"
-        assert mounted_below(workdir.path) == [disk.point]
-        (workdir.cold / "fresh").write_text("too")
+    disk = put_on_a_disk(workdir)
+    assert (workdir.hot / "file").read_text() == "kept"
+    assert mounted_below(workdir.path) == [disk.point]
+    (workdir.cold / "fresh").write_text("too")
+    take_off_the_disk(workdir)
     assert mounted_below(workdir.path) == []
     assert (workdir.hot / "file").read_text() == "kept"
     assert (workdir.cold / "fresh").read_text() == "too"
@@ -55,27 +58,28 @@ def test_a_lake_that_is_put_on_a_disk_comes_back_with_what_it_has_then(workdir: 
 
 
 def test_on_a_full_disk_not_a_byte_is_written_until_space_is_given_back(workdir: Workdir) -> None:
-    with on_a_disk_of_its_own(workdir) as disk:
-        disk.fill()
-        with pytest.raises(OSError, match="No space left"):
-            (workdir.hot / "segment").write_bytes(b"x")
-        disk.free()
+    disk = put_on_a_disk(workdir)
+    disk.fill()
+    with pytest.raises(OSError, match="No space left"):
         (workdir.hot / "segment").write_bytes(b"x")
+    disk.free()
+    (workdir.hot / "segment").write_bytes(b"x")
 
 
 def test_a_disk_that_may_not_be_written_is_even_so_for_root(workdir: Workdir) -> None:
-    with on_a_disk_of_its_own(workdir) as disk:
-        disk.forbid_writing()
-        with pytest.raises(OSError, match="Read-only"):
-            (workdir.hot / "segment").write_bytes(b"x")
-        disk.allow_writing()
+    disk = put_on_a_disk(workdir)
+    disk.forbid_writing()
+    with pytest.raises(OSError, match="Read-only"):
         (workdir.hot / "segment").write_bytes(b"x")
+    disk.allow_writing()
+    (workdir.hot / "segment").write_bytes(b"x")
 
 
 @pytest.mark.parametrize("strike", ["fill", "forbid_writing"])
 def test_a_lake_comes_off_a_disk_that_is_full_or_read_only_still(strike: str, workdir: Workdir) -> None:
-    with on_a_disk_of_its_own(workdir) as disk:
-        getattr(disk, strike)()
+    disk = put_on_a_disk(workdir)
+    getattr(disk, strike)()
+    take_off_the_disk(workdir)
     assert [path.name for path in workdir.hot.parent.parent.iterdir()] == ["lake", "tmp"]
     assert (workdir.hot / "file").read_text() == "kept"
 
@@ -86,7 +90,6 @@ def test_a_later_run_unmounts_the_disk_of_a_run_that_was_killed(workdir: Workdir
     with (workdir.hot / "still open").open("wb"):
         assert sweep_abandoned() == [workdir.path]
     assert list(own_tmp.iterdir()) == []
-    assert mounted_below(own_tmp) == []
 
 
 def test_a_writer_can_be_held_to_small_files_where_no_disk_can_be_mounted(tmp_path: Path) -> None:
