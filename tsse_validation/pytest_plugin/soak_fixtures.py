@@ -22,6 +22,7 @@ from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Facts, ValidationRun
 from tsse_validation.steps.soak_clock import SoakClock
 from tsse_validation.steps.soak_evidence import SoakEvidence
+from tsse_validation.steps.soak_resuming import take_over
 from tsse_validation.steps.soak_slices import SoakProver
 from tsse_validation.steps.soak_watching import LifeWatch, source_for
 from tsse_validation.steps.soaking import Soak, SoakOrder, SoakOutcome
@@ -66,7 +67,12 @@ def soaked(
     clock = SoakClock(None, utc_now, time.monotonic)
     job_id = facts.job_before.id if facts.job_before else None
     soak = Soak(
-        SoakOrder(settings.soak, settings.watermark_max_age, settings.soak_old_day_every.total_seconds()),
+        SoakOrder(
+            settings.soak,
+            settings.watermark_max_age,
+            settings.soak_old_day_every.total_seconds(),
+            take_over(run, clock.now()),
+        ),
         source_for(lake, replace(jobs, core=replace(jobs.core, longest_wait=0.0)), settings),
         LifeWatch(soak_core, clock, evidence.event, job_id),
         evidence,

@@ -116,7 +116,9 @@ class Settings(BaseSettings):
         description="dates that step 6 compares: promised (by the lake's state), or lake (every date it holds)",
     )
     resume: ReadableFile | None = Field(
-        None, description="run.jsonl of a run that was interrupted: what it proved by digest is taken over"
+        None,
+        description="run.jsonl of a run that was interrupted: what it proved by digest is taken over, its soak "
+        "is gone on with",
     )
     heal_check: bool = Field(
         False, description="where rows differ, backfill again and tell what healed from a replication bug"

@@ -25,6 +25,7 @@ from tsse_validation.settings.fields import Level
 from tsse_validation.steps.backfilling import run_backfill
 from tsse_validation.steps.loss_guard import WouldLoseError
 from tsse_validation.steps.progress import ProgressReporter
+from tsse_validation.steps.resuming import earlier_run
 from tsse_validation.steps.run import Check, ValidationRun
 from tsse_validation.steps.scoping import covered_scope
 
@@ -70,12 +71,9 @@ def count_days(
 
 def _taken_over(run: ValidationRun, covered: Scope) -> Mapping[date, list[CountRow]]:
     """Take over the days that the run named by `--resume` has proven, and say so, or why none is."""
-    if run.settings.resume is None:
+    earlier = earlier_run(run)
+    if earlier is None:
         return {}
-    earlier = RunResult.from_log(run.settings.resume)
-    if earlier.stack is None or run.stack is None or earlier.stack.base_url != run.stack.base_url:
-        msg = f"--resume names run {earlier.started.run_id}, which was not of this controller."
-        raise NotCheckedError(msg, "Leave it out, or name a run of this one.")
     if why := _proves_no_more(earlier, covered):
         run.record(Note(text=f"Every day was compared anew: {why}."))
         return {}

@@ -24,6 +24,8 @@ from tsse_validation.steps.soak_slices import SlicesProven
 Ended: TypeAlias = Literal["", "completed", "interrupted"]
 MOST_EVENTS = 300
 """Events of one kind that are written down: what flaps for days must not fill the log."""
+WENT_BACK = "the watermark "
+"""How the text of an event begins that tells of a watermark that went back."""
 _MOST_KEPT = 20
 _REMEMBERED = 200
 _MOST_SEEN = 8
@@ -154,5 +156,5 @@ class SoakEvidence:
         if len(self.retreats) < _MOST_KEPT:
             self.retreats.append(retreat)
         to = "is not set any more" if retreat.now is None else f"went back to {format_rfc3339(retreat.now)}"
-        text = f"the watermark {to}; it was {format_rfc3339(retreat.was)}"
+        text = f"{WENT_BACK}{to}; it was {format_rfc3339(retreat.was)}"
         self.event(SoakEvent(at=retreat.at, kind="state_went_back", text=text))

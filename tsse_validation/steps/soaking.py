@@ -17,6 +17,7 @@ from tsse_validation.runlog.soak_records import SoakBegan, SoakEvent
 from tsse_validation.steps.interrupts import deferred_interrupts
 from tsse_validation.steps.soak_evidence import Ended, SoakEvidence
 from tsse_validation.steps.soak_meanwhile import looks_meanwhile
+from tsse_validation.steps.soak_resuming import EarlierSoak
 from tsse_validation.steps.soak_slices import SlicesProven, SoakProver
 from tsse_validation.steps.soak_watching import FilesWatch, LifeWatch, WatermarkSource
 
@@ -35,14 +36,18 @@ _SPENT = "the controller's POST budget was spent by others"
 class SoakOrder:
     """What a soak is asked for; durations in seconds, `limit` is the oldest watermark that is recent.
 
-    `earlier` are the figures of a soak of the run `earlier_run`, that this one goes on with.
+    `earlier` is the soak of an earlier run that this one goes on with.
     """
 
     asked: Duration
     limit: float
     old_day_every: float
-    earlier: SoakFigures | None = None
-    earlier_run: str = ""
+    earlier: EarlierSoak | None = None
+
+    @property
+    def earlier_run(self) -> str:
+        """The run whose soak is gone on with, or nothing."""
+        return self.earlier.run_id if self.earlier else ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,9 @@ class Soak:
         self._sleep = sleep
         self._files = FilesWatch(evidence.event)
         self._slices = SlicesProven(prover, self._tell)
-        self._tally = SoakTally(order.limit, self._clock.now(), self._clock.awake(), order.earlier)
+        self._tally = self._begun_tally(self._clock.now(), self._clock.awake())
+        if order.earlier is not None:
+            self._go_on_with(order.earlier)
         self._began = self._clock.awake()
         self._slept = self._slept_in_all = 0.0
         self._state: Replication | None = None
@@ -122,12 +129,23 @@ class Soak:
         self._end("completed")
         return SoakOutcome(self._order, self._tally.figures, self._evidence, self._files, self._slices)
 
+    def _begun_tally(self, at: datetime, awake: float) -> SoakTally:
+        earlier = self._order.earlier.figures if self._order.earlier else None
+        return SoakTally(self._order.limit, at, awake, earlier)
+
+    def _go_on_with(self, earlier: EarlierSoak) -> None:
+        """Let the checks see what the earlier soak has seen, too."""
+        self._slices.of.update(earlier.slices)
+        self._evidence.breaches.extend(earlier.breaches)
+        self._files.crowded.extend(earlier.crowded)
+        self._files.stayed.extend(earlier.stayed)
+
     def _begin(self) -> None:
         self._check_life()
         look = self._look()
         # what comes before the first answer is no part of the time
         at, awake = (look.at, look.awake) if look else (self._clock.now(), self._clock.awake())
-        self._tally = SoakTally(self._order.limit, at, awake, self._order.earlier)
+        self._tally = self._begun_tally(at, awake)
         self._began, self._slept, self._slept_in_all = awake, 0.0, 0.0
         self._evidence.record(
             SoakBegan(
@@ -144,10 +162,15 @@ class Soak:
             later.done(awake)
 
     def _left(self) -> float:
-        """Return the seconds that are left: what an earlier soak has proven need not be proven again."""
-        earlier = self._order.earlier.proven if self._order.earlier else 0.0
+        """Return the seconds that are left: what an earlier soak has proven need not be proven again.
+
+        None are after an earlier soak with a breach, which nothing makes good.
+        """
+        figures = self._order.earlier.figures if self._order.earlier else SoakFigures()
+        if figures.breaches:
+            return 0.0
         passed = self._clock.awake() - self._began + self._slept_in_all
-        return self._order.asked.total_seconds() - earlier - passed
+        return self._order.asked.total_seconds() - figures.proven - passed
 
     def _pause(self) -> float:
         due = min(self._sampling.due_at, self._living.due_at) - self._clock.awake()

@@ -24,6 +24,7 @@ from tests.support.report_builders import (
     live_api_only,
     partitions,
 )
+from tests.support.soaked import due_slice, eventful, quiet, soak_began, soak_seen
 from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.lake.shards import shard_of
@@ -32,6 +33,7 @@ from tsse_validation.report.markdown.markdown_report import render_markdown
 from tsse_validation.report.markdown.step_summary import render_step_summary
 from tsse_validation.report.model.actions import Action, what_to_do
 from tsse_validation.report.model.document import ReportDocument
+from tsse_validation.report.model.next_run import next_run
 from tsse_validation.runlog.records import AnyRecord, CheckStatus, Finding, Record, SettingValue
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.verdict import Outcome
@@ -165,6 +167,27 @@ def test_what_keeps_a_run_from_go_is_left_out_and_said_and_nothing_else(given: d
     kept = [name for name in given if f"--{name.replace('_', '-')}" in told.command]
     assert (f"Left out: {said}" in told.sentence) if said else (kept == list(given))
     assert bool(kept) is not bool(said)
+
+
+@pytest.mark.parametrize(
+    ("soak", "goes_on"),
+    [
+        ([soak_began(86_400), soak_seen(86_400, 9_000, 900, ended="interrupted")], True),
+        ([soak_began(86_400), soak_seen(86_400, 9_000, 900, ended="")], True),
+        ([soak_began(86_400), due_slice(60, differing=1), soak_seen(86_400, 9_000, 900, ended="")], False),
+        ([*eventful(), soak_seen(86_400, 9_000, 900, ended="interrupted")], False),
+        ([*quiet()], False),
+        ([soak_began(86_400)], False),
+    ],
+    ids=["interrupted", "killed", "rows differ", "a breach", "completed", "nothing seen"],
+)
+def test_a_soak_that_was_interrupted_is_gone_on_with_by_the_next_run(soak: list[Record], goes_on: bool) -> None:
+    given = (*GIVEN, setting("soak", "24h"), setting("resume", "older.jsonl"))
+    told = next_run(live(*soak, settings=given))
+    assert (f"--resume=reports/{run_started().run_id}/run.jsonl" in told.command) == goes_on
+    assert ("its soak is gone on with" in told.said) == goes_on
+    assert "older.jsonl" not in told.command
+    assert "--soak=24h" in told.command
 
 
 @pytest.mark.parametrize("seen", [(backfill(),), ()], ids=["a backfill completed", "none was begun"])

@@ -10,6 +10,7 @@ from tsse_validation.domain.instants import utc_day
 from tsse_validation.domain.phrasing import listed
 from tsse_validation.domain.replacement import MOST_DAYS
 from tsse_validation.report.model.commands import given_options, helper, run_again, untold
+from tsse_validation.report.model.keeping import run_folder
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.definitions import option_of
 from tsse_validation.settings.fields import Level
@@ -48,7 +49,19 @@ def next_run(result: RunResult, *, after_a_repair: bool = False) -> NextRun:
     if days != _given_days(result):
         changes["backfill_days"] = str(days)
     said = [f"Left out: {listed([f'{option_of(name)} ({why})' for name, why in gone.items()])}."] if gone else []
+    if _soak_goes_on(result):
+        changes["resume"] = f"{run_folder(result)}/run.jsonl"
+        said.append("By --resume its soak is gone on with: what it has proven counts.")
     return NextRun(run_again(result, changes), " ".join([*said, *_secrets(result)]), days)
+
+
+def _soak_goes_on(result: RunResult) -> bool:
+    """Whether the next run can go on with the soak: it was interrupted, and nothing speaks against it."""
+    seen, stack = result.soak_seen, result.stack
+    if seen is None or not seen.samples or seen.ended == "completed" or stack is None or stack.owned:
+        return False
+    against = result.soak_breaches or any(finding.flagged for finding in result.findings)
+    return not against and not any(slice_.differing for slice_ in result.soak_slices)
 
 
 def repair_command(result: RunResult, days: int) -> str:
@@ -95,7 +108,7 @@ def _in_the_way(result: RunResult) -> Iterator[tuple[str, str]]:
         yield "skip_backfill", "GO needs a backfill in the run that proves it"
     if "skip_qdrant" in given:
         yield "skip_qdrant", "GO needs Qdrant"
-    if "resume" in given:
+    if "resume" in given and not _soak_goes_on(result):
         yield "resume", "what a backfill has replaced is compared anew"
     if "accept_loss" in given:
         yield "accept_loss", "a loss is accepted once, by whoever has looked at it"
