@@ -10,8 +10,9 @@ import pytest
 
 from tests.support.builders import run_started, stack_described
 from tests.support.report_builders import result
-from tests.support.simulated_soak import HOUR, MINUTE, SimulatedSoak, World
+from tests.support.soak_world import BEGIN, World, WorldProver, soak_in
 from tests.support.soaked import BEGAN, LIMIT, due_slice, eventful, quiet, soak_began, soak_seen
+from tsse_validation.domain.durations import Duration
 from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.runlog.log import RunLog
 from tsse_validation.runlog.record_base import Record
@@ -22,31 +23,46 @@ from tsse_validation.runlog.soak_records import SoakEvent, SoakGap, SoakSample
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.resuming import earlier_run
 from tsse_validation.steps.soak_resuming import LONGEST_PAUSE, earlier_soak, take_over, why_not
+from tsse_validation.steps.soaking import SoakOrder
 
 if TYPE_CHECKING:
     from tsse_validation.steps.run import ValidationRun
 
-PACE = 60.0
+HOUR = 3_600.0
 
 
-def soaked(world: World, asked: float, earlier: RunResult | None = None) -> RunResult:
-    """Return what the log of a soak holds that went on until it was over, or interrupted."""
-    records: list[Record] = [run_started()]
-    going_on = earlier_soak(earlier, world.now()) if earlier else None
-    records += going_on.records if going_on else ()
-    try:
-        SimulatedSoak(world, records.append, PACE).run(asked, going_on)
-    except KeyboardInterrupt:
-        assert world.interrupt_at < float("inf")
-    return RunResult.from_records(records)
+def interrupted(after: float, stuck_at: float | None = None) -> RunResult:
+    """Return a soak of five hours that was interrupted; `stuck_at`: replication stood still for 20 minutes."""
+    world = World()
+    if stuck_at is not None:
+        world.set(stuck_at, replicates=False)
+        world.set(stuck_at + 1_200, replicates=True)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    world.at(after, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        soak_in(world, "5h", pace=60.0, prover=WorldProver(world))
+    return result(run_started(), *world.records)
+
+
+def gone_on_with(first: RunResult, at: float) -> RunResult:
+    """Return what the log of a run holds that goes on with a soak, so many seconds after that began."""
+    world = World(passed=at, mark_at=at - 90)
+    earlier = earlier_soak(first, world.wall())
+    world.records.extend(earlier.records)
+    order = SoakOrder(Duration.parse("5h"), LIMIT, 900.0, earlier)
+    soak_in(world, order=order, pace=60.0, prover=WorldProver(world, BEGIN + timedelta(seconds=at - 90)))
+    return result(run_started(), *world.records)
 
 
 def test_a_soak_goes_on_for_the_rest_of_the_time_and_counts_what_was_seen_before() -> None:
-    first = soaked(World(interrupt_at=3 * HOUR), 5 * HOUR)
+    first = interrupted(3 * HOUR)
     assert first.soak_seen is not None
     assert first.soak_seen.ended == "interrupted"
     assert first.soak_seen.proven_seconds == pytest.approx(3 * HOUR, abs=70)
-    second = soaked(World(passed=4 * HOUR), 5 * HOUR, first)
+    second = gone_on_with(first, 4 * HOUR)
     seen, began = second.soak_seen, second.soak_began
     assert seen is not None
     assert began is not None
@@ -62,22 +78,22 @@ def test_a_soak_goes_on_for_the_rest_of_the_time_and_counts_what_was_seen_before
 
 
 def test_the_time_between_both_runs_is_told_as_a_gap_that_proves_nothing() -> None:
-    first = soaked(World(interrupt_at=2 * HOUR), 5 * HOUR)
-    second = soaked(World(passed=3 * HOUR), 5 * HOUR, first)
+    first = interrupted(2 * HOUR)
+    second = gone_on_with(first, 3 * HOUR)
     assert first.soak_seen is not None
     (gap,) = second.soak_gaps
-    assert (gap.start, gap.end) == (first.soak_seen.at, BEGAN + timedelta(seconds=3 * HOUR))
+    assert (gap.start, gap.end) == (first.soak_seen.at, BEGIN + timedelta(seconds=3 * HOUR))
     assert gap.age_at_most_seconds is not None
     assert gap.age_at_most_seconds > HOUR
     assert first.started.run_id in gap.text
 
 
 def test_an_earlier_breach_stays_one_and_ends_the_soak_at_once() -> None:
-    first = soaked(World(stuck=[(HOUR, HOUR + 20 * MINUTE)], interrupt_at=2 * HOUR), 5 * HOUR)
-    second = soaked(World(passed=3 * HOUR), 5 * HOUR, first)
+    first = interrupted(2 * HOUR, stuck_at=HOUR)
+    second = gone_on_with(first, 3 * HOUR)
     assert second.soak_seen is not None
     assert (second.soak_seen.breaches, second.soak_breaches) == (1, first.soak_breaches)
-    assert second.soak_seen.seconds < 5 * MINUTE
+    assert second.soak_seen.seconds < 300
 
 
 def test_a_breach_that_is_told_after_the_last_total_counts() -> None:
@@ -88,14 +104,14 @@ def test_a_breach_that_is_told_after_the_last_total_counts() -> None:
 
 
 def test_samples_that_no_total_counts_are_not_copied() -> None:
-    first = soaked(World(interrupt_at=2 * HOUR), 5 * HOUR)
+    first = interrupted(2 * HOUR)
     assert first.soak_seen is not None
     cut = first.model_copy(
-        update={"soak_seen": first.soak_seen.model_copy(update={"at": BEGAN + timedelta(seconds=HOUR)})}
+        update={"soak_seen": first.soak_seen.model_copy(update={"at": BEGIN + timedelta(seconds=HOUR)})}
     )
-    copied = earlier_soak(cut, BEGAN + timedelta(seconds=3 * HOUR)).records
+    copied = earlier_soak(cut, BEGIN + timedelta(seconds=3 * HOUR)).records
     moments = [one.at for one in copied if isinstance(one, SoakSample)]
-    assert max(moments) <= BEGAN + timedelta(seconds=HOUR) < max(one.at for one in first.soak_samples)
+    assert max(moments) <= BEGIN + timedelta(seconds=HOUR) < max(one.at for one in first.soak_samples)
 
 
 def test_what_an_earlier_soak_held_against_the_release_is_held_against_it_still() -> None:
@@ -116,7 +132,7 @@ def test_what_an_earlier_soak_held_against_the_release_is_held_against_it_still(
     assert found.slices["due"].differing == 3
     assert found.figures.retreats == 1
     assert (found.crowded, found.stayed) == (
-        ("2026-01-24 shard 3: 18 files, and no compaction",),
+        ("shard 3: 18 files",),
         ("x.tmp stays",),
     )
 

@@ -22,6 +22,7 @@ from tsse_validation.runlog.soak_records import (
     SoakSeen,
     SoakSlice,
 )
+from tsse_validation.steps.soak_resuming import EarlierSoak
 from tsse_validation.steps.soaking import SoakOrder
 
 HOUR = 3_600.0
@@ -259,7 +260,9 @@ def test_a_log_that_takes_nothing_any_more_ends_it() -> None:
 def test_a_soak_goes_on_with_what_an_earlier_one_has_proven() -> None:
     world = World()
     earlier = SoakFigures(seconds=500, proven=400, samples=40, ages={100: 40}, age_max=100.0, longest_gap=77.0)
-    outcome = soak_in(world, order=SoakOrder(Duration.parse("10m"), LIMIT, 900.0, earlier, "an-earlier-run"))
+    outcome = soak_in(
+        world, order=SoakOrder(Duration.parse("10m"), LIMIT, 900.0, EarlierSoak("an-earlier-run", earlier))
+    )
     assert outcome.figures.proven == pytest.approx(600)
     assert outcome.figures.samples == 40 + 21
     assert last(world).longest_gap_seconds == 77

@@ -1,7 +1,7 @@
 """Goes on with the soak of an earlier run: what that has seen counts, and the time between both proves nothing."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tsse_validation.domain.phrasing import duration
@@ -28,11 +28,11 @@ class EarlierSoak:
 
     run_id: str
     figures: SoakFigures
-    slices: Mapping[SliceKind, KindProven]
-    breaches: tuple[SoakBreach, ...]
-    crowded: tuple[str, ...]
-    stayed: tuple[str, ...]
-    records: tuple[Record, ...]
+    slices: Mapping[SliceKind, KindProven] = field(default_factory=dict)
+    breaches: tuple[SoakBreach, ...] = ()
+    crowded: tuple[str, ...] = ()
+    stayed: tuple[str, ...] = ()
+    records: tuple[Record, ...] = ()
 
 
 def take_over(run: ValidationRun, now: datetime) -> EarlierSoak | None:
