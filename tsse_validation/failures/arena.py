@@ -129,6 +129,9 @@ class Arena(Protocol):
         `inserted_ago` seconds before now is what they have as `inserted_at`.
         """
 
+    def crowd(self) -> None:
+        """Insert a row of each sensor on a date whose shards have as many files as compaction leaves alone."""
+
     def traffic(self, *, per_second: float = 20.0) -> AbstractContextManager[object]:
         """Write fresh rows, late ones and upserts for as long as the block lasts, also after a lost connection."""
 

@@ -1,0 +1,70 @@
+"""What scenarios share that strike in the middle of a backfill."""
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+
+from tsse_validation.domain.contract import BACKFILL_JOB, Job
+from tsse_validation.domain.instants import utc_day
+from tsse_validation.failures.arena import Arena
+from tsse_validation.failures.model import MissedError, Struck
+from tsse_validation.failures.watching import Names
+
+BY_DESIGN = (
+    "The contract lets a backfill that does not come to its end leave the date under way empty, and its job "
+    "running (section 3)."
+)
+REPEATED = "the same backfill once more, with replace_existing (runbook, “If parity mismatches occur”)"
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_STATE = "SELECT status, progress->>'completed', progress->>'message' FROM analysis_jobs WHERE id = %s::uuid"
+
+
+def begin_backfill(arena: Arena) -> Job:
+    """Start a backfill that replaces the saved lake's days, and return its job at once."""
+    return arena.create_job(BACKFILL_JOB, {"days": arena.days, "replace_existing": True})
+
+
+def dates_of_backfill(arena: Arena) -> list[date]:
+    """Return the dates that a backfill of the arena's days replaces now, the oldest first."""
+    last = utc_day(arena.now())
+    return [last - timedelta(days=back) for back in range(arena.days, -1, -1)]
+
+
+def struck_backfill(arena: Arena, job: Job, dates: list[date], moment: str) -> Struck:
+    """Say what a strike has met that ended the controller in a backfill; raises MissedError where that had ended.
+
+    The date under way, by the job's last progress, may stand empty. So may the head of the first date: what lies
+    before the new start is removed, while the state promises it still.
+    """
+    ((status, completed, message),) = arena.sql(_STATE, job.id)
+    if status != "running":
+        msg = f"The backfill was {status} before the strike."
+        raise MissedError(msg)
+    under_way = {date.fromisoformat(day) for day in _DAY.findall(message or "")}
+    under_way |= set(dates[int(completed or 0) :][:1])
+    return Struck(
+        f"{moment}, {completed or 0} of {len(dates)} dates into the backfill",
+        touches=frozenset(dates),
+        empties=frozenset({dates[0], *under_way}),
+        by_design=BY_DESIGN,
+    )
+
+
+def repeat_backfill(arena: Arena, _struck: Struck) -> None:
+    """Do as the runbook tells: backfill the affected range again."""
+    arena.backfill()
+
+
+def of_day(names: Names, day: date) -> Names:
+    """Return the files and directories of a date, wherever it lies."""
+    return frozenset(name for name in names if f"/date={day}/" in name or name.endswith(f"/date={day}"))
+
+
+def has_new(names: Names, before: Names, kind: str, suffix: str = ".parquet") -> bool:
+    """Whether there is a file of a kind (`backfill`, `part`, `compact`) that was not there before."""
+    return any(f"/{kind}-" in name and name.endswith(suffix) for name in names - before)
+
+
+def being_written(kind: str) -> Callable[[Names], bool]:
+    """Return what says whether a file of a kind is in the making."""
+    return lambda names: any(f"/{kind}-" in name and name.endswith(".parquet.tmp") for name in names)
