@@ -122,7 +122,7 @@ def _removed_date(chance: Chance, dates: list[date]) -> _Wanted:
 
 
 def _kill_in_a_pass_when(seen: Callable[[Names, Names, bool], bool], what: str) -> Callable[..., Struck]:
-    """Return what kills the controller in a pass of many late rows; `seen` is told whether the state is as before."""
+    """Return what kills the controller in a pass of late rows; `seen` is told whether the state is as before."""
 
     def strike(arena: Arena, _chance: Chance) -> Struck:
         before, state = names(arena.paths), _state_of(arena)
