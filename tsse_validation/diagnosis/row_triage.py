@@ -67,7 +67,7 @@ _DIAGNOSES: Mapping[str, _Meaning] = {
     ),
     "rows missing": _Meaning("rows of Postgres that are due are not in the lake's files"),
     "deleted in Postgres": _Meaning(
-        "the lake holds rows that Postgres does not have: deleted there, or never there"
+        "the lake holds rows that Postgres does not have: deleted there, lost in a crash of it, or never there"
     ),
     "changed in place": _Meaning(
         "the row was changed in Postgres after replication without a new inserted_at, or the lake's copy was"
