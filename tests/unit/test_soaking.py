@@ -192,6 +192,18 @@ def test_a_breach_that_lasts_to_the_end_is_told_with_no_end() -> None:
     assert told.worst_seconds == pytest.approx(690, abs=10)
 
 
+def test_a_breach_says_that_the_controller_was_away_however_short_it_was() -> None:
+    """Signs of life are asked for twice a minute only: a breach asks for one at once."""
+    world = World()
+    world.set(35, replicates=False)
+    world.set(362, up=False)
+    world.set(376, up=True, replicates=True)
+    soak_in(world, "20m")
+    *_, breach = world.of(SoakBreach)
+    assert breach.end is not None
+    assert any("refuses the connection" in text for text in breach.seen)
+
+
 def test_a_watermark_and_a_backfill_that_go_back_are_told() -> None:
     world = World()
     world.set(120, mark_back=3_600.0)

@@ -250,6 +250,8 @@ class Soak:
 
     def _take(self, look: WatermarkLook | None) -> None:
         if look is not None:
+            if look.age is not None and (look.age > self._order.limit) != self._tally.in_breach:
+                self._check_life()  # a breach begins or ends: is the controller there?
             self._evidence.sample(look, self._source.kind)
             self._tell_all(self._tally.take(look), look.at)
 
