@@ -14,7 +14,7 @@ from fixtures.postgres import EmbeddedPostgres
 from tests.support.schema import with_tables
 from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.clients.tables import find_tables
-from tsse_validation.domain.coverage import Coverage, Scope
+from tsse_validation.domain.coverage import Coverage, Scope, scopes_since
 from tsse_validation.domain.instants import DAY
 from tsse_validation.domain.tiling import Tiling
 from tsse_validation.domain.windows import Window
@@ -253,3 +253,29 @@ def test_a_days_query_reads_only_the_day(ask: Ask, plan: Callable[[Ask], Plan], 
     found = plan(ask)
     assert found.tables == {DAY_PARTITION if partitioned else "metrics"}
     assert partitioned or "Seq Scan" not in found.how
+
+
+SLICE = scopes_since(COVERAGE, WATERMARK - timedelta(minutes=16))
+"""What became due in a minute of a soak, and in the overlap behind it."""
+
+
+@pytest.mark.parametrize("ask", ["days_since", "digests", "not_due_keys"])
+def test_what_was_inserted_since_a_moment_is_found_by_the_index_on_insertion_times(
+    ask: str, plan: Callable[[Ask], Plan], *, partitioned: bool
+) -> None:
+    """Of all time, as wherever a row is dated: no statement reads a table but by an index."""
+    (scope,) = SLICE
+    found = plan(lambda snapshot: getattr(snapshot, ask)(scope))
+    assert "Seq Scan" not in found.how
+    assert "inserted_at" in found.columns
+    assert partitioned or found.tables == {"metrics"}
+
+
+@pytest.mark.parametrize("ask", ["digests", "not_due_keys"])
+def test_what_was_inserted_since_a_moment_on_one_date_reads_only_the_date(
+    ask: str, plan: Callable[[Ask], Plan], *, partitioned: bool
+) -> None:
+    (scope,) = SLICE
+    found = plan(lambda snapshot: getattr(snapshot, ask)(scope.narrowed(ONE_DAY)))
+    assert "Seq Scan" not in found.how
+    assert found.tables == {DAY_PARTITION if partitioned else "metrics"}
