@@ -106,11 +106,24 @@ def compare_promised(
 def compare_days_with_rows(
     proof: DirectProof, reader: OuterReader, scopes: Iterable[Scope], days: Collection[date], level: Level
 ) -> SensorDays:
-    """Compare scopes on the dates of which Postgres has rows in them, and on those given."""
+    """Compare scopes on the dates of which Postgres has rows in them, and on those given.
+
+    Postgres is asked once about a window, for all scopes of it: that may mean each of its chunks.
+    """
+    wanted = list(scopes)
+    known: dict[Window, set[date]] = {}
+    for window in dict.fromkeys(scope.window for scope in wanted):
+        known[window] = reader.days_of(_spanning([scope for scope in wanted if scope.window == window]))
     parts = [
-        scope.narrowed(part) for scope in scopes for part in on_days(scope.window, {*days, *reader.days_of(scope)})
+        scope.narrowed(part) for scope in wanted for part in on_days(scope.window, {*days, *known[scope.window]})
     ]
     return [(part, proof.compare_sensor_days(part, level=level)) for part in parts]
+
+
+def _spanning(scopes: Sequence[Scope]) -> Scope:
+    """Return one scope that has the rows of some scopes of the same window in it; each has a `since`."""
+    latest = max(scopes, key=lambda scope: scope.coverage.watermark)
+    return replace(latest, since=min(scope.since for scope in scopes if scope.since is not None))
 
 
 def compare_other_dates(
