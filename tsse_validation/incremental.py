@@ -19,7 +19,7 @@ _MINUTE = 60
 GAP_WORDS = {
     "asleep": "the machine slept",
     "unanswered": "nobody answered",
-    "waited": "no sample was taken",
+    "waited": "samples too far apart",
 }
 
 

@@ -97,7 +97,7 @@ def eventful() -> Iterator[Record]:
     yield due_slice(asked).model_copy(update={"kind": "old_day", "day": BEGAN.date(), "since": None})
     yield due_slice(asked, differing=2).model_copy(update={"kind": "since_start"})
     yield SoakGap(
-        start=at(slept + 300), end=at(woke), why="asleep", age_at_most_seconds=1_900.0, text="The machine slept."
+        start=at(slept + 300), end=at(woke), why="asleep", age_at_most_seconds=1_900.0, text="our machine slept"
     )
     yield SoakEvent(at=at(8_150), kind="connection_lost", text="core-server does not answer: connection refused.")
     yield SoakEvent(at=at(8_700), kind="restart", text="It was started anew, as version 3.2.1.")

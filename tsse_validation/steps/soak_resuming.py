@@ -129,5 +129,5 @@ def _copied(earlier: RunResult, seen: SoakSeen, now: datetime) -> Iterator[Recor
         end=max(now, seen.at),
         why="waited",
         age_at_most_seconds=None if mark is None else max(0.0, (now - mark).total_seconds()),
-        text=f"It lies between run {earlier.started.run_id} and this one.",
+        text=f"between run {earlier.started.run_id} and this one",
     )

@@ -4,17 +4,20 @@ Each is a list of shapes, `WIDE` by `HIGH`. A breach and a gap have shapes of th
 colour alone. The numbers stand beside them as text.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from itertools import zip_longest
 
 from tsse_validation.report.html.plots import HIGH, WIDE, Span, merged
-from tsse_validation.report.model.soak import Course, CoursePoint, Happening, HappeningKind, SoakReport
+from tsse_validation.report.model.soak import Course, CoursePoint, Happening, SoakReport
 
 _ROOM = 0.85
 """Of the height, what the highest value takes: marks stand above it."""
-_NARROWEST = 2.0
+_LEAST_BREACH, _LEAST_GAP = 8.0, 2.0
+"""A breach is seen beside the outline of a gap, however short both are."""
+_NARROWEST_POINT = 0.5
 _LOWEST = 0.5
 _MARK_HIGH = 9
 
@@ -51,15 +54,19 @@ def soak_plots(report: SoakReport | None) -> SoakPlots | None:
     if report is None:
         return None
     line = _TimeLine(report.start, report.end)
-    breaches, gaps = _breach_marks(line.bars(report.spans, "breach")), _gap_marks(line.bars(report.spans, "gap"))
+    marks = _Marks(
+        _breach_marks(line.bars(report.breaches, _LEAST_BREACH)),
+        _gap_marks(line.bars(report.gaps, _LEAST_GAP)),
+        tuple(sorted(gap.start for gap in report.gaps)),
+    )
     courses = (course for course in (report.age, report.backlog) if course is not None)
     return SoakPlots(
         report.start,
         report.end,
-        tuple(_plot(course, line, breaches, gaps) for course in courses),
+        tuple(_plot(course, line, marks) for course in courses),
         _rows(report.rows, line),
         report.rows[-1][1] if report.rows else 0,
-        gaps,
+        marks.gaps,
     )
 
 
@@ -73,34 +80,43 @@ class _TimeLine:
         whole = (self.end - self.start).total_seconds() or 1.0
         return WIDE * (at - self.start).total_seconds() / whole
 
-    def bars(self, spans: Iterable[Happening], kind: HappeningKind) -> Sequence[Span]:
-        """Return the times of one kind as bars, wide enough to be seen; those that touch are one."""
-        return tuple(merged(self._bar(one) for one in spans if one.kind == kind))
+    def bars(self, spans: Iterable[Happening], least: float) -> Sequence[Span]:
+        """Return times as bars, `least` units wide, so that each is seen; those that touch are one."""
+        return tuple(merged(self._bar(one, least) for one in spans))
 
-    def _bar(self, one: Happening) -> Span:
-        left = min(self.place(one.start), WIDE - _NARROWEST)
-        return Span(left, max(self.place(one.end or self.end) - left, _NARROWEST))
+    def _bar(self, one: Happening, least: float) -> Span:
+        left = min(self.place(one.start), WIDE - least)
+        return Span(left, max(self.place(one.end or self.end) - left, least))
 
 
-def _plot(course: Course, line: _TimeLine, breaches: str, gaps: str) -> SoakPlot:
+@dataclass(frozen=True)
+class _Marks:
+    breaches: str
+    gaps: str
+    gap_starts: Sequence[datetime]
+
+
+def _plot(course: Course, line: _TimeLine, marks: _Marks) -> SoakPlot:
     top = max(course.most, course.limit, 1.0)
     path, below = "", ""
-    for point, (left, wide) in zip(course.points, _columns(course.points, line), strict=True):
+    for point, bar in zip(course.points, _columns(course.points, line, marks.gap_starts), strict=True):
+        left, wide = bar.left, bar.wide
         high, low = _up(point.most, top), _up(point.least, top)
         high = max(high, low + _LOWEST)
         path += f"M{left:.1f} {HIGH - high:.1f}h{wide:.1f}V{HIGH - low:.1f}h-{wide:.1f}z"
         below += f"M{left:.1f} {HIGH}V{HIGH - low:.1f}h{wide:.1f}V{HIGH}z"
-    return SoakPlot(course, path, below, HIGH - _up(course.limit, top), breaches, gaps)
+    return SoakPlot(course, path, below, HIGH - _up(course.limit, top), marks.breaches, marks.gaps)
 
 
-def _columns(points: Sequence[CoursePoint], line: _TimeLine) -> Iterator[tuple[float, float]]:
-    """Yield the place of each point: as wide as the pause to the next, but no wider than a usual one."""
-    places = [line.place(point.start) for point in points]
-    pauses = [after - before for before, after in pairwise(places)]
-    usual = sorted(pauses)[len(pauses) // 2] if pauses else WIDE
-    for point, left, pause in zip(points, places, [*pauses, usual], strict=True):
-        wide = max(min(pause, usual * 2), line.place(point.end) - left, 0.5)
-        yield left, min(wide, WIDE - left) or 0.5
+def _columns(points: Sequence[CoursePoint], line: _TimeLine, gaps: Sequence[datetime]) -> Iterator[Span]:
+    """Yield the place of each point: up to the next one, or to the gap that begins before."""
+    for point, after in zip_longest(points, points[1:]):
+        left = line.place(point.start)
+        until = line.end if after is None else after.start
+        gap = bisect_left(gaps, point.end)
+        if gap < len(gaps):
+            until = min(until, gaps[gap])
+        yield Span(left, max(line.place(until) - left, _NARROWEST_POINT))
 
 
 def _up(value: float, top: float) -> float:

@@ -234,12 +234,10 @@ def _happenings(result: RunResult) -> Iterator[Happening]:
             "breach", breach.start, breach.end, "breach", f"{words.sentence(worst)} {words.sentence(seen)}"
         )
     for gap in result.soak_gaps:
-        at_most = (
-            ""
-            if gap.age_at_most_seconds is None
-            else f" The watermark may have become {words.seconds(gap.age_at_most_seconds)} old."
-        )
-        yield Happening("gap", gap.start, gap.end, f"gap: {GAP_WORDS[gap.why]}", f"{gap.text}{at_most}".strip())
+        at_most = gap.age_at_most_seconds
+        known = "" if at_most is None else f"the watermark may have become {words.seconds(at_most)} old"
+        said = " ".join(words.sentence(text) for text in (gap.text, known) if text)
+        yield Happening("gap", gap.start, gap.end, f"gap: {GAP_WORDS[gap.why]}", said)
     for event in result.soak_events:
         yield Happening("event", event.at, None, words.status(event.kind), event.text)
 
