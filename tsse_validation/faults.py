@@ -11,13 +11,17 @@ from datetime import date
 from functools import partial
 
 from tsse_validation.diagnosis.tally import COUNTS_DIFFER, NAMED_SENSORS
-from tsse_validation.domain.catalogue import PARITY_STEP, step_label
+from tsse_validation.domain.catalogue import PARITY_STEP, SOAK_STEP, Gate, step_label
+from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
+from tsse_validation.incremental import breach_in_words, breaches
 from tsse_validation.runlog.records import CheckFinished, CheckStatus, Finding
 from tsse_validation.runlog.result import RunResult
 
 MOST_SUMMARIES = 3
 """Findings of one diagnosis that are told one by one."""
+_WATCHED = "test_watermark_stays_recent_through_the_soak"
+"""The check that tells of a breach, where the soak came to its end."""
 _Place = tuple[str, frozenset[date]]
 """A sensor that differs, and the days on which it may; no day means that they are not known."""
 
@@ -43,8 +47,24 @@ def faults_of(result: RunResult) -> Faults:
         *(_failure(check) for check in own if check.step < PARITY_STEP),
         *_by_diagnosis(findings),
         *(_failure(check) for check in own if check.step >= PARITY_STEP),
+        *_breached(result, failed),
     ]
     return Faults(tuple(lines), tuple(check.check_id for check in explained))
+
+
+def speaks_against(gate: Gate, result: RunResult) -> bool:
+    """Whether records alone speak against a line of the gate, whatever its checks have come to."""
+    if gate is Gate.PARITY:
+        return any(finding.flagged for finding in result.findings)
+    return gate is Gate.INCREMENTAL and bool(result.soak_breaches)
+
+
+def _breached(result: RunResult, failed: Iterable[CheckFinished]) -> Iterator[str]:
+    """Yield the breaches of a soak that was broken off before its check could fail."""
+    if result.soak_breaches and not any(check.key == _WATCHED for check in failed):
+        first, *more = breaches(result)
+        also = f" And {count_of(len(more), 'time')} more." if more else ""
+        yield f"{step_label(SOAK_STEP)}: {breach_in_words(first)}{also}"
 
 
 def _failure(check: CheckFinished) -> str:

@@ -36,7 +36,7 @@ from tsse_validation.domain.catalogue import (
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
 from tsse_validation.domain.phrasing import count_of, listed
 from tsse_validation.domain.stack import Capability
-from tsse_validation.faults import faults_of
+from tsse_validation.faults import faults_of, speaks_against
 from tsse_validation.grading import (
     ProvenShare,
     Reached,
@@ -360,8 +360,7 @@ def _gate_line(gate: Gate, result: RunResult, not_checked: tuple[NotChecked, ...
     # what is missing, and not why: that is one of the reasons
     grade = [ungraded.partition(":")[0]] if ungraded and gate is Gate.PARITY else []
     gaps = [*_gate_gaps(gate, result), *grade, *_in_short(missing)]
-    flagged = gate is Gate.PARITY and any(finding.flagged for finding in result.findings)
-    failed = flagged or any(check.status is CheckStatus.FAILED for check in checks)
+    failed = speaks_against(gate, result) or any(check.status is CheckStatus.FAILED for check in checks)
     outcome = Outcome.NO_GO if failed else Outcome.INCOMPLETE if gaps else Outcome.GO
     return GateLine(
         gate=gate,

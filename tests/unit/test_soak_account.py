@@ -10,7 +10,7 @@ from tests.support.soaked import soak_began
 from tsse_validation.domain.catalogue import SOAK_CHECKS, Gate
 from tsse_validation.runlog.records import CheckFinished, CheckStatus, Record, RunStarted, SettingValue
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.runlog.soak_records import SoakSeen
+from tsse_validation.runlog.soak_records import SoakBreach, SoakSeen
 from tsse_validation.verdict import Outcome, Verdict, decide
 
 RECENT, *_ = SOAK_CHECKS
@@ -127,3 +127,18 @@ def test_a_soak_alone_proves_no_line_of_the_gate() -> None:
     run = [record for record in soaked(*checks(), seen()) if not isinstance(record, CheckFinished)]
     found = verdict([*run, *(record for record in checks() if isinstance(record, CheckFinished))])
     assert "nothing is proven" in next(one.gaps for one in found.gates if one.gate is Gate.INCREMENTAL)
+
+
+def test_a_breach_is_no_go_even_where_the_soak_was_broken_off_before_its_check() -> None:
+    breach = SoakBreach(start=WATERMARK, end=None, worst_seconds=700.0, worst_at=WATERMARK)
+    found = verdict(soaked(soak_began(600), breach, seen(ended="interrupted")))
+    assert found.outcome is Outcome.NO_GO
+    assert line(found, Gate.INCREMENTAL) is Outcome.NO_GO
+    assert found.reasons[0].startswith("step 9 (soak): Breach from 2026-01-24 16:29:48 UTC")
+
+
+def test_a_breach_that_its_check_tells_is_told_once() -> None:
+    breach = SoakBreach(start=WATERMARK, end=None, worst_seconds=700.0, worst_at=WATERMARK)
+    failed = [planned(RECENT), finished(RECENT, CheckStatus.FAILED)]
+    found = verdict(soaked(*checks(of=[key for key in SOAK_CHECKS if key != RECENT]), *failed, breach, seen()))
+    assert found.faults == 1

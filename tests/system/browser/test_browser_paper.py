@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.support.command import REPOSITORY
-from tests.support.report_builders import crashed, go, hostile
+from tests.support.report_builders import breached, crashed, go, hostile
 from tests.system.browser.shown import FARM, Show, rendered
 from tsse_validation.report.html.html_pages import render_page
 from tsse_validation.report.model.document import EvidenceFile, ReportDocument
@@ -46,7 +46,9 @@ def on_paper(show: Show, html: str, *, script: bool = True) -> Page:
 
 
 @pytest.mark.parametrize(
-    "of", [go(), FARM, crashed(), hostile("w" * 10_000)], ids=["go", "farm", "crashed", "long"]
+    "of",
+    [go(), FARM, crashed(), breached(), hostile("w" * 10_000)],
+    ids=["go", "farm", "crashed", "soak", "long"],
 )
 def test_all_that_is_folded_away_is_printed_and_within_the_paper(show: Show, of: RunResult) -> None:
     page = on_paper(show, rendered(of))
@@ -91,7 +93,9 @@ def test_the_pdf_says_the_verdict_first_and_holds_the_evidence(show: Show, tmp_p
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="not run: no pdftotext here (poppler-utils)")
 @pytest.mark.parametrize("paper", ["A4", "Letter"])
 @pytest.mark.parametrize(
-    "of", [go(), FARM, crashed(), hostile("w" * 10_000)], ids=["go", "farm", "crashed", "long"]
+    "of",
+    [go(), FARM, crashed(), breached(), hostile("w" * 10_000)],
+    ids=["go", "farm", "crashed", "soak", "long"],
 )
 def test_the_sign_off_is_one_sheet_of_its_own_and_the_last(
     show: Show, tmp_path: Path, of: RunResult, paper: str
