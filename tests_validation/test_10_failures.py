@@ -2,8 +2,9 @@
 
 import pytest
 
-from tsse_validation.failures.running import ScenarioRunner, hold_recovered
+from tsse_validation.failures.running import ScenarioRunner
 from tsse_validation.failures.table import SCENARIOS
+from tsse_validation.failures.telling import hold_recovered
 from tsse_validation.steps.run import Check
 
 pytestmark = [pytest.mark.failures, pytest.mark.step(10)]

@@ -25,43 +25,9 @@ from tsse_validation.failures.model import LACKING, Chance, MissedError, Scenari
 from tsse_validation.failures.proving import Proven, prove
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.runlog.failure_records import FailureTried
-from tsse_validation.steps.run import Check
 
-MOST_TOLD = 3
-"""Touched files that a message names."""
 MOST_TOUCHED = 20
 """Touched files that a record names; what is more is counted."""
-
-
-def hold_recovered(tried: FailureTried, check: Check) -> None:
-    """Hold that a failure was recovered from, and lost nothing; one that was not tried proves nothing.
-
-    Raises:
-        PromiseBrokenError: rows are lost, or what nothing was to touch was touched.
-        NotCheckedError: the scenario was not tried.
-    """
-    check.fact("scenario", tried.title)
-    check.fact("struck", tried.struck or "not at all")
-    check.fact("rows", f"{tried.rows:,}")
-    if tried.repaired_by:
-        before = (
-            "; ".join(f"{one.diagnosis}: {one.summary}" for one in tried.before_repair) or "nothing was missing"
-        )
-        check.fact("before the repair", before)
-        check.fact("repaired by", tried.repaired_by)
-    check.needs(tried.outcome != "not_tried", f"{tried.title} {tried.message}")
-    found = [f"{one.diagnosis}: {one.summary}" for one in tried.diagnoses]
-    told = "; ".join([*found, *tried.touched[:MOST_TOLD]]) or "the lake is not as it was to be"
-    check.that(
-        tried.outcome == "recovered",
-        f"{tried.title} After {tried.struck}: {told}. {tried.message}".strip(),
-        f"Repeat it by {repeated_by(tried)}; see the logs of the arena's services.",
-    )
-
-
-def repeated_by(tried: FailureTried) -> str:
-    """Return the command that tries a scenario again, at the same moments."""
-    return f"pytest -m failures -k {tried.scenario} --failure-seed {tried.seed}"
 
 
 @dataclass

@@ -176,16 +176,6 @@ def _merged_beside_its_sources(now: Names, before: Names) -> bool:
     return any(os.path.dirname(name) == os.path.dirname(old) for name in merged for old in now & before)  # noqa: PTH120
 
 
-def _sources_half_removed(now: Names, before: Names) -> bool:
-    merged = [os.path.dirname(name) for name in now - before if "/compact-" in name and name.endswith(".parquet")]  # noqa: PTH120
-    return any(
-        0
-        < len([name for name in now & before if name.startswith(f"{shard}/")])
-        < len([name for name in before if name.startswith(f"{shard}/")])
-        for shard in merged
-    )
-
-
 def _kill_in_a_move(arena: Arena, _chance: Chance) -> Struck:
     arena.stop()
     starting = _start_aside(arena, _SHORT_RETENTION)
@@ -309,11 +299,6 @@ CONTROLLER_SCENARIOS = (
         "kill-after-compaction",
         "The controller is killed when a compacted file stands beside those that it replaces.",
         _kill_in_a_compaction_when(_merged_beside_its_sources, "A compacted file stood beside its sources"),
-    ),
-    _by_itself(
-        "kill-in-compaction-removal",
-        "The controller is killed when some of the files are removed that a compaction has replaced.",
-        _kill_in_a_compaction_when(_sources_half_removed, "Some of a compacted file's sources were removed"),
     ),
     Scenario(
         "kill-in-retention-move",

@@ -89,6 +89,10 @@ def _block(view: ReportView, report: Path | None, *, details: bool) -> Iterator[
     else:
         yield from _actions("What to do", actions if details else [_in_short(action) for action in actions])
     yield Text(_proven(view))
+    if view.failures:
+        yield Text(f"Failures: {view.failures.in_short}.")
+        yield from (_Row("-", f"{line.tried.scenario}: {line.found}") for line in view.failures.lost[:MAX_FAULTS])
+        yield from _more(len(view.failures.lost) - MAX_FAULTS, "lost scenario")
     if view.soak:
         yield Text(text.beginning(f"Soak: {view.soak.in_short}."))
     yield from map(Text, helpers_phrase(view.helpers))

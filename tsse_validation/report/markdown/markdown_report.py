@@ -9,6 +9,7 @@ from datetime import datetime
 from tsse_validation.domain.instants import require_utc
 from tsse_validation.domain.phrasing import count_of, duration, number
 from tsse_validation.report.markdown import parity_tables
+from tsse_validation.report.markdown.failures_section import failures_section
 from tsse_validation.report.markdown.markup import (
     Cell,
     Lines,
@@ -59,6 +60,7 @@ def render_markdown(document: ReportDocument) -> str:
         section("Replication summary", _replication(view)),
         section("Replication lag", _replication_lag(view)),
         *([section("Soak", soak_section(view.soak))] if view.soak else []),
+        *([section("Failures", failures_section(view.failures))] if view.failures else []),
         section("Files per day", _files_per_day(view)),
         section("Parity by day", parity_tables.parity_by_day(view)),
         section("Windows", parity_tables.drawn_windows(view)),

@@ -90,6 +90,8 @@ def _verdict(view: ReportView) -> Lines:
     yield from (bullet(f"Note: {escaped(warning)}") for warning in verdict.warnings)
     yield bullet(f"Rests on: {escaped(verdict.basis)}")
     yield bullet(f"Replication: {escaped(view.lake.lag_phrase)}")
+    if view.failures:
+        yield bullet(f"Failures: {escaped(view.failures.in_short)}")
     if view.soak:
         yield bullet(f"Soak: {escaped(view.soak.in_short)}")
     yield bullet(f"Lake: {escaped(view.lake.files_phrase)}")
