@@ -95,7 +95,8 @@ def _what_is_started(run: ValidationRun) -> str:
         "no backfill in step 4 (--skip-backfill)" if settings.skip_backfill else f"a backfill of {days} in step 4"
     )
     repeated = f", one of {days} when rows differ (--heal-check)" if settings.heal_check else ""
-    return f"{first}{repeated}; and jobs that look and count"
+    soak = f"; a soak of {settings.soak} after all steps (--soak)" if settings.soak else ""
+    return f"{first}{repeated}; and jobs that look and count{soak}"
 
 
 def _what_is_replaced(settings: Settings) -> str:

@@ -3,6 +3,7 @@
 Only what this user may read is looked at: the lake's files, and Postgres by read-only questions.
 """
 
+import math
 from collections.abc import Iterator
 
 from tsse_validation.clients.postgres import PostgresClient
@@ -16,6 +17,7 @@ from tsse_validation.settings.places import cache_directory
 from tsse_validation.steps.loss_guard import WouldLoseError, hold_no_loss, look_ahead
 from tsse_validation.steps.loss_looks import DirectLook
 from tsse_validation.steps.opening import DEFAULT_BASE_URL, lake_reader, postgres_client
+from tsse_validation.steps.soak_watching import sample_pace
 
 _FEWEST_INSPECTIONS = 2
 """Before the backfill, and after it."""
@@ -38,6 +40,8 @@ def dry_run_lines(settings: Settings, *, replaces: bool = True) -> Iterator[str]
 
 def calls_and_files(settings: Settings) -> Iterator[str]:
     """Yield what a whole run would call, read and write, line by line; nothing is contacted."""
+    if settings.soak:
+        yield f"would stay for {settings.soak} after the other steps and watch the watermark (--soak)"
     if settings.live:
         yield "would GET there: /healthz, and the jobs that it starts, with their events and results"
         posts = dict(_posts(settings))
@@ -72,6 +76,9 @@ def _posts(settings: Settings) -> Iterator[tuple[str, int]]:
     yield "or more parity jobs, one for each slice of the range", 1
     if settings.max_job_windows:
         yield "windows at the most (--max-job-windows)", settings.max_job_windows
+    if settings.soak and not settings.hot_path:
+        pace = sample_pace(settings, by_file=False)
+        yield f"inspections of the soak, one each {pace:.0f} s", math.ceil(settings.soak.total_seconds() / pace)
 
 
 def _losses(settings: Settings) -> Iterator[str]:

@@ -116,12 +116,16 @@ class JobSource:
         return self.jobs.core.budget.delay()
 
 
+def sample_pace(settings: Settings, *, by_file: bool) -> float:
+    """Return the seconds between two samples: as asked for, and by jobs never more often than the budget bears."""
+    asked = settings.soak_pace.total_seconds() if settings.soak_pace else 0.0
+    return (asked or FILE_PACE_SECONDS) if by_file else max(asked, LEAST_JOB_PACE_SECONDS)
+
+
 def source_for(lake: LakeReader | None, jobs: JobRunner, settings: Settings) -> WatermarkSource:
     """Return where a soak's samples come from: the state file where it is readable, else jobs."""
-    pace = settings.soak_pace.total_seconds() if settings.soak_pace else 0.0
-    if lake is not None:
-        return FileSource(lake, pace or FILE_PACE_SECONDS)
-    return JobSource(jobs, settings.job_timeout, max(pace, LEAST_JOB_PACE_SECONDS))
+    pace = sample_pace(settings, by_file=lake is not None)
+    return JobSource(jobs, settings.job_timeout, pace) if lake is None else FileSource(lake, pace)
 
 
 @dataclass
