@@ -15,7 +15,7 @@ PAGES = sorted(
     if path.name != "CHANGELOG.md"  # which tells of commands as they were
 )
 IMAGE = "tsse-validation"
-ENVIRONMENTS_OF_THE_RUNBOOK = {"validate", "nightly"}
+ENVIRONMENTS_OF_THE_RUNBOOK = {"validate", "nightly", "failures"}
 OF_OTHERS = {
     *(".", "cd", "cp", "cat", "cut", "echo", "export", "find", "install", "mkdir", "sort", "wc"),
     *("launchctl", "pip", "/opt/tsse-validation/bin/pip", "python3", "sha256sum", "ssh-keygen", "systemctl"),

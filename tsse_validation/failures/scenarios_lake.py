@@ -149,8 +149,9 @@ def _torn_by_the_crash(name: str, arena: Arena, chance: Chance) -> Struck:
         arena.kill()
         path.unlink()
     then = "replication went on" if goes_on else "replication refused to go on, and the file was put aside"
+    dates = frozenset() if goes_on else backfilled_dates(arena)
     return Struck(
-        f"{name} was cut to {kept} of {len(whole)} bytes; {then}", at=at, touches=backfilled_dates(arena)
+        f"{name} was cut to {kept} of {len(whole)} bytes; {then}", at=at, touches=dates
     )
 
 
@@ -163,9 +164,11 @@ def _goes_on(arena: Arena) -> bool:
     return True
 
 
-def _start_and_backfill(arena: Arena, struck: Struck) -> None:
-    arena.start()
-    backfill_again(arena, struck)
+def _backfill_where_it_refused(arena: Arena, struck: Struck) -> None:
+    """Backfill anew where the state was put aside; one that went on by itself must have lost nothing."""
+    if struck.touches:
+        arena.start()
+        backfill_again(arena, struck)
 
 
 def _torn_files_beside(arena: Arena, chance: Chance) -> Struck:
@@ -268,7 +271,7 @@ LAKE_SCENARIOS = (
         "A crash has torn replication.json.",
         partial(_torn_by_the_crash, _REPLICATION),
         needs=_SIGNALS,
-        recover=_start_and_backfill,
+        recover=_backfill_where_it_refused,
     ),
     Scenario(
         "torn-manifest",
@@ -276,7 +279,7 @@ LAKE_SCENARIOS = (
         "A crash has torn manifest.json.",
         partial(_torn_by_the_crash, _MANIFEST),
         needs=_SIGNALS,
-        recover=_start_and_backfill,
+        recover=_backfill_where_it_refused,
     ),
     Scenario(
         "torn-files-beside",
