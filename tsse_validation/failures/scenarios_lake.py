@@ -150,9 +150,7 @@ def _torn_by_the_crash(name: str, arena: Arena, chance: Chance) -> Struck:
         path.unlink()
     then = "replication went on" if goes_on else "replication refused to go on, and the file was put aside"
     dates = frozenset() if goes_on else backfilled_dates(arena)
-    return Struck(
-        f"{name} was cut to {kept} of {len(whole)} bytes; {then}", at=at, touches=dates
-    )
+    return Struck(f"{name} was cut to {kept} of {len(whole)} bytes; {then}", at=at, touches=dates)
 
 
 def _goes_on(arena: Arena) -> bool:

@@ -55,7 +55,7 @@ def under_load(rows_per_second: int, seconds: float) -> Callable[[Arena, Chance]
                 if load.counts.error:
                     break
         counts = load.counts
-        _hold_loaded(counts, rows_per_second)
+        hold_loaded(counts, rows_per_second)
         return Struck(
             f"{counts.rows:,} rows came in at {counts.per_second:,.0f} a second, {counts.late:,} of them late and "
             f"{counts.upserts:,} upserts; the watermark was at most {behind.seconds:.0f} s old, and "
@@ -66,7 +66,7 @@ def under_load(rows_per_second: int, seconds: float) -> Callable[[Arena, Chance]
     return strike
 
 
-def _hold_loaded(counts: LoadCounts, rows_per_second: int) -> None:
+def hold_loaded(counts: LoadCounts, rows_per_second: int) -> None:
     """Make sure that the load was what the scenario says; raises NotCheckedError."""
     if counts.error:
         msg = f"The load ended before its time: {counts.error} of Postgres."
