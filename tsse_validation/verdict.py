@@ -85,14 +85,14 @@ class NotChecked(_Model):
 
 
 class GateLine(_Model):
-    """One line of TSSE-6 with its evidence: checks by their status, and in words what it rests on beside them."""
+    """One line of TSSE-6 and its checks by status; `rests_on` is `None` in a result of an earlier version."""
 
     gate: Gate
     title: str
     outcome: Outcome
     gaps: tuple[str, ...]
     evidence: tuple[str, ...]
-    rests_on: tuple[str, ...] = ()
+    rests_on: tuple[str, ...] | None = None
 
 
 class Verdict(_Model):

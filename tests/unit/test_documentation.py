@@ -46,6 +46,7 @@ OF_OTHERS = {
     "--render",
     *("--bin", "--manifest-path", "--mode", "--start", "--end", "--report", "--wait", "--replace-existing"),
     *("--build-arg", "--init", "--network", "--rm", "--now", "--check", "--tb"),
+    *("--user", "--same-dir", "--unit", "--what"),
     "pytest",
     "venv",
     "pip",

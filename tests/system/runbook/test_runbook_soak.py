@@ -59,7 +59,7 @@ def test_a_soak_of_a_stack_of_our_own_is_go_and_its_gate_line_rests_on_it(runboo
     assert seen.rows_proven
     assert proven(run) == ALL
     (line,) = [line for line in run.verdict.gates if line.gate is Gate.INCREMENTAL]
-    assert "second" in " ".join(line.rests_on)
+    assert "second" in " ".join(line.rests_on or ())
     assert "soak of 20s: 0/20" in run.output
 
 

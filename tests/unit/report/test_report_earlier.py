@@ -126,6 +126,16 @@ def test_a_go_of_an_earlier_version_by_the_api_alone_is_shown_as_incomplete_and_
     assert "not borne out" not in index
 
 
+def test_a_verdict_of_a_version_that_did_not_say_what_five_minutes_rest_on_is_borne_out(tmp_path: Path) -> None:
+    path = write_reports(tmp_path / "run", go()).result_json
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    for gate in whole["verdict"]["gates"]:
+        del gate["rests_on"]
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    assert report(path) == (0, f"GO: {path.with_name('report.html')}\n")
+    assert "there was no soak" in Page(path.with_name("report.html").read_text(encoding="utf-8")).text
+
+
 def test_a_verdict_that_lost_its_grade_is_never_believed(tmp_path: Path) -> None:
     path = of_earlier_version(write_reports(tmp_path / "run", crashed()).result_json, outcome="GO")
     assert as_decided_today(read_result_json(path)).verdict.outcome == "INCOMPLETE"

@@ -228,7 +228,7 @@ def test_a_result_of_an_earlier_version_is_shown_without_its_new_parts() -> None
     for window in whole["result"]["windows"]:
         del window["late"]
     for gate in whole["verdict"]["gates"]:
-        del gate["rests_on"]
+        gate["rests_on"] = []
     earlier = ReportDocument.model_validate(whole)
     assert ReportDocument.of(earlier.result) == earlier
     text = Page(render_page(earlier)).text

@@ -111,7 +111,7 @@ def _gates(view: ReportView) -> Lines:
     for gate in gates:
         yield bullet(escaped(gate.title))
         yield from (bullet(escaped(gap), depth=1) for gap in gate.gaps)
-        yield from (bullet(escaped(said), depth=1) for said in gate.rests_on)
+        yield from (bullet(escaped(said), depth=1) for said in gate.rests_on or ())
         yield from (bullet(escaped(piece), depth=1) for piece in gate.evidence)
 
 

@@ -67,11 +67,12 @@ class ReportDocument(BaseModel):
 
 
 def as_decided_today(document: ReportDocument) -> ReportDocument:
-    """Return a result of an earlier version, which knew no grades or faults, with today's verdict on its records.
+    """Return a result of an earlier version, which knew no grades, faults or soak, with today's verdict on it.
 
     Any other comes back as it is: its verdict is held against its records, and never put right.
     """
-    of_today = document.verdict.proven is not None and document.verdict.faults is not None
+    verdict = document.verdict
+    of_today = None not in (verdict.proven, verdict.faults, *(gate.rests_on for gate in verdict.gates))
     return document if of_today else ReportDocument.of(document.result)
 
 
