@@ -162,6 +162,7 @@ class WorldProver:
     differing: int = 0
     asked: list[str] = field(default_factory=list)
     record: Callable[[Record], object] | None = None
+    diagnoses: tuple[str, ...] = ()
 
     def newly_due(self, through: datetime) -> SoakSlice | None:
         since, self.through = self._read("due"), through

@@ -127,6 +127,7 @@ def _hold_same(soak: SoakOutcome, kind: SliceKind, check: Check) -> None:
         not proven.differing,
         f"{count_of(proven.differing, 'row')} differ between Postgres and the lake.",
         "The findings say which, and what to do.",
+        told_by=soak.slices.prover.diagnoses if soak.slices.prover else None,
     )
     check.needs(soak.slices.prover is not None, _NO_COMPARISON)
 

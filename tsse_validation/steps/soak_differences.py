@@ -1,7 +1,7 @@
 """Tells of the rows that differ in a soak, each once: later slices meet them again."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -62,6 +62,11 @@ class SoakDifferences:
         self._torn = set[LakeFile]()
         self._shown = 0
         self._recorded: Counter[str] = Counter()
+
+    @property
+    def diagnoses(self) -> Sequence[str]:
+        """The diagnoses of the findings so far."""
+        return tuple(self._recorded)
 
     def tell(self, kind: str, look: Look, nothing_gone: NothingGone) -> int:
         """Read the rows of the sensor-days that differ, and record those not told yet.

@@ -76,6 +76,11 @@ class RowsProver:
         self._drawn: set[date] = set()
         self._dropped: set[str] = set()
 
+    @property
+    def diagnoses(self) -> Sequence[str]:
+        """The diagnoses of the findings so far that speak against the release."""
+        return self._differences.diagnoses
+
     def newly_due(self, through: datetime) -> SoakSlice | None:
         """Compare what was inserted since the last slice up to `through`, and the overlap again.
 

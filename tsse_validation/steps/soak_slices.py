@@ -1,6 +1,6 @@
 """What a soak's comparisons of rows have shown so far; what could not be read is told once, and tried again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
@@ -20,6 +20,10 @@ class SoakProver(Protocol):
     Raises SuiteError when Postgres or the lake cannot be read: nothing counts as compared then, and the next call
     covers it.
     """
+
+    @property
+    def diagnoses(self) -> Collection[str]:
+        """The diagnoses of the findings so far that speak against the release."""
 
     def newly_due(self, through: datetime) -> SoakSlice | None:
         """Compare what was inserted since the last call, with an overlap for late commits, up to `through`."""

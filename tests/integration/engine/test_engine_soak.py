@@ -205,6 +205,7 @@ def test_a_row_committed_after_its_pass_is_found_and_told_as_such(
     farm.ingest(held_open)
     assert soak.pass_by(minutes=2).differing == len(held_open)
     assert soak.flagged == {"committed late": len(held_open)}
+    assert list(soak.prover.diagnoses) == ["committed late"]
     assert soak.slices[-1].new_rows == 0
 
 
