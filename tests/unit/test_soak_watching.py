@@ -89,6 +89,16 @@ def test_a_controllers_clock_that_is_set_is_told_by_how_much() -> None:
     assert clock.read(clocks.date) == ClockMove(moved=-3_600)
 
 
+def test_the_first_answer_sets_the_clock_and_is_no_move_of_it() -> None:
+    clocks = Clocks(theirs=timedelta(minutes=2))
+    clock = SoakClock(None, lambda: clocks.wall, lambda: clocks.passed)
+    assert clock.read(None) == ClockMove()
+    assert clock.read(clocks.date) == ClockMove()
+    assert clock.now() == NOON + timedelta(minutes=2)
+    clocks.theirs = timedelta(0)
+    assert clock.read(clocks.date) == ClockMove(moved=-120)
+
+
 @pytest.mark.parametrize(
     ("given", "by_file", "pace"),
     [

@@ -13,6 +13,7 @@ from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.snapshot import ActiveJob
 from tsse_validation.clients.watch import ControllerClock
 from tsse_validation.domain.catalogue import SOAK_CHECKS
+from tsse_validation.domain.errors import LogError, SuiteError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.stack import Capability
 from tsse_validation.pytest_plugin.options import RUN
@@ -57,12 +58,12 @@ def soaked(
     facts: Facts,
     jobs: JobRunner,
     soak_core: CoreClient,
-    soak_prover: SoakProver | None,
     active_lake_jobs: Callable[[], Sequence[ActiveJob] | None],
     progress: ProgressReporter,
 ) -> SoakOutcome:
     """Soak, once: each of the soak's checks looks at what it has shown."""
     lake = None if Capability.LAKE in run.unavailable else request.getfixturevalue("lake")
+    prover, unproven = _prover(request)
     evidence = SoakEvidence(run.record, progress.say, active_lake_jobs, settings.watermark_max_age)
     clock = SoakClock(None, utc_now, time.monotonic)
     job_id = facts.job_before.id if facts.job_before else None
@@ -76,19 +77,29 @@ def soaked(
         source_for(lake, replace(jobs, core=replace(jobs.core, longest_wait=0.0)), settings),
         LifeWatch(soak_core, clock, evidence.event, job_id),
         evidence,
-        prover=soak_prover,
+        prover=prover,
         sleep=time.sleep,
+        unproven=unproven,
     )
     with progress.track(f"soak of {settings.soak}", at_once=True) as update:
         return soak.run(update)
 
 
+def _prover(request: pytest.FixtureRequest) -> tuple[SoakProver | None, str]:
+    """Return what compares rows, or why nothing can: the watermark is watched all the same."""
+    try:
+        return request.getfixturevalue("soak_prover"), ""
+    except LogError:
+        raise
+    except SuiteError as error:
+        return None, error.message
+
+
 @pytest.fixture
-def postgres_ahead_after(
-    request: pytest.FixtureRequest, run: ValidationRun, soaked: SoakOutcome, core: CoreClient
-) -> float | None:
-    """Return the seconds by which Postgres's clock is ahead of the controller's after the soak, if we can ask."""
-    del soaked  # hours have passed by now
+def postgres_ahead_now(
+    request: pytest.FixtureRequest, run: ValidationRun, core: CoreClient
+) -> Callable[[], float | None]:
+    """Return what asks by how many seconds Postgres's clock is ahead of the controller's: hours after step 5."""
     if Capability.POSTGRES in run.unavailable:
-        return None
-    return seconds_ahead(request.getfixturevalue("postgres"), ControllerClock(core.health().date))
+        return lambda: None
+    return lambda: seconds_ahead(request.getfixturevalue("postgres"), ControllerClock(core.health().date))

@@ -1,8 +1,9 @@
 """What a soak must have shown: the checks of step 9, which look at its outcome (contract sections 4 and 6)."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 
+from tsse_validation.domain.contract import Inspection
 from tsse_validation.domain.durations import Duration
 from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of
@@ -13,14 +14,17 @@ from tsse_validation.steps.run import Check
 from tsse_validation.steps.soak_slices import KindProven, SliceKind
 from tsse_validation.steps.soak_watching import files_in_words
 from tsse_validation.steps.soaking import SoakOutcome
-from tsse_validation.steps.watermark import hold_clocks_agree
+from tsse_validation.steps.watermark import check_file_counts, hold_clocks_agree
 
 _MOST_NAMED = 3
-_NO_COMPARISON = "No rows were compared in the soak."
+_NO_COMPARISON = "No rows were compared in the soak"
 
 
-def check_recent_throughout(soak: SoakOutcome, postgres_ahead: float | None, check: Check) -> None:
-    """Hold that the watermark was recent all the time, and require that this is proven of nearly all of it."""
+def check_recent_throughout(soak: SoakOutcome, postgres_ahead: Callable[[], float | None], check: Check) -> None:
+    """Hold that the watermark was recent all the time, and require that this is proven of nearly all of it.
+
+    `postgres_ahead` asks by how many seconds Postgres's clock is ahead of the controller's; `None` is not known.
+    """
     figures, order = soak.figures, soak.order
     check.fact("samples", f"{figures.samples:,}, longest gap {figures.longest_gap:.0f} s")
     check.fact("proven", f"{_span(figures.proven)} of {order.asked}")
@@ -38,7 +42,7 @@ def check_recent_throughout(soak: SoakOutcome, postgres_ahead: float | None, che
         f"{'; '.join(map(_breach, breaches[:_MOST_NAMED])) or f'in run {order.earlier_run}'}.",
         "Is replication running? Look at last_run_at and the controller's log of that time.",
     )
-    hold_clocks_agree(postgres_ahead, check)
+    hold_clocks_agree(postgres_ahead(), check)
     check.needs(figures.samples, "No sample was taken in the soak.", "Does the controller answer?")
     check.needs(
         figures.proven >= LEAST_SHARE * order.asked.total_seconds(),
@@ -64,8 +68,13 @@ def check_never_retreats_throughout(soak: SoakOutcome, check: Check) -> None:
     check.needs(soak.figures.samples > 1, "Fewer than two samples were taken in the soak.", "Let it last longer.")
 
 
-def check_files_throughout(soak: SoakOutcome, check: Check) -> None:
-    """Hold that no shard-day stayed crowded: today's and yesterday's have an allowance, compaction its time."""
+def check_files_throughout(
+    soak: SoakOutcome, settled: Callable[[], Inspection], today: Callable[[], date], check: Check
+) -> None:
+    """Hold that no shard-day stayed crowded: today's and yesterday's have an allowance, compaction its time.
+
+    `settled` inspects the lake once compaction had its time; `today` is the UTC day.
+    """
     files = soak.files
     check.fact("files", files_in_words(files))
     check.that(
@@ -74,6 +83,8 @@ def check_files_throughout(soak: SoakOutcome, check: Check) -> None:
         f"{'; '.join(files.crowded[:_MOST_NAMED])}.",
         "Compaction does not keep up: look at the controller's log (contract section 4).",
     )
+    if files.crowded_now:
+        check_file_counts(settled(), today(), check)
     check.needs(files.looks, "The files were never looked at in the soak.", "Let it last longer.")
 
 
@@ -129,7 +140,8 @@ def _hold_same(soak: SoakOutcome, kind: SliceKind, check: Check) -> None:
         "The findings say which, and what to do.",
         told_by=soak.slices.prover.diagnoses if soak.slices.prover else None,
     )
-    check.needs(soak.slices.prover is not None, _NO_COMPARISON)
+    why = f"{_NO_COMPARISON}: {soak.slices.without}" if soak.slices.without else f"{_NO_COMPARISON}."
+    check.needs(soak.slices.prover is not None, why)
 
 
 def _needs_all(proven: KindProven, what: str, check: Check) -> None:

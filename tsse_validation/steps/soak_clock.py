@@ -26,6 +26,7 @@ class SoakClock:
     def __init__(self, date: str | None, wall: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
         self._wall, self._monotonic = wall, monotonic
         self._offset = ControllerClock(date, wall).offset_seconds
+        self._known = date is not None
         self._set_at_wall, self._set_at = wall(), monotonic()
 
     @property
@@ -53,7 +54,8 @@ class SoakClock:
             self._offset = ControllerClock(date, self._wall).offset_seconds
         self._set_at_wall, self._set_at = self._wall(), self._monotonic()
         on = (self.now() - expected).total_seconds()
-        if abs(on) <= SLEPT_SECONDS:
+        first, self._known = date is not None and not self._known, self._known or date is not None
+        if first or abs(on) <= SLEPT_SECONDS:
             return ClockMove()
         # both have gone on without us; where only the controller's has, it was set
         return ClockMove(slept=on) if jump > SLEPT_SECONDS and on > 0 else ClockMove(moved=on)

@@ -23,7 +23,8 @@ from tsse_validation.steps.soak_slices import SlicesProven
 
 Ended: TypeAlias = Literal["", "completed", "interrupted"]
 MOST_EVENTS = 300
-"""Events of one kind that are written down: what flaps for days must not fill the log."""
+"""Events of one kind, gaps and breaches that are written down: what flaps for days must not fill the log."""
+_MOST_SAID = 20
 WENT_BACK = "the watermark "
 """How the text of an event begins that tells of a watermark that went back."""
 _MOST_KEPT = 20
@@ -57,7 +58,7 @@ class SoakEvidence:
         self._told[event.kind] += 1
         if self._told[event.kind] <= MOST_EVENTS:
             self.record(event)
-            self.say(f"soak: {event.text}")
+        self._say(event.kind, event.text)
 
     def sample(self, look: WatermarkLook, source: SampleSource) -> None:
         """Write a sample down."""
@@ -119,14 +120,24 @@ class SoakEvidence:
             )
         )
 
+    def _say(self, kind: str, text: str) -> None:
+        """Say the first of a kind; of the rest, the report tells."""
+        said = self._told[kind]
+        if said <= _MOST_SAID:
+            more = "; more of the kind are in the report only" if said == _MOST_SAID else ""
+            self.say(f"soak: {text}{more}")
+
     def _gap(self, gap: UnprovenTime) -> None:
         if len(self.gaps) < _MOST_KEPT:
             self.gaps.append(gap)
+        self._told["gap"] += 1
+        if self._told["gap"] > MOST_EVENTS:
+            return
         self.record(
             SoakGap(start=gap.start, end=gap.end, why=gap.why, age_at_most_seconds=gap.age_at_most, text=gap.text)
         )
         seconds = (gap.end - gap.start).total_seconds()
-        self.say(f"soak: {seconds:.0f} s are not proven{f': {gap.text}' if gap.text else ''}")
+        self._say("gap", f"{seconds:.0f} s are not proven{f': {gap.text}' if gap.text else ''}")
 
     def _breach(self, breach: TooOld, at: datetime) -> None:
         self.look_for_jobs(at)
@@ -137,14 +148,17 @@ class SoakEvidence:
             worst_at=breach.worst_at,
             seen=self._seen_then(breach),
         )
-        self.record(seen)
+        self._told["breach"] += breach.end is None
+        if self._told["breach"] <= MOST_EVENTS:
+            self.record(seen)
         if self.breaches and self.breaches[-1].start == seen.start:
             self.breaches[-1] = seen
         elif len(self.breaches) < _MOST_KEPT:
             self.breaches.append(seen)
-            self.say(f"soak: the watermark is {breach.worst:.0f} s old, beyond {self.limit:.0f} s")
-        if breach.end is not None:
-            self.say(f"soak: the watermark is recent again, after at most {breach.worst:.0f} s")
+        if breach.end is None:
+            self._say("breach", f"the watermark is {breach.worst:.0f} s old, beyond {self.limit:.0f} s")
+        else:
+            self._say("breach", f"the watermark is recent again, after at most {breach.worst:.0f} s")
 
     def _seen_then(self, breach: TooOld) -> tuple[str, ...]:
         """Return what was seen in a breach, and in the time before that may have led to it."""

@@ -51,15 +51,19 @@ class KindProven:
 
 
 class SlicesProven:
-    """Asks a prover, and survives what cannot be read; without a prover nothing is compared.
+    """Asks a prover, and survives what cannot be read.
 
-    `tell` takes the kind of an event and its text.
+    Without a prover nothing is compared, and `without` says why there is none. `tell` takes the kind of an event
+    and its text.
     """
 
     def __init__(
-        self, prover: SoakProver | None, tell: Callable[[Literal["postgres_lost", "postgres_back"], str], object]
+        self,
+        prover: SoakProver | None,
+        tell: Callable[[Literal["postgres_lost", "postgres_back"], str], object],
+        without: str = "",
     ) -> None:
-        self.prover = prover
+        self.prover, self.without = prover, without
         self._tell = tell
         self._lost = False
         self.of: dict[SliceKind, KindProven] = {

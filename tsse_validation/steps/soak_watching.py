@@ -13,10 +13,11 @@ from tsse_validation.domain.contract import (
     POST_REFILL_SECONDS,
     InspectedDataset,
     InspectResult,
+    Job,
     Replication,
     is_healthy,
 )
-from tsse_validation.domain.errors import RefusedError, SuiteError
+from tsse_validation.domain.errors import DeadlineError, RefusedError, SuiteError
 from tsse_validation.domain.instants import utc_day
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.lake.reader import LakeReader
@@ -35,6 +36,7 @@ LOST_SECONDS = 5.0
 STAYS_SECONDS = 600.0
 """A temporary file that is there for so long is none that is being written."""
 _INSPECTION_SECONDS = 90.0
+_STILL_SECONDS = 20.0
 _MOST_TOLD = 20
 
 Tell = Callable[[SoakEvent], object]
@@ -90,7 +92,8 @@ class FileSource:
 class JobSource:
     """Samples by inspection jobs, each of which has the lake's files too.
 
-    `jobs` must not wait for the POST budget: it raises BudgetError, and the next look is made when there is one.
+    `jobs` must not wait for the POST budget: it raises BudgetError, and the next look is made when there is one. A
+    job that waits behind others is followed by the next look, so that none is added to it.
     """
 
     jobs: JobRunner
@@ -98,11 +101,20 @@ class JobSource:
     pace: float = LEAST_JOB_PACE_SECONDS
     kind: SampleSource = "inspection"
     _last: SoakFilesLook | None = None
+    _waiting: Job | None = None
 
     def read(self) -> Replication:
         """Run an inspection; one that a crash has left running is given up."""
-        jobs, timeout = self.jobs, min(self.timeout, _INSPECTION_SECONDS)
-        inspection = jobs.run(INSPECT_JOB, {}, InspectResult, purpose="soak", timeout=timeout).result.inspection
+        core = self.jobs.core
+        job = self._waiting or core.create_job(INSPECT_JOB, {}, purpose="soak")
+        self._waiting = None
+        timeout = min(self.timeout, _INSPECTION_SECONDS)
+        try:
+            found = self.jobs.follow(job, InspectResult, timeout=timeout, still_after=_STILL_SECONDS)
+        except DeadlineError:
+            self._waiting = job if core.job(job.id).status == "pending" else None
+            raise
+        inspection = found.result.inspection
         self._last = SoakFilesLook(inspection.metrics, None)
         return inspection.replication
 
@@ -113,7 +125,7 @@ class JobSource:
 
     def blocked_for(self) -> float:
         """Return the seconds until there is a POST to spend."""
-        return self.jobs.core.budget.delay()
+        return 0.0 if self._waiting else self.jobs.core.budget.delay()
 
 
 def sample_pace(settings: Settings, *, by_file: bool) -> float:
@@ -212,6 +224,11 @@ class FilesWatch:
     most: int = 0
     _crowded_since: dict[str, float] = field(default_factory=dict)
     _temporary_since: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def crowded_now(self) -> bool:
+        """Whether a shard-day held too many files when it was last looked at."""
+        return bool(self._crowded_since)
 
     def take(self, look: SoakFilesLook, at: datetime, awake: float, *, alive: bool) -> SoakFiles:
         """Take a look and return its record; while the controller is away nothing is compacted, nor expected."""

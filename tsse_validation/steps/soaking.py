@@ -78,7 +78,7 @@ class _Every:
 class Soak:
     """Watches one controller until the time is over; an interrupt loses nothing that was seen until then.
 
-    `sleep` takes seconds. Without a `prover` no rows are compared.
+    `sleep` takes seconds. Without a `prover` no rows are compared; `unproven` says why there is none.
     """
 
     def __init__(
@@ -90,12 +90,13 @@ class Soak:
         *,
         prover: SoakProver | None,
         sleep: Callable[[float], object],
+        unproven: str = "",
     ) -> None:
         self._order, self._source, self._life, self._evidence = order, source, life, evidence
         self._clock = life.clock
         self._sleep = sleep
         self._files = FilesWatch(evidence.event)
-        self._slices = SlicesProven(prover, self._tell)
+        self._slices = SlicesProven(prover, self._tell, unproven)
         self._tally = self._begun_tally(self._clock.now(), self._clock.awake())
         if order.earlier is not None:
             self._go_on_with(order.earlier)
