@@ -20,7 +20,15 @@ from tests.support.builders import (
     stack_described,
 )
 from tsse_validation.domain.assurance import Assurance
-from tsse_validation.domain.catalogue import BOTH_SIDES, CHECKS, CONFORMANCE_CHECKS, GATE_TITLES, PARITY_STEP, Gate
+from tsse_validation.domain.catalogue import (
+    BOTH_SIDES,
+    CHECKS,
+    CONFORMANCE_CHECKS,
+    GATE_TITLES,
+    HELPER_CHECKS,
+    PARITY_STEP,
+    Gate,
+)
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
 from tsse_validation.domain.stack import Capability
 from tsse_validation.runlog.records import (
@@ -40,6 +48,7 @@ from tsse_validation.runlog.records import (
     StackDescribed,
 )
 from tsse_validation.runlog.result import RunResult
+from tsse_validation.runlog.setting_record import NOT_SET
 from tsse_validation.verdict import EXCUSABLE, EXIT_CODES, EXIT_LEAK, Outcome, Verdict, decide
 
 PROVEN = (CheckStatus.PASSED, CheckStatus.WARNED)
@@ -733,3 +742,14 @@ def test_a_step_that_is_open_for_one_check_names_it_and_for_more_counts_them() -
     assert one == f"{STEP_5}: The watermark is recent: as {RECENT}"
     records = good_run(dict.fromkeys((RECENT, NEVER_RETREATS), CheckStatus.UNPROVEN))
     assert verdict(retold(records, "no tick")).reasons[0] == f"{STEP_5}: 2 checks: no tick"
+
+
+@pytest.mark.parametrize(("given_as", "outcome"), [("/opt/farm/bin", Outcome.INCOMPLETE), (NOT_SET, Outcome.GO)])
+def test_helpers_that_were_asked_for_are_missed_when_they_are_deselected(given_as: str, outcome: Outcome) -> None:
+    started = run_started(settings=(SettingValue(name="helpers", value=given_as, source="command line"),))
+    left_out = [planned(key, selected=False) for key in HELPER_CHECKS]
+    verdict = decide(RunResult.from_records([started, *good_run()[1:], *left_out]))
+    assert verdict.outcome is outcome
+    assert {missing.key for missing in verdict.not_checked} == (
+        set(HELPER_CHECKS) if given_as != NOT_SET else set()
+    )

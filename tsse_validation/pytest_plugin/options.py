@@ -91,8 +91,11 @@ def _what_is_started(run: ValidationRun) -> str:
     """Say, before anything is contacted, which jobs of the runbook change the controller's lake."""
     settings = run.settings
     days = f"{settings.backfill_days} days (--backfill-days: {_source(run)})"
+    by = ", by the runbook's own command (--helpers)" if settings.helpers else ""
     first = (
-        "no backfill in step 4 (--skip-backfill)" if settings.skip_backfill else f"a backfill of {days} in step 4"
+        "no backfill in step 4 (--skip-backfill)"
+        if settings.skip_backfill
+        else f"a backfill of {days} in step 4{by}"
     )
     repeated = f", one of {days} when rows differ (--heal-check)" if settings.heal_check else ""
     soak = f"; a soak of {settings.soak} after all steps (--soak)" if settings.soak else ""

@@ -13,6 +13,7 @@ from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.replacement import Replacement, losses_in_words
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.definitions import Settings
+from tsse_validation.settings.helper_form import HELPER_NAMES
 from tsse_validation.settings.places import cache_directory
 from tsse_validation.steps.loss_guard import WouldLoseError, hold_no_loss, look_ahead
 from tsse_validation.steps.loss_looks import DirectLook
@@ -21,6 +22,8 @@ from tsse_validation.steps.soak_watching import sample_pace
 
 _FEWEST_INSPECTIONS = 2
 """Before the backfill, and after it."""
+_POSTS_BESIDE_HELPERS = 3
+"""The inspector's, our inspection after it, and the parity check's; the backfill's stands in the place of ours."""
 
 
 def dry_run_lines(settings: Settings, *, replaces: bool = True) -> Iterator[str]:
@@ -50,6 +53,8 @@ def calls_and_files(settings: Settings) -> Iterator[str]:
             f"would POST there, of the {POST_BURST} that all callers of one address share: {counted}; "
             f"about {sum(posts.values())}, and more where the range takes several slices or something differs"
         )
+        if settings.helpers:
+            yield f"would run: {', '.join(HELPER_NAMES)}, as the runbook has it; the backfill is theirs"
         named = settings.database_url or settings.setup_config
         yield f"would read Postgres: {'read-only, in one session at a time' if named else 'not, no DSN is given'}"
         lake = " and ".join(str(path) for path in (settings.hot_path, settings.cold_path) if path)
@@ -74,6 +79,8 @@ def _posts(settings: Settings) -> Iterator[tuple[str, int]]:
     if not settings.skip_backfill:
         yield "backfill", 1
     yield "or more parity jobs, one for each slice of the range", 1
+    if settings.helpers:
+        yield "for the runbook's own commands, and an inspection beside them", _POSTS_BESIDE_HELPERS
     if settings.max_job_windows:
         yield "windows at the most (--max-job-windows)", settings.max_job_windows
     if settings.soak and not settings.hot_path:

@@ -22,8 +22,8 @@ from tsse_validation.steps.helper_told import HelperTold
 from tsse_validation.steps.helping import (
     check_told,
     helpers_of,
-    hold_no_token,
     lent_token,
+    masked,
     read_said,
     recorded,
     shown_command,
@@ -102,7 +102,7 @@ class HelpedBackfill:
             on_job(job)
 
         try:
-            job = self._job_of(process, turn, note)
+            job = self._job_of(process, turn, note, told)
             turn.hold_alone(job)
             times = {"timeout": settings.backfill_timeout, "still_after": settings.leftover_after}
             followed.finished = self.jobs.follow(job, BackfillResult, **times, on_job=note)
@@ -111,10 +111,9 @@ class HelpedBackfill:
         finally:
             if followed.job is not None and followed.job.terminal:
                 process.wait(self._poll_seconds + _ENDING_SECONDS)
-            told.end = process.end()
-            hold_no_token(self.run, told)
+            told.end = masked(self.run, told, process.end())
 
-    def _job_of(self, process: HelperProcess, turn: BackfillTurn, note: OnJob) -> Job:
+    def _job_of(self, process: HelperProcess, turn: BackfillTurn, note: OnJob, told: HelperTold) -> Job:
         """Return the job that the helper has created, once it has named it.
 
         A Ctrl-C meanwhile is held until the job is noted: else it could be neither named nor canceled.
@@ -145,7 +144,7 @@ class HelpedBackfill:
         if process.running:
             msg = f"{BACKFILL} has named no job within {seconds:.0f} s, and was ended. {_MAY_HAVE}"
             raise DeadlineError(msg, "Run it by hand, as the runbook has it.")
-        failed = why_it_failed(BACKFILL, process.end())
+        failed = why_it_failed(BACKFILL, masked(self.run, told, process.end()))
         failed.message = f"{failed.message} {_MAY_HAVE}"
         raise failed
 

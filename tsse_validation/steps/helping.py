@@ -6,6 +6,7 @@ as far as comparable against what we see ourselves.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from tsse_validation.clients.helper_calls import (
     parity_call,
 )
 from tsse_validation.clients.helper_output import (
+    HelperEnd,
     ParitySaid,
     counts_in,
     failed_job,
@@ -101,10 +103,15 @@ def shown_command(run: ValidationRun, call: HelperCall, file: Path) -> tuple[str
     )
 
 
-def hold_no_token(run: ValidationRun, told: HelperTold) -> None:
-    """Take note whether a helper has printed the token."""
+def masked(run: ValidationRun, told: HelperTold, end: HelperEnd) -> HelperEnd:
+    """Return how a helper has ended with every secret masked, and take note whether it has printed the token.
+
+    It is masked before anything is cut off: a part of a token would not be known as one.
+    """
     token = require(run.stack, "the stack").token.get_secret_value()
-    told.tells_the_token = told.end is not None and token in told.end.stdout + told.end.stderr
+    told.tells_the_token = token in end.stdout or token in end.stderr
+    redact = run.redactor.redact
+    return replace(end, stdout=redact(end.stdout), stderr=redact(end.stderr))
 
 
 def read_said(told: HelperTold, read: Callable[[str], _Said]) -> _Said:
@@ -174,8 +181,7 @@ def _run(run: ValidationRun, core: CoreClient, told: HelperTold, call_with: Call
         told.command = shown_command(run, call, file)
         with helpers.started(call) as process:
             process.wait(helpers.start_seconds + run.settings.job_timeout)
-            told.end = process.end()
-    hold_no_token(run, told)
+            told.end = masked(run, told, process.end())
 
 
 def _of_failed_job(jobs: JobRunner, told: HelperTold, job_id: str) -> SuiteError:

@@ -16,6 +16,7 @@ from tsse_validation.domain.contract import (
     INSPECT_JOB,
     PARITY_JOB,
     POST_BURST,
+    POST_REFILL_SECONDS,
     RUNBOOK_JOBS,
     InspectResult,
     Job,
@@ -334,3 +335,29 @@ def test_an_interrupt_while_a_job_is_created_comes_once_the_job_is_noted(bench: 
     with pytest.raises(KeyboardInterrupt):
         made.core.create_job(INSPECT_JOB, {}, purpose="test", note=noted.append, undisturbed=interrupted)
     assert [job.id for job in noted] == [JOB_ID]
+
+
+def test_a_post_of_a_program_that_we_start_is_counted_and_waited_for(
+    bench: Callable[..., Bench], told: Told
+) -> None:
+    made = bench(document({}))
+    for _ in range(POST_BURST):
+        made.core.let_another_post("tsse_lake_inspector")
+    assert made.clock.sleeps == []
+    made.core.let_another_post("backfill")
+    assert made.clock.sleeps == [pytest.approx(POST_REFILL_SECONDS)]
+    assert made.budget.by_purpose == {"tsse_lake_inspector": POST_BURST, "backfill": 1}
+    made.budget.was_refused(1_000)
+    with told(BudgetError, "a tsse_lake_parity_check job would wait 1000 s more"):
+        made.core.let_another_post("tsse_lake_parity_check")
+
+
+def test_a_job_that_such_a_program_has_created_for_us_may_be_canceled_and_no_other(
+    bench: Callable[..., Bench], told: Told
+) -> None:
+    ours, other = a_job("lake_backfill_v1"), "483f1c83-682b-489a-81c2-de990b9a1407"
+    made = bench(document({"job": ours.model_dump(mode="json", exclude_none=True)}))
+    made.core.adopt(ours)
+    assert made.core.cancel(ours.id) == ours
+    with told(NotAllowedError, "cancels only jobs of its own"):
+        made.core.cancel(other)

@@ -38,7 +38,8 @@ class MatrixLine:
     @classmethod
     def of(cls, mistake: str | None, tried: FailureTried) -> "MatrixLine":
         """Return the line of a try."""
-        told = [f"{one.diagnosis}: {one.summary}" for one in (*tried.diagnoses, *tried.before_repair)]
+        told = [f"{one.diagnosis}: {one.summary}" for one in tried.diagnoses]
+        told += [f"before the repair, {one.diagnosis}: {one.summary}" for one in tried.before_repair]
         told = told or [*tried.touched[:1], *([] if tried.outcome == "recovered" else [tried.message])]
         words = "; ".join(filter(None, told))
         outcome = tried.outcome.replace("_", " ")
