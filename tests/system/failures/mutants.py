@@ -15,10 +15,10 @@ from typing import Any, BinaryIO, NoReturn
 import pyarrow as pa
 
 from fixtures.controller import __main__ as controller
-from fixtures.controller import backfill, files, housekeeping, replication, segments, state
+from fixtures.controller import backfill, files, housekeeping, replication, segments
 from fixtures.controller.lake_store import LOCATIONS, Lake, new_run, remove_date, remove_hot_date, remove_scratch
 from fixtures.controller.replication import LakeService
-from fixtures.controller.state import Manifest, ReplicationState, StateBrokenError
+from fixtures.controller.state import Manifest, ReplicationState
 from tsse_validation.domain.contract import DATASET
 
 _A_DISK_TAKES = 0.02
@@ -134,18 +134,6 @@ def _where_there_is_one(lake: Lake, day: date, run: str) -> None:
         remove_hot_date(lake, day, run)
 
 
-def _torn_state_taken_for_none() -> None:
-    honest = state._load
-
-    def load(path: Path, kind: Any) -> Any:
-        try:
-            return honest(path, kind)
-        except StateBrokenError:
-            return kind()
-
-    _put(state, "_load", load)
-
-
 def _failed_pass_moves_the_mark() -> None:
     honest = replication._record_failure
 
@@ -188,11 +176,6 @@ FAILURE_MUTANTS = {
         "Retention deletes a date's files before it has copied them to the cold place.",
         _move_deletes_first,
         ("cold-gone-in-a-move",),
-    ),
-    "torn-state-taken-for-none": FailureMutant(
-        "A state file that a crash has torn is taken for one that was never written.",
-        _torn_state_taken_for_none,
-        ("torn-replication-state",),
     ),
     "failed-pass-moves-the-mark": FailureMutant(
         "A pass that failed moves the watermark as one that succeeded does.",
