@@ -12,8 +12,11 @@ from docker import DockerClient
 
 from fixtures.images.building import CONTROLLER_TAG, Recipe, build
 from fixtures.stacks.containers import CORE, POSTGRES
-from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, Run, Runbook, is_a_sentence
+from fixtures.stacks.engine import STACK_LABEL, sweep_abandoned_stacks
+from fixtures.stacks.workdir import sweep_abandoned
+from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, PATIENCE_SECONDS, Run, Runbook, is_a_sentence
 from tests.system.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL, DockerSide
+from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
@@ -88,6 +91,31 @@ def test_the_network_cut_between_core_server_and_postgres(runbook: Runbook, dock
         docker_side.move(POSTGRES, elsewhere)
         run = started.end()
     assert_stopped_at(run, "backfill_job_completes", "lake_backfill_v1 job")
+    docker_side.holds_nothing_of(runbook)
+
+
+def test_a_failure_is_recovered_from_and_its_arena_is_gone(runbook: Runbook, docker_side: DockerSide) -> None:
+    run = runbook("-m", "failures", "-k", "kill-early-in-backfill", *ON_LOCAL_IMAGES[2:])
+    (tried,) = run.result.failures
+    assert tried.outcome == "recovered", run
+    docker_side.holds_nothing_of(runbook)
+
+
+def test_a_failure_run_that_is_killed_with_its_controller_paused_is_swept(
+    runbook: Runbook, docker_side: DockerSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = runbook.start("-m", "failures", "-k", "pause-longer-than-lag", *ON_LOCAL_IMAGES[2:])
+
+    def paused() -> bool:
+        assert started.process.poll() is None, started.output
+        return bool(docker_side.client.containers.list(filters={"label": STACK_LABEL, "status": "paused"}))
+
+    assert wait_until(paused, seconds=PATIENCE_SECONDS), started.output
+    started.process.kill()
+    started.process.wait(PATIENCE_SECONDS)
+    assert sweep_abandoned_stacks(docker_side.client)
+    monkeypatch.setattr(tempfile, "tempdir", str(runbook.temporary))
+    assert sweep_abandoned()
     docker_side.holds_nothing_of(runbook)
 
 
