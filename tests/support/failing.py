@@ -11,10 +11,10 @@ from tests.support.builders import WATERMARK, replication
 from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import StackError
 from tsse_validation.domain.stack import STATE_DIR, LakePaths
+from tsse_validation.failures.aftermath import Proven
 from tsse_validation.failures.arena import Arena
-from tsse_validation.failures.files import FileSeen
+from tsse_validation.failures.arena_files import FileSeen
 from tsse_validation.failures.model import Ability, Chance, Group, Scenario, Struck
-from tsse_validation.failures.proving import Proven
 from tsse_validation.failures.running import ScenarioRunner
 from tsse_validation.runlog.failure_records import FailureDiagnosis, FailureTried
 from tsse_validation.steps.validated_stack import Stack

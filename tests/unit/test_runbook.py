@@ -107,3 +107,18 @@ def test_titles_tell_checks_apart_and_their_steps_have_names() -> None:
 def test_a_step_is_named_in_messages_and_a_strange_one_too() -> None:
     assert step_label(2) == "step 2 (token)"
     assert step_label(99).startswith("step 99")
+
+
+FAILURES = "tests_validation/test_10_failures.py"
+
+
+@pytest.mark.parametrize("asked", [["-m", "failures"], ["-m", "nightly or failures"], [FAILURES]], ids=" ".join)
+def test_failures_are_refused_where_a_live_controller_is_named(asked: list[str], tmp_path: Path) -> None:
+    live = ("--base-url=http://127.0.0.1:9", f"--report-dir={tmp_path}", "-p", "no:cacheprovider")
+    done = python("pytest", *asked, *live, cwd=ROOT, TSSE_AUTH_TOKEN="a-token")
+    assert done.returncode == int(pytest.ExitCode.USAGE_ERROR), done.stdout
+    assert "never on a live controller: leave out --base-url (command line)" in done.stderr
+
+
+def test_failures_are_no_part_of_a_run_that_does_not_name_them() -> None:
+    assert not any(name.startswith("test_lake_survives") for name in collected_by("-m", "nightly", cwd=ROOT))

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from tsse_validation.domain.contract import Job
 from tsse_validation.domain.stack import LakePaths
-from tsse_validation.failures.files import FileSeen
+from tsse_validation.failures.arena_files import FileSeen
 from tsse_validation.failures.machine import Machine
 from tsse_validation.steps.validated_stack import Stack
 

@@ -19,10 +19,10 @@ from tsse_validation.domain.errors import (
 )
 from tsse_validation.domain.phrasing import count_of, days_in_words
 from tsse_validation.domain.polling import wait_until
+from tsse_validation.failures.aftermath import Proven, prove
 from tsse_validation.failures.arena import Arena
-from tsse_validation.failures.files import FileSeen, leftovers, touched_files
+from tsse_validation.failures.arena_files import FileSeen, leftovers, touched_files
 from tsse_validation.failures.model import LACKING, Chance, MissedError, Scenario, Struck
-from tsse_validation.failures.proving import Proven, prove
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.runlog.failure_records import FailureTried
 

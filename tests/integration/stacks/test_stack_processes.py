@@ -1,6 +1,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -245,3 +246,47 @@ def test_a_process_is_told_from_a_later_one_under_its_id_and_from_its_zombie(run
 def test_a_note_that_was_cut_short_is_no_identity(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         ProcessIdentity.from_json(text)
+
+
+def test_a_process_stands_still_and_goes_on(script: Make, tmp_path: Path) -> None:
+    beats = tmp_path / "beats"
+    source = f"""
+    import pathlib, time
+    beats = pathlib.Path({str(beats)!r})
+    while True:
+        with beats.open("a") as file:
+            file.write(".")
+        time.sleep(0.01)
+    """
+    process = script(source)
+    process.start(process.argv)
+    assert wait_until(lambda: beats.exists() and beats.stat().st_size > 2, seconds=30)
+    process.pause()
+    assert process.running
+    assert wait_until(lambda: _state_of(given(process.pid)).startswith("T"), seconds=30)
+    stood = beats.stat().st_size
+    process.resume()
+    assert wait_until(lambda: beats.stat().st_size > stood, seconds=30)
+
+
+def _state_of(pid: int) -> str:
+    return subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_process_is_started_again_as_before_with_more_in_its_environment(script: Make) -> None:
+    process = script("import os; print('said', os.environ.get('MORE', 'nothing'), flush=True)")
+    process.start(process.argv)
+    assert process.says("said nothing")
+    process.wait_end(30)
+    process.start_again({"MORE": "a word"})
+    assert process.says("said a word")
+    process.wait_end(30)
+    process.start_again()
+    assert process.says("said nothing")
+
+
+def test_a_process_that_never_ran_cannot_be_started_again_or_paused(script: Make) -> None:
+    process = script(SLEEPS)
+    for method in (process.start_again, process.pause, process.resume):
+        with pytest.raises(StackError, match="never started"):
+            method()

@@ -5,7 +5,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tsse_validation.failures.files import FileSeen, leftovers, touched_files
+from tsse_validation.failures.arena_files import FileSeen, leftovers, touched_files
 
 DAYS = [date(2026, 1, 2), date(2026, 1, 3)]
 PATHS = [

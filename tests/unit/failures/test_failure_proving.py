@@ -13,7 +13,7 @@ from tsse_validation.domain.coverage import Coverage
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.instants import MICROSECOND, day_start, utc_day
 from tsse_validation.domain.stack import STATE_DIR, LakePaths
-from tsse_validation.failures.proving import hold_promise, scopes_of
+from tsse_validation.failures.aftermath import hold_promise, scopes_of
 from tsse_validation.lake.reader import LakeReader
 
 EARLIER = Coverage.promised_by(replication())

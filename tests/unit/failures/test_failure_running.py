@@ -8,10 +8,10 @@ import pytest
 from tests.support.builders import WATERMARK
 from tests.support.failing import DAY_UNDER_WAY, HOLE, WHOLE, FakeArena, a_scenario, struck, tried
 from tsse_validation.domain.errors import NotAllowedError, PromiseBrokenError, UnreachableError
+from tsse_validation.failures.aftermath import Proven
 from tsse_validation.failures.arena import Arena
-from tsse_validation.failures.files import FileSeen
+from tsse_validation.failures.arena_files import FileSeen
 from tsse_validation.failures.model import Ability, Chance, MissedError, Struck
-from tsse_validation.failures.proving import Proven
 
 
 @pytest.fixture

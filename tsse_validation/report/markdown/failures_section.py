@@ -2,7 +2,7 @@
 
 from tsse_validation.domain.phrasing import number
 from tsse_validation.report.markdown.markup import Lines, bullet, code, escaped, table
-from tsse_validation.report.model.failures import FailureLine, FailuresReport
+from tsse_validation.report.model.failure_lines import FailureLine, FailuresReport
 
 
 def failures_section(failures: FailuresReport) -> Lines:

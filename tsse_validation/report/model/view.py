@@ -13,7 +13,7 @@ from tsse_validation.report.model.checks import CheckLine, MissingLine, StepLine
 from tsse_validation.report.model.counts import CountsTable, DayTable, counts_tables, day_tables, mismatching_rows
 from tsse_validation.report.model.covered_days import CoveredDays, covered_days
 from tsse_validation.report.model.document import ReportDocument
-from tsse_validation.report.model.failures import FailuresReport, failures_report
+from tsse_validation.report.model.failure_lines import FailuresReport, failures_report
 from tsse_validation.report.model.helper_lines import HelperLine, helper_lines
 from tsse_validation.report.model.lake_history import LakeHistory, lake_history
 from tsse_validation.report.model.soak import SoakReport, soak_report
