@@ -6,11 +6,12 @@ import pytest
 from pydantic import BaseModel
 
 from tests.support.builders import FakeClock, a_job, replication
+from tsse_validation.clients.allowed import CORE_CALLS, JOBS_PATH, MOST_OWN_JOBS, CallGuard
 from tsse_validation.clients.budget import PostBudget
 from tsse_validation.clients.core import CoreClient
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.domain.contract import INSPECT_JOB, Job, JobEvent
-from tsse_validation.domain.errors import DeadlineError
+from tsse_validation.domain.errors import DeadlineError, NotAllowedError
 from tsse_validation.steps.soak_watching import JobSource
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -105,3 +106,12 @@ def test_a_budget_that_is_spent_says_when_there_is_a_post_again(source: JobSourc
     assert source.blocked_for() == 0
     core.budget.was_refused(45.0)
     assert source.blocked_for() == 45
+
+
+def test_of_the_jobs_of_weeks_the_last_are_ours_to_cancel_and_the_first_are_forgotten() -> None:
+    guard = CallGuard(CORE_CALLS)
+    for number in range(MOST_OWN_JOBS + 1):
+        guard.started(f"job-{number}")
+    guard.hold("POST", f"{JOBS_PATH}/job-{MOST_OWN_JOBS}/cancel")
+    with pytest.raises(NotAllowedError, match="cancels only jobs of its own"):
+        guard.hold("POST", f"{JOBS_PATH}/job-0/cancel")

@@ -6,6 +6,7 @@ The table below is complete. Every request is held against it at the last point 
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -93,16 +94,20 @@ CORE_CALLS: Sequence[Call] = (
 QDRANT_CALLS: Sequence[Call] = (Call("GET", "/healthz"), Call("GET", "/"))
 
 
+MOST_OWN_JOBS = 10_000
+"""Jobs of ours that may be canceled: a soak of weeks starts more, and each ends before long."""
+
+
 class CallGuard:
     """Holds requests against a table of calls, and knows which jobs this run has started."""
 
     def __init__(self, calls: Sequence[Call]) -> None:
         self._calls = calls
-        self._own_jobs: set[str] = set()
+        self._own_jobs: deque[str] = deque(maxlen=MOST_OWN_JOBS)
 
     def started(self, job_id: str) -> None:
         """Take note of a job that was created on our request: it may be canceled by us."""
-        self._own_jobs.add(job_id)
+        self._own_jobs.append(job_id)
 
     def hold(self, method: str, target: str, content: bytes = b"") -> None:
         """Let a request pass, or raise; `target` is its path with the query.

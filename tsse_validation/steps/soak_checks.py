@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from tsse_validation.domain.contract import Inspection
 from tsse_validation.domain.durations import Duration
-from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.domain.instants import to_the_second
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.soak_tally import LEAST_SHARE
 from tsse_validation.runlog.soak_records import SoakBreach
@@ -163,7 +163,7 @@ def _breach(breach: SoakBreach) -> str:
 
 
 def _instant(instant: datetime | None) -> str:
-    return format_rfc3339(instant) if instant else "not set"
+    return to_the_second(instant) if instant else "not set"
 
 
 def _span(seconds: float) -> str:
