@@ -1,11 +1,14 @@
 """What scenarios share that strike in the middle of a backfill."""
 
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
+from itertools import repeat
 
 from tsse_validation.domain.contract import BACKFILL_JOB, Job
 from tsse_validation.domain.instants import utc_day
+from tsse_validation.domain.polling import looks
 from tsse_validation.failures.arena import Arena
 from tsse_validation.failures.model import MissedError, Struck
 from tsse_validation.failures.watching import Names
@@ -15,29 +18,48 @@ BY_DESIGN = (
     "running (section 3)."
 )
 REPEATED = "the same backfill once more, with replace_existing (runbook, “If parity mismatches occur”)"
+_PAUSE_SECONDS = 0.02
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _STATE = "SELECT status, progress->>'completed', progress->>'message' FROM analysis_jobs WHERE id = %s::uuid"
 
 
-def begin_backfill(arena: Arena) -> Job:
-    """Start a backfill that replaces the saved lake's days, and return its job at once."""
-    return arena.create_job(BACKFILL_JOB, {"days": arena.days, "replace_existing": True})
+def begin_backfill(arena: Arena, days: int | None = None, *, replace_existing: bool = True) -> Job:
+    """Start a backfill, by default one that replaces the saved lake's days, and return its job at once."""
+    return arena.create_job(BACKFILL_JOB, {"days": days or arena.days, "replace_existing": replace_existing})
 
 
-def dates_of_backfill(arena: Arena) -> list[date]:
-    """Return the dates that a backfill of the arena's days replaces now, the oldest first."""
+def dates_of_backfill(arena: Arena, days: int | None = None) -> list[date]:
+    """Return the dates that a backfill, by default of the arena's days, replaces now, the oldest first."""
     last = utc_day(arena.now())
-    return [last - timedelta(days=back) for back in range(arena.days, -1, -1)]
+    return [last - timedelta(days=back) for back in range(days or arena.days, -1, -1)]
 
 
-def struck_backfill(arena: Arena, job: Job, dates: list[date], moment: str) -> Struck:
-    """Say what a strike has met that ended the controller in a backfill; raises MissedError where that had ended.
+def wait_for_days(arena: Arena, job: Job, days: int, seconds: float = 60.0) -> None:
+    """Wait until a backfill has done so many days and goes on; raises MissedError when it ends before."""
+    clock, sleep = time.monotonic, time.sleep
+    for now in looks(
+        lambda: arena.job(job.id), timeout=seconds, pauses=repeat(_PAUSE_SECONDS), clock=clock, sleep=sleep
+    ):
+        if now.terminal:
+            break
+        if now.progress.completed >= days:
+            return
+    msg = f"The backfill was {now.status} and had not been seen at its day {days}."
+    raise MissedError(msg)
+
+
+def struck_backfill(
+    arena: Arena, job: Job, dates: list[date], moment: str, *, left: Collection[str] = ("running",)
+) -> Struck:
+    """Say what a strike has met that kept a backfill from its end; raises MissedError where that had ended before.
+
+    `left` are the statuses that such a job may have: by default the one that a dead controller leaves.
 
     The date under way, by the job's last progress, may stand empty. So may the head of the first date: what lies
     before the new start is removed, while the state promises it still.
     """
     ((status, completed, message),) = arena.sql(_STATE, job.id)
-    if status != "running":
+    if status not in left:
         msg = f"The backfill was {status} before the strike."
         raise MissedError(msg)
     under_way = {date.fromisoformat(day) for day in _DAY.findall(message or "")}

@@ -1,7 +1,7 @@
 """What a failure scenario is: data, with the functions that strike and repair; pure."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -76,6 +76,10 @@ class Chance:
     def moment(self, earliest: float, latest: float) -> float:
         """Return a random moment in seconds; each further try halves how late it may be."""
         return earliest + (latest - earliest) * self.rng.random() / (1 << self.attempt)
+
+    def day(self, dates: Sequence[object]) -> int:
+        """Return after how many of a backfill's dates it is struck: earlier on each further try."""
+        return self.rng.randrange(1, max(2, len(dates) - 3 - 2 * self.attempt))
 
 
 def nothing(_arena: Arena, _struck: Struck) -> None:

@@ -9,8 +9,8 @@ from tsse_validation.domain.contract import TICK_JOB
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.failures.arena import Arena
+from tsse_validation.failures.backfills import REPEATED, dates_of_backfill, repeat_backfill
 from tsse_validation.failures.model import Chance, Group, MissedError, Scenario, Struck
-from tsse_validation.failures.scenarios_jobs import A_BACKFILL, dates_of, repair_by_a_backfill
 from tsse_validation.failures.scenarios_postgres import SERVER
 from tsse_validation.failures.sessions import insert_late, old_day, session, stamp_of
 from tsse_validation.lake.reader import LakeReader
@@ -63,7 +63,7 @@ def _long_transaction(arena: Arena, chance: Chance) -> Struck:
     return Struck(
         f"a transaction committed {_ROWS} rows {time.monotonic() - began:.1f} s after it had stamped them: the "
         "watermark had passed them",
-        touches=dates_of(arena, arena.days),
+        touches=frozenset(dates_of_backfill(arena)),
         empties=frozenset({day}),
         by_design="The lag guard covers transactions that are shorter than itself: what a longer one commits, "
         "behind the watermark, no pass reads (contract section 4).",
@@ -97,7 +97,7 @@ def _commits_that_a_crash_takes(arena: Arena, chance: Chance) -> Struck:
         f"Postgres was killed after the lake had got {_ROWS} rows that it had told as committed, and lost "
         f"{_ROWS - left} of them",
         at,
-        touches=dates_of(arena, arena.days),
+        touches=frozenset(dates_of_backfill(arena)),
         empties=frozenset({day}),
         by_design="With synchronous_commit off a crash of Postgres takes its last commits back: what the lake has "
         "of them already is more than Postgres holds.",
@@ -131,8 +131,8 @@ COMMIT_SCENARIOS = (
         Group.POSTGRES,
         "A transaction commits rows after the watermark has passed their insertion time.",
         _long_transaction,
-        repair=repair_by_a_backfill,
-        repaired_by=A_BACKFILL,
+        repair=repeat_backfill,
+        repaired_by=REPEATED,
     ),
     Scenario(
         "crash-with-commits-not-flushed",
@@ -140,8 +140,8 @@ COMMIT_SCENARIOS = (
         "Postgres crashes with synchronous_commit off, and loses rows that the lake has.",
         _commits_that_a_crash_takes,
         needs=SERVER,
-        repair=repair_by_a_backfill,
-        repaired_by=A_BACKFILL,
+        repair=repeat_backfill,
+        repaired_by=REPEATED,
     ),
 )
 """What a commit means for the watermark."""

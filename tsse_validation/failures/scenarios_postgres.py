@@ -2,24 +2,25 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import suppress
 from datetime import datetime
 
 import psycopg
 from psycopg import sql
 
-from tsse_validation.domain.contract import TICK_JOB, Job
+from tsse_validation.domain.contract import BACKFILL_JOB, TICK_JOB, Job
 from tsse_validation.domain.errors import DeadlineError
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.failures.arena import Arena
-from tsse_validation.failures.model import Ability, Chance, Group, MissedError, Scenario, Struck
-from tsse_validation.failures.scenarios_jobs import (
-    A_BACKFILL,
-    repair_by_a_backfill,
-    start_backfill,
-    stopped,
+from tsse_validation.failures.backfills import (
+    REPEATED,
+    begin_backfill,
+    dates_of_backfill,
+    repeat_backfill,
+    struck_backfill,
     wait_for_days,
 )
+from tsse_validation.failures.model import Ability, Chance, Group, MissedError, Scenario, Struck
 from tsse_validation.failures.sessions import (
     end_all_others,
     end_who_reads,
@@ -55,9 +56,8 @@ def _a_pass(arena: Arena, _chance: Chance) -> Job:
 
 
 def _a_backfill(arena: Arena, chance: Chance) -> Job:
-    at = chance.rng.randrange(1, max(2, arena.days - 2 - 2 * chance.attempt))
-    job = start_backfill(arena, arena.days)
-    wait_for_days(arena, job, at)
+    job = begin_backfill(arena)
+    wait_for_days(arena, job, chance.day(dates_of_backfill(arena)))
     return job
 
 
@@ -79,17 +79,14 @@ def _wait_until_it_reads(arena: Arena, job: Job, look: Callable[[psycopg.Connect
 
 def _after(arena: Arena, job: Job, moment: str) -> Struck:
     """Return what a strike has done to a job; raises MissedError when the job has completed all the same."""
-    at = arena.now()
-    try:
+    with suppress(DeadlineError):  # where the controller could not write its end, it stays as it is
         job = arena.end_of(job.id, _SECONDS)
-    except DeadlineError:  # where the controller could not write its end, it stays as it is
-        job = arena.job(job.id)
+    if job.job_type == BACKFILL_JOB:
+        return struck_backfill(arena, job, dates_of_backfill(arena), moment, left=("running", "failed"))
     if job.status == "completed":
-        msg = f"The {job.job_type} job completed all the same."
+        msg = "The pass completed all the same."
         raise MissedError(msg)
-    if job.job_type == TICK_JOB:
-        return Struck(moment, at)
-    return replace(stopped(arena, job, moment), at=at)
+    return Struck(moment)
 
 
 _Begins = Callable[[Arena, Chance], Job]
@@ -189,8 +186,8 @@ POSTGRES_SCENARIOS = (
         "Postgres is restarted while a backfill reads from it.",
         _restart_while(_a_backfill, "a backfill"),
         needs=SERVER,
-        repair=repair_by_a_backfill,
-        repaired_by=A_BACKFILL,
+        repair=repeat_backfill,
+        repaired_by=REPEATED,
     ),
     Scenario(
         "postgres-crashes-in-a-backfill",
@@ -198,8 +195,8 @@ POSTGRES_SCENARIOS = (
         "Postgres is killed while a backfill reads from it, and recovers.",
         _crash_while(_a_backfill, "a backfill"),
         needs=SERVER,
-        repair=repair_by_a_backfill,
-        repaired_by=A_BACKFILL,
+        repair=repeat_backfill,
+        repaired_by=REPEATED,
     ),
     Scenario(
         "session-ended-in-a-pass",
@@ -212,8 +209,8 @@ POSTGRES_SCENARIOS = (
         Group.POSTGRES,
         "An administrator ends the controller's session in the middle of a backfill.",
         _session_ended_while(_a_backfill, "a backfill"),
-        repair=repair_by_a_backfill,
-        repaired_by=A_BACKFILL,
+        repair=repeat_backfill,
+        repaired_by=REPEATED,
     ),
     Scenario(
         "statement-timeout",
@@ -226,8 +223,8 @@ POSTGRES_SCENARIOS = (
         Group.POSTGRES,
         "Postgres can write nothing for a while, as on a full disk (an injected error).",
         _disk_full,
-        repair=repair_by_a_backfill,
-        repaired_by=A_BACKFILL,
+        repair=repeat_backfill,
+        repaired_by=REPEATED,
     ),
 )
 """What happens to a database, and to replication with it."""

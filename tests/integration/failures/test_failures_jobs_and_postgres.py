@@ -23,7 +23,7 @@ def test_what_a_transaction_commits_behind_the_watermark_is_found_and_a_backfill
     tried = tries("transaction-longer-than-the-lag")
     recovered(tried)
     assert sum(found.rows for found in tried.before_repair) == 40
-    assert tried.repaired_by == "a backfill with replace_existing"
+    assert tried.repaired_by.startswith("the same backfill once more")
     assert "lag guard" in tried.message
 
 
