@@ -6,7 +6,8 @@ of last year's rows are promised like any other row, once they were inserted aft
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import TypeVar
 
 import pyarrow as pa
@@ -22,6 +23,8 @@ from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow
 from tsse_validation.settings.fields import Level
 
+NEAR_DAYS = 8
+"""Dates that lie no further apart are compared at once: to read the files between costs less than a beginning."""
 SensorDays = Sequence[tuple[Scope, Sequence[CountRow]]]
 """Scopes that were compared, each with a row for each sensor and day of either side."""
 Answer = TypeVar("Answer")
@@ -115,9 +118,23 @@ def compare_days_with_rows(
     for window in dict.fromkeys(scope.window for scope in wanted):
         known[window] = reader.days_of(_spanning([scope for scope in wanted if scope.window == window]))
     parts = [
-        scope.narrowed(part) for scope in wanted for part in on_days(scope.window, {*days, *known[scope.window]})
+        scope.narrowed(part)
+        for scope in wanted
+        for part in on_days(scope.window, _with_few_between({*days, *known[scope.window]}))
     ]
     return [(part, proof.compare_sensor_days(part, level=level)) for part in parts]
+
+
+def _with_few_between(days: Collection[date]) -> set[date]:
+    """Add the dates between some that lie near each other: they are compared together."""
+    ordered = sorted(days)
+    between = {
+        one + timedelta(days=number)
+        for one, other in pairwise(ordered)
+        if (gap := (other - one).days) <= NEAR_DAYS
+        for number in range(1, gap)
+    }
+    return between | set(ordered)
 
 
 def _spanning(scopes: Sequence[Scope]) -> Scope:

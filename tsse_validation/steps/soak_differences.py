@@ -28,6 +28,7 @@ from tsse_validation.steps.soak_looking import Look
 
 MOST_FINDINGS = 50
 """Findings of one diagnosis that a soak records: a fault that goes on for days would fill the log."""
+_OR_LATE = {"rows missing": ": a pass has lost them, or their transaction was committed after it"}
 MOST_REMEMBERED = 2_000_000
 """Differing rows that are remembered; of more than that some may be told twice."""
 
@@ -125,7 +126,8 @@ class SoakDifferences:
             self._recorded[found.diagnosis] += 1
             if self._recorded[found.diagnosis] <= MOST_FINDINGS:
                 when = format_rfc3339(look.coverage.watermark)
-                evidence = f"{found.evidence}; found by the soak at the watermark {when}"
+                why = f"{found.evidence}{_OR_LATE.get(found.diagnosis, '')}"
+                evidence = f"{why}; found by the soak at the watermark {when}"
                 self._run.record(found.model_copy(update={"evidence": evidence}))
 
 

@@ -176,6 +176,8 @@ def test_what_a_pass_does_to_a_new_row_is_found_by_its_slice(
     plant(farm, (new[0][0], naive.micros(new[0][1])))
     assert soak.slice().differing == rows
     assert soak.flagged == {diagnosis: rows}
+    (finding,) = soak.findings
+    assert ("committed after it" in finding.evidence) == (diagnosis == "rows missing")
     assert [row.ts for row in soak.shown] == [new[0][1] + (SECOND if plant is invent else timedelta(0))]
 
 
