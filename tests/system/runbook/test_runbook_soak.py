@@ -130,3 +130,31 @@ def test_by_the_api_alone_a_soak_samples_by_inspections_and_spends_few_posts(
     assert run.posts.by_purpose["soak"] == len(result.soak_samples) == 3
     assert proven(run) == ALL - ROWS - {"no_temporary_file_stays_in_the_soak"}, run
     assert {one.temporary for one in result.soak_files} == {None}
+
+
+def test_a_soak_that_was_interrupted_is_gone_on_with_by_resume(runbook: Runbook, busy: Controller) -> None:
+    started = start(runbook, busy, "--soak=45s", "--soak-pace=1s")
+    wait_for_samples(started, 20)
+    started.process.send_signal(signal.SIGINT)
+    first = started.end()
+    before = first.result.soak_seen
+    assert before is not None
+    log = first.directory / "run.jsonl"
+    (report,) = first.directory.glob("tsse-lake-parity-*.md")
+    assert f"--resume={log}" in report.read_text(encoding="utf-8")
+
+    run = start(runbook, busy, "--soak=45s", "--soak-pace=1s", f"--resume={log}").end()
+    seen, began = run.result.soak_seen, run.result.soak_began
+    assert seen is not None
+    assert began is not None
+    assert began.earlier_run == first.result.started.run_id
+    # the time of the earlier soak counts, that between both does not
+    assert seen.seconds + before.proven_seconds == pytest.approx(45, abs=5), run
+    assert seen.proven_seconds >= 44
+    assert seen.samples == sum(one.stands_for for one in run.result.soak_samples)
+    (between,) = run.result.soak_gaps
+    assert between.start == before.at
+    assert proven(run) == ALL, run.reasons
+    assert f"The soak of run {began.earlier_run} is gone on with" in " ".join(
+        note.text for note in run.result.notes
+    )
