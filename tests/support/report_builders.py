@@ -18,7 +18,7 @@ from tests.support.builders import (
     run_started,
     stack_described,
 )
-from tests.support.soaked import eventful, quiet
+from tests.support.soaked import eventful, quiet, soak_began, soak_sample, soak_seen
 from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.catalogue import CHECKS
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS, Replication
@@ -49,6 +49,7 @@ from tsse_validation.runlog.records import (
 )
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.runlog.session_record import SessionsUsed
+from tsse_validation.runlog.soak_records import SoakBreach, SoakEvent, SoakGap
 
 SENSORS = ("006298880cd2dbb66247fdc3", "00ca2cd37fd567ab0016992d", "forecast_soil|0", "0137f2f857d4dd34c390573c")
 PER_DAY = (2_808, 283, 96, 0)
@@ -418,6 +419,12 @@ def hostile(text: str) -> RunResult:
         BackfillSeen(job_id=text, status=text, days=90, seconds=1.0, events=(text,)),
         Finding(diagnosis=text, flagged=True, summary=text, evidence=text, sensors=(text,), next_step=text),
         PostsSpent(spent=1, refused=0, waited_seconds=0.0, by_purpose={text: 1}),
+        soak_began(600, earlier_run=text),
+        soak_seen(600, 9, 2, age_max_seconds=1e308, backlog_max_seconds=-1e308, rows_proven=10**400),
+        soak_sample(0, 10**9, 1e308),
+        SoakGap(start=START, end=START, why="unanswered", age_at_most_seconds=-1e308, text=text),
+        SoakBreach(start=START, end=None, worst_seconds=1e308, worst_at=START, seen=(text, text)),
+        SoakEvent(at=START, kind="restart", text=text),
         Note(text=text),
         ServiceEnded(name=text, at=START, how=text, log_tail=(text, text)),
         RunFinished(at=START, reason="internal_error", message=text),
