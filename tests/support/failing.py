@@ -14,8 +14,8 @@ from tsse_validation.domain.stack import STATE_DIR, LakePaths
 from tsse_validation.failures.aftermath import Proven
 from tsse_validation.failures.arena import Arena
 from tsse_validation.failures.arena_files import FileSeen
-from tsse_validation.failures.model import Ability, Chance, Group, Scenario, Struck
 from tsse_validation.failures.running import ScenarioRunner
+from tsse_validation.failures.scenario import Ability, Chance, Group, Scenario, Struck
 from tsse_validation.runlog.failure_records import FailureDiagnosis, FailureTried
 from tsse_validation.steps.validated_stack import Stack
 

@@ -18,7 +18,7 @@ from tsse_validation.failures.backfills import (
     struck_backfill,
     wait_for_days,
 )
-from tsse_validation.failures.model import Chance, MissedError, Struck
+from tsse_validation.failures.scenario import Chance, MissedError, Struck
 from tsse_validation.failures.scenarios_jobs import hold_backfills_completed
 
 TODAY = WATERMARK.date()

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
 from tsse_validation.domain.catalogue import CHECKS, GATE_TITLES, OTHER_CHECKS, CheckSpec, step_name
-from tsse_validation.failures.model import Group, Scenario
+from tsse_validation.failures.scenario import Group, Scenario
 from tsse_validation.failures.table import SCENARIOS
 from tsse_validation.settings.definitions import ENV_PREFIX, Settings, option_of
 from tsse_validation.settings.groups import grouped_settings

@@ -14,7 +14,7 @@ from tsse_validation.failures.machine import Machine
 from tsse_validation.steps.validated_stack import Stack
 
 if TYPE_CHECKING:
-    from tsse_validation.failures.model import Ability
+    from tsse_validation.failures.scenario import Ability
 
 
 class Arena(Protocol):

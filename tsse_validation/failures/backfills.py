@@ -10,7 +10,7 @@ from tsse_validation.domain.contract import BACKFILL_JOB, Job
 from tsse_validation.domain.instants import utc_day
 from tsse_validation.domain.polling import looks
 from tsse_validation.failures.arena import Arena
-from tsse_validation.failures.model import MissedError, Struck
+from tsse_validation.failures.scenario import MissedError, Struck
 from tsse_validation.failures.watching import Names
 
 BY_DESIGN = (

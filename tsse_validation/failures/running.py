@@ -22,7 +22,7 @@ from tsse_validation.domain.polling import wait_until
 from tsse_validation.failures.aftermath import Proven, prove
 from tsse_validation.failures.arena import Arena
 from tsse_validation.failures.arena_files import FileSeen, leftovers, touched_files
-from tsse_validation.failures.model import LACKING, Chance, MissedError, Scenario, Struck
+from tsse_validation.failures.scenario import LACKING, Chance, MissedError, Scenario, Struck
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.runlog.failure_records import FailureTried
 

@@ -7,7 +7,7 @@ from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import day_start, utc_day
 from tsse_validation.failures.arena import Arena
-from tsse_validation.failures.model import Ability, Chance, Group, Scenario, Struck
+from tsse_validation.failures.scenario import Ability, Chance, Group, Scenario, Struck
 from tsse_validation.failures.scenarios_lake import HOT_DAYS, backfilled_dates, files_of
 from tsse_validation.failures.watching import ended, names, strike_when
 from tsse_validation.lake.reader import LakeReader

@@ -10,7 +10,7 @@ from tsse_validation.domain.holding import require
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.failures.arena import Arena
 from tsse_validation.failures.backfills import REPEATED, dates_of_backfill, repeat_backfill
-from tsse_validation.failures.model import Chance, Group, MissedError, Scenario, Struck
+from tsse_validation.failures.scenario import Chance, Group, MissedError, Scenario, Struck
 from tsse_validation.failures.scenarios_postgres import SERVER
 from tsse_validation.failures.sessions import insert_late, old_day, session, stamp_of
 from tsse_validation.lake.reader import LakeReader

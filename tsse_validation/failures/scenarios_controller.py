@@ -21,7 +21,7 @@ from tsse_validation.failures.backfills import (
     repeat_backfill,
     struck_backfill,
 )
-from tsse_validation.failures.model import Ability, Chance, Group, Scenario, Struck
+from tsse_validation.failures.scenario import Ability, Chance, Group, Scenario, Struck
 from tsse_validation.failures.watching import Names, ended, names, strike_when
 
 _SIGNALS = frozenset({Ability.SIGNALS})

@@ -13,7 +13,7 @@ from tsse_validation.failures.backfills import (
     struck_backfill,
     wait_for_days,
 )
-from tsse_validation.failures.model import Chance, Group, MissedError, Scenario, Struck
+from tsse_validation.failures.scenario import Chance, Group, MissedError, Scenario, Struck
 
 _FIRST_DATE_CUT = "Of a backfill's first date everything before its range is gone (contract section 3)."
 _AWAY = "metrics_while_it_is_renamed"

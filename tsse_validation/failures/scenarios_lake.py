@@ -11,7 +11,7 @@ from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import utc_day
 from tsse_validation.domain.stack import STATE_DIR
 from tsse_validation.failures.arena import Arena
-from tsse_validation.failures.model import Ability, Chance, Group, MissedError, Scenario, Struck
+from tsse_validation.failures.scenario import Ability, Chance, Group, MissedError, Scenario, Struck
 from tsse_validation.failures.watching import Names, ended, names, strike_when
 
 HOT_DAYS = "CORE_ANALYSIS_HOT_RETENTION_DAYS"

@@ -9,7 +9,7 @@ from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.polling import looks
 from tsse_validation.failures.arena import Arena
 from tsse_validation.failures.machine import LoadCounts
-from tsse_validation.failures.model import Chance, Group, Scenario, Struck
+from tsse_validation.failures.scenario import Chance, Group, Scenario, Struck
 from tsse_validation.lake.reader import LakeReader
 
 LAG_SECONDS = "CORE_ANALYSIS_REPLICATION_LAG_SECONDS"

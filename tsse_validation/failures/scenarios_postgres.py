@@ -20,7 +20,7 @@ from tsse_validation.failures.backfills import (
     struck_backfill,
     wait_for_days,
 )
-from tsse_validation.failures.model import Ability, Chance, Group, MissedError, Scenario, Struck
+from tsse_validation.failures.scenario import Ability, Chance, Group, MissedError, Scenario, Struck
 from tsse_validation.failures.sessions import (
     end_all_others,
     end_who_reads,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tsse_validation.failures.model import Scenario
+from tsse_validation.failures.scenario import Scenario
 from tsse_validation.failures.scenarios_clocks import CLOCK_SCENARIOS
 from tsse_validation.failures.scenarios_commits import COMMIT_SCENARIOS
 from tsse_validation.failures.scenarios_controller import CONTROLLER_SCENARIOS

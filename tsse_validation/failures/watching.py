@@ -8,7 +8,7 @@ from pathlib import Path
 from tsse_validation.domain.errors import SuiteError
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.failures.arena import Arena
-from tsse_validation.failures.model import MissedError
+from tsse_validation.failures.scenario import MissedError
 
 Names = frozenset[str]
 """The files of a lake by place and path, as ``hot/metrics/v1/date=2026-01-01/shard=00/part-….parquet``."""

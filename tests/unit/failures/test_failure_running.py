@@ -11,7 +11,7 @@ from tsse_validation.domain.errors import NotAllowedError, PromiseBrokenError, U
 from tsse_validation.failures.aftermath import Proven
 from tsse_validation.failures.arena import Arena
 from tsse_validation.failures.arena_files import FileSeen
-from tsse_validation.failures.model import Ability, Chance, MissedError, Struck
+from tsse_validation.failures.scenario import Ability, Chance, MissedError, Struck
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tsse_validation.failures import table
-from tsse_validation.failures.model import LACKING, Ability, Chance, Group, Scenario
+from tsse_validation.failures.scenario import LACKING, Ability, Chance, Group, Scenario
 from tsse_validation.failures.table import SCENARIOS
 
 
