@@ -19,12 +19,13 @@ from tests.support.given import told
 from tests.support.report_builders import LIVE, SENSORS, no_go
 from tsse_validation.cli.app import app
 from tsse_validation.domain.assurance import Assurance
+from tsse_validation.domain.catalogue import FAILURE_CHECKS, FAILURES_STEP
 from tsse_validation.domain.durations import Duration
 from tsse_validation.pytest_plugin import command_line
 from tsse_validation.report.model.commands import quoted, run_again
 from tsse_validation.report.model.mismatches import mismatches
 from tsse_validation.report.model.next_run import repair_command
-from tsse_validation.runlog.records import RunStarted, StackDescribed
+from tsse_validation.runlog.records import CheckPlanned, RunStarted, StackDescribed
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.fields import Cover, Level, StackKind
@@ -188,6 +189,15 @@ def test_what_environment_and_file_give_is_spelled_out(tmp_path: Path, monkeypat
 )
 def test_a_run_is_begun_again_by_what_began_it(more: dict[str, str], stack: StackDescribed, begins: str) -> None:
     assert run_again(RunResult.from_records([run_started(**more), stack])).startswith(begins)
+
+
+def test_after_failures_alone_the_runbook_is_run_beside_them() -> None:
+    failures = [
+        CheckPlanned(check_id=key, key=key, step=step, selected=step == FAILURES_STEP)
+        for key, step in (("test_core_server_answers_healthz", 1), (*FAILURE_CHECKS, FAILURES_STEP))
+    ]
+    result = RunResult.from_records([run_started(program="pytest", markers="failures"), *failures])
+    assert run_again(result).startswith("pytest -m 'nightly or failures'")
 
 
 def test_the_repair_is_a_command_of_ours_and_takes_what_the_run_was_given(tmp_path: Path) -> None:

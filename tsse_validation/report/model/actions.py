@@ -158,7 +158,7 @@ def _to_give(document: ReportDocument) -> Iterator[str]:
     if result.planned and (unselected or left):
         yield (
             f"{count_of(len(unselected) + len(left), 'check')} of the runbook had not been selected: leave test "
-            "paths, -k and --deselect out."
+            "paths, -k and --deselect out, and choose no less by -m than the command below."
         )
 
 

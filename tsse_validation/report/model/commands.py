@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.domain.catalogue import CHECKS, FAILURE_CHECKS
 from tsse_validation.runlog.records import SettingValue
 from tsse_validation.runlog.redaction import MASK
 from tsse_validation.runlog.result import RunResult
@@ -21,6 +21,7 @@ _UNSPELLED = {"set", NOT_SET, "False", ""}
 """What the log of an earlier version says of a value that cannot be repeated."""
 _OF_A_CI = "GITHUB_STEP_SUMMARY"
 LIVE_CHECKS = "tier_a"
+OWN_CHECKS_WITH_FAILURES = "nightly or failures"
 
 
 def quoted(word: str) -> str:
@@ -74,7 +75,8 @@ def _program(result: RunResult) -> str:
     chosen = started.markers
     live = result.stack is not None and not result.stack.owned
     if not chosen or any(not plan.selected for plan in result.planned if plan.key in CHECKS):
-        chosen = LIVE_CHECKS if live else ""
+        failures = any(plan.selected for plan in result.planned if plan.key in FAILURE_CHECKS)
+        chosen = LIVE_CHECKS if live else OWN_CHECKS_WITH_FAILURES if failures else ""
     program = RUN_COMMAND if started.program == RUN_COMMAND else "pytest"
     return " ".join([program, *(["-m", quoted(chosen)] if chosen else [])])
 
