@@ -100,6 +100,12 @@ def test_a_late_row_on_a_date_without_files_is_no_hole() -> None:
     found.hold_settled()
 
 
+def test_a_late_row_that_a_pass_has_brought_before_the_second_count_is_no_hole() -> None:
+    late, arrived, none = (parity_result({"a": counts}) for counts in ((1, 0), (1, 1), (0, 0)))
+    found = counted(late, arrived, arrived, none)
+    assert found == BareDates(days=(on(1), on(3)))
+
+
 def test_of_a_sparse_farm_the_dates_beyond_a_few_runs_are_named_as_not_counted() -> None:
     found = counted(parity_result({"a": (0, 0)}), most=1)
     assert (found.days, found.uncounted) == ((on(1), on(3)), (on(3),))

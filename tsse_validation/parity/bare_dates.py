@@ -78,8 +78,10 @@ def count_bare_dates(
         job = counter.count(inner, sensor_ids, len(sensor_ids) or ALL_SENSORS, purpose="parity")
         if lack := [count.sensor_id for count in counts_of(job.result) if _lacking(count) > 0]:
             counted = counter.exactly(run, lack, purpose="parity")
-            lacking.append(Part(run, tuple(count for count in counted.counts if _lacking(count) > 0)))
-            by = counted.by
+            # a pass between both counts may have brought all that was late
+            if still := tuple(count for count in counted.counts if _lacking(count) > 0):
+                lacking.append(Part(run, still))
+                by = counted.by
     found = BareDates(_days(runs), _days(runs[most_runs:]), tuple(lacking))
     if not found.lost or not _more_than(lacking, lost):
         return found
