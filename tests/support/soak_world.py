@@ -53,6 +53,7 @@ class World:
     torn: bool = False
     blocked: float = 0.0
     mark_back: float = 0.0
+    backfilled_at: float | None = None
     knows_our_job: bool = True
     files_in_a_shard: int = 3
     temporary: tuple[str, ...] = ()
@@ -103,7 +104,11 @@ class World:
         if self.torn:
             raise PromiseBrokenError("replication.json is not what the contract promises: it is not JSON.")
         mark = BEGIN + timedelta(seconds=self.mark_at - self.mark_back)
-        return replication(computed_through_ts=mark, last_run_backlog_seconds=60)
+        backfill: dict[str, object] = {}
+        if self.backfilled_at is not None:
+            completed = BEGIN + timedelta(seconds=self.backfilled_at)
+            backfill = {"backfill_completed_at": completed, "backfill_to_ts": BEGIN + timedelta(seconds=-30)}
+        return replication(computed_through_ts=mark, last_run_backlog_seconds=60, **backfill)
 
     def of(self, kind: type[_R]) -> list[_R]:
         return [record for record in self.records if isinstance(record, kind)]

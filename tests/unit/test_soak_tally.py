@@ -157,6 +157,29 @@ def test_a_watermark_that_goes_back_or_is_not_set_any_more_is_told_once_for_each
     assert found.figures.proven == 10
 
 
+@pytest.mark.parametrize(
+    ("completed", "target", "counted"),
+    [
+        (at(8), at(-90), 0),  # the contract sets the watermark to the backfill's target
+        (at(8), at(-60), 1),  # lower than that target: no backfill has set it
+        (at(-500), at(-90), 1),  # the backfill that was known before
+        (None, None, 1),
+    ],
+)
+def test_only_a_new_backfill_may_set_the_watermark_back_to_its_target(
+    completed: datetime | None, target: datetime | None, counted: int
+) -> None:
+    before = WatermarkLook(at(0), 0.0, at(-40), backfilled=at(-500), backfilled_to=at(-600))
+    after = WatermarkLook(at(10), 10.0, at(-90), backfilled=completed, backfilled_to=target)
+    found = folded([before, after, look(20, 80)])
+    assert [one for one in found.told if isinstance(one, Retreat)] == [
+        Retreat(at(10), at(-40), at(-90), by_backfill=not counted)
+    ]
+    assert found.figures.retreats == counted
+    # in the time in which it was set back, nobody knows how old it was
+    assert found.figures.proven == 10
+
+
 def test_a_watermark_ahead_of_the_clock_proves_nothing() -> None:
     found = folded([look(0, -2.5), look(10, 7.5), look(20, 17.5)])
     assert found.figures.proven == 10

@@ -212,6 +212,18 @@ def test_a_watermark_and_a_backfill_that_go_back_are_told() -> None:
     assert "state_went_back" in kinds(world)
 
 
+def test_a_backfill_that_sets_the_watermark_back_to_its_target_is_told_and_is_no_retreat() -> None:
+    world = World()
+    # passes have gone on while it ran; it was completed at 02:02, and its target was that of 02:00
+    world.set(120, mark_at=-30.0, backfilled_at=120.0, replicates=False)
+    world.set(130, replicates=True)
+    outcome = soak_in(world, "5m")
+    assert (outcome.figures.retreats, outcome.evidence.retreats) == (0, [])
+    (event,) = world.of(SoakEvent)
+    assert event.kind == "state_went_back"
+    assert event.text.startswith("a backfill has set the watermark back to its target")
+
+
 def test_a_job_of_ours_that_is_not_known_any_more_is_told_once() -> None:
     world = World()
     world.set(60, knows_our_job=False)

@@ -29,13 +29,28 @@ _FINE, _MINUTES, _HOURS = 3_600, 86_400, 30 * 86_400
 
 @dataclass(frozen=True)
 class WatermarkLook:
-    """The watermark at one moment; `slept` is for how many seconds our machine slept since the last look."""
+    """The watermark at one moment; `slept` is for how many seconds our machine slept since the last look.
+
+    `backfilled` is when the last backfill was completed, `backfilled_to` its target.
+    """
 
     at: datetime
     awake: float
     watermark: datetime | None
     backlog: float | None = None
     slept: float = 0.0
+    backfilled: datetime | None = None
+    backfilled_to: datetime | None = None
+
+    def set_back_since(self, last: "WatermarkLook | None") -> bool:
+        """Whether a backfill that was completed since the last look may have set the watermark to its target.
+
+        Passes go on while one runs, and it sets the watermark to what it was as it began (contract section 3).
+        """
+        if last is None or self.watermark is None or self.backfilled is None or self.backfilled_to is None:
+            return False
+        is_new = last.backfilled is None or self.backfilled > last.backfilled
+        return is_new and self.watermark >= self.backfilled_to
 
     @property
     def age(self) -> float | None:
@@ -66,11 +81,12 @@ class TooOld:
 
 @dataclass(frozen=True)
 class Retreat:
-    """The watermark went back, or is not set any more."""
+    """The watermark went back, or is not set any more; `by_backfill` says that this was by design."""
 
     at: datetime
     was: datetime
     now: datetime | None
+    by_backfill: bool = False
 
 
 @dataclass
@@ -160,7 +176,7 @@ class SoakTally:
         retreat = self._retreat(look)
         yield from self._pass_time(look.at, look.awake, look.slept, still=retreat is None)
         if retreat is not None:
-            self._count(retreats=self._figures.retreats + 1)
+            self._count(retreats=self._figures.retreats + (not retreat.by_backfill))
             yield retreat
         self._count(samples=self._figures.samples + 1)
         if look.slept > SLEPT_SECONDS:
@@ -186,7 +202,7 @@ class SoakTally:
         before = self._last.watermark if self._last else None
         if now is None and before is None:
             return None
-        return Retreat(look.at, was, now)
+        return Retreat(look.at, was, now, by_backfill=look.set_back_since(self._last))
 
     def _pass_time(self, at: datetime, awake: float, slept: float, *, still: bool) -> Iterator[Told]:
         """Account for the time since the last look; `still` says that the watermark did not go back in it."""

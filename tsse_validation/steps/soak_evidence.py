@@ -167,6 +167,11 @@ class SoakEvidence:
         return tuple(texts)[:_MOST_SEEN]
 
     def _retreat(self, retreat: Retreat) -> None:
+        if retreat.by_backfill:
+            was, now = (format_rfc3339(mark) for mark in (retreat.was, retreat.now) if mark is not None)
+            text = f"a backfill has set the watermark back to its target, from {was} to {now}; passes go on there"
+            self.event(SoakEvent(at=retreat.at, kind="state_went_back", text=text))
+            return
         if len(self.retreats) < _MOST_KEPT:
             self.retreats.append(retreat)
         to = "is not set any more" if retreat.now is None else f"went back to {format_rfc3339(retreat.now)}"

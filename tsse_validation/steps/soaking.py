@@ -236,7 +236,9 @@ class Soak:
     def _look_at(self, state: Replication, slept: float) -> WatermarkLook:
         backlog = state.last_run_backlog_seconds
         backlog = backlog if backlog is not None and math.isfinite(backlog) else None
-        return WatermarkLook(self._clock.now(), self._clock.awake(), state.computed_through_ts, backlog, slept)
+        now, awake, mark = self._clock.now(), self._clock.awake(), state.computed_through_ts
+        done, target = state.backfill_completed_at, state.backfill_to_ts
+        return WatermarkLook(now, awake, mark, backlog, slept, done, target)
 
     def _missed(self, why: str, retry: float) -> None:
         self._tally.missed(why)
