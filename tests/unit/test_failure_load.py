@@ -4,7 +4,7 @@ import pytest
 
 from fixtures.farm.bulk import BulkCounts
 from tsse_validation.domain.errors import NotCheckedError
-from tsse_validation.failures.scenarios_lake import files_of
+from tsse_validation.failures.backfills import files_of
 from tsse_validation.failures.scenarios_load import hold_loaded
 
 AS_ASKED = BulkCounts(fresh=9_000, late=500, upserts=500, seconds=1.0, longest_batch=0.2)

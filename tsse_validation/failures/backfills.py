@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Collection
 from datetime import date, timedelta
 from itertools import repeat
+from pathlib import Path
 
 from tsse_validation.domain.contract import BACKFILL_JOB, Job
 from tsse_validation.domain.instants import utc_day
 from tsse_validation.domain.polling import looks
 from tsse_validation.failures.arena import Arena
 from tsse_validation.failures.scenario import MissedError, Struck
-from tsse_validation.failures.watching import Names
+from tsse_validation.failures.watching import Names, ended, names, strike_when
 
 BY_DESIGN = (
     "The contract lets a backfill that does not come to its end leave the date under way empty, and its job "
@@ -46,6 +47,22 @@ def wait_for_days(arena: Arena, job: Job, days: int, seconds: float = 60.0) -> N
             return
     msg = f"The backfill was {now.status} and had not been seen at its day {days}."
     raise MissedError(msg)
+
+
+def pause_in_backfill(arena: Arena, files: int) -> tuple[Job, Names]:
+    """Begin a backfill, and let the controller stand still once it has written so many files.
+
+    Returns its job, and the names of what it has written by then. Raises MissedError when it never had so many.
+    """
+    before = names(arena.paths)
+    job = begin_backfill(arena)
+    caught = strike_when(
+        arena,
+        lambda now: files_of(now - before, "backfill") >= files,
+        f"File {files} of the backfill",
+        over=ended(arena, job.id),
+    )
+    return job, caught - before
 
 
 def struck_backfill(
@@ -85,6 +102,11 @@ def of_day(names: Names, day: date) -> Names:
 def has_new(names: Names, before: Names, kind: str, suffix: str = ".parquet") -> bool:
     """Whether there is a file of a kind (`backfill`, `part`, `compact`) that was not there before."""
     return any(f"/{kind}-" in name and name.endswith(suffix) for name in names - before)
+
+
+def files_of(found: Names, kind: str) -> int:
+    """Count the finished files of a kind."""
+    return sum(Path(name).name.startswith(f"{kind}-") and name.endswith(".parquet") for name in found)
 
 
 def being_written(kind: str) -> Callable[[Names], bool]:

@@ -2,21 +2,19 @@
 
 from datetime import datetime, timedelta
 
-from tsse_validation.domain.contract import BACKFILL_JOB
 from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.instants import day_start, utc_day
 from tsse_validation.failures.arena import Arena
+from tsse_validation.failures.backfills import dates_of_backfill, files_of, pause_in_backfill
 from tsse_validation.failures.scenario import Ability, Chance, Group, Scenario, Struck
-from tsse_validation.failures.scenarios_lake import HOT_DAYS, backfilled_dates, files_of
-from tsse_validation.failures.watching import ended, names, strike_when
+from tsse_validation.failures.scenarios_controller import SHORT_RETENTION
 from tsse_validation.lake.reader import LakeReader
 
 _HOUR = timedelta(hours=1).total_seconds()
 _NEAR = timedelta(minutes=10)
 _BEFORE_MIDNIGHT = timedelta(minutes=2).total_seconds()
 _ROWS = 300
-_FEW_DAYS = 5
 
 
 def _by_a_clock_that_can_be_set(arena: Arena) -> None:
@@ -67,7 +65,7 @@ def _shortly_before_midnight(arena: Arena) -> None:
     arena.stop()
     clock = arena.machine.clock()
     clock.set_off(_to_midnight(arena) - _BEFORE_MIDNIGHT)
-    arena.start({**clock.environment, HOT_DAYS: str(_FEW_DAYS)})
+    arena.start({**clock.environment, **SHORT_RETENTION})
     arena.tick()
     _hold_set(arena, day_start(utc_day(arena.now())))
 
@@ -79,17 +77,9 @@ def _to_midnight(arena: Arena) -> float:
 
 
 def _midnight_in_mid_backfill(arena: Arena, chance: Chance) -> Struck:
-    clock, dates = arena.machine.clock(), backfilled_dates(arena)
+    clock = arena.machine.clock()
     arena.insert(_ROWS, oldest_days=arena.days)
-    known = names(arena.paths)
-    job = arena.create_job(BACKFILL_JOB, {"days": arena.days, "replace_existing": True})
-    written = 1 + int(chance.moment(0, 60))
-    caught = strike_when(
-        arena,
-        lambda seen: files_of(seen - known, "backfill") >= written,
-        f"File {written} of the backfill",
-        over=ended(arena, job.id),
-    )
+    job, written = pause_in_backfill(arena, 1 + int(chance.moment(0, 60)))
     clock.set_off(_to_midnight(arena) + 1)
     at = arena.now()
     arena.resume()
@@ -97,10 +87,9 @@ def _midnight_in_mid_backfill(arena: Arena, chance: Chance) -> Struck:
     clock.set_off(0)
     return Struck(
         f"midnight passed on the controller's clock once the backfill had written "
-        f"{files_of(caught - known, 'backfill')} files; the job {end.status}",
+        f"{files_of(written, 'backfill')} files; the job {end.status}",
         at=at,
-        touches=dates,
-        empties=dates if end.status != "completed" else frozenset(),
+        touches=frozenset(dates_of_backfill(arena, arena.days + 1)),  # on its clock it began yesterday
     )
 
 

@@ -24,11 +24,12 @@ from tsse_validation.failures.backfills import (
 from tsse_validation.failures.scenario import Ability, Chance, Group, Scenario, Struck
 from tsse_validation.failures.watching import Names, ended, names, strike_when
 
+SHORT_RETENTION = {"CORE_ANALYSIS_HOT_RETENTION_DAYS": "5"}
+"""The setting of contract section 7 with which most of the dates are old enough to go to the cold place."""
 _SIGNALS = frozenset({Ability.SIGNALS})
 _LATE_ROWS = 400
 _PASS_SECONDS = 20.0
 """How long the next pass is waited for: the interval is 10 s."""
-_SHORT_RETENTION = {"CORE_ANALYSIS_HOT_RETENTION_DAYS": "5"}
 _Wanted = Callable[[Names, Names, list[date]], bool]
 """Whether a moment has come: by the names now, those before, and the dates of the backfill."""
 
@@ -178,7 +179,7 @@ def _merged_beside_its_sources(now: Names, before: Names) -> bool:
 
 def _kill_in_a_move(arena: Arena, _chance: Chance) -> Struck:
     arena.stop()
-    starting = _start_aside(arena, _SHORT_RETENTION)
+    starting = _start_aside(arena, SHORT_RETENTION)
 
     def half_moved(now: Names) -> bool:
         cold = {
@@ -196,7 +197,7 @@ def _kill_in_a_move(arena: Arena, _chance: Chance) -> Struck:
 
 
 def _start_with_short_retention(arena: Arena, _struck: Struck) -> None:
-    arena.start(_SHORT_RETENTION)
+    arena.start(SHORT_RETENTION)
 
 
 def _start_aside(arena: Arena, environment: dict[str, str] | None = None) -> threading.Thread:

@@ -1,43 +1,32 @@
 """The lake's files are struck: its disk, its state files, slow renames, and the cold place."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from tsse_validation.domain.contract import BACKFILL_JOB, DATASET, TICK_JOB
+from tsse_validation.domain.contract import DATASET, TICK_JOB
 from tsse_validation.domain.errors import NotCheckedError, SuiteError
 from tsse_validation.domain.holding import require
-from tsse_validation.domain.instants import utc_day
 from tsse_validation.domain.stack import STATE_DIR
 from tsse_validation.failures.arena import Arena
+from tsse_validation.failures.backfills import (
+    REPEATED,
+    dates_of_backfill,
+    files_of,
+    pause_in_backfill,
+    repeat_backfill,
+    struck_backfill,
+)
 from tsse_validation.failures.scenario import Ability, Chance, Group, MissedError, Scenario, Struck
+from tsse_validation.failures.scenarios_controller import SHORT_RETENTION
 from tsse_validation.failures.watching import Names, ended, names, strike_when
 
-HOT_DAYS = "CORE_ANALYSIS_HOT_RETENTION_DAYS"
-"""The setting of contract section 7 by which a date is old enough to go to the cold place."""
 _SIGNALS = frozenset({Ability.SIGNALS})
 _REPLICATION, _MANIFEST = "replication.json", "manifest.json"
-_AGAIN = "the backfill is run again"
 _RENAME_SECONDS = 0.05
-_FEW_DAYS = 5
 _ROWS = 400
-
-
-def backfilled_dates(arena: Arena) -> frozenset[date]:
-    """Return the dates that a backfill of as many days as the saved lake's replaces."""
-    today = utc_day(arena.now())
-    return frozenset(today - timedelta(days=days) for days in range(arena.days + 2))
-
-
-def backfill_again(arena: Arena, _struck: Struck) -> None:
-    """Do what the runbook tells: run the same backfill once more."""
-    arena.backfill()
-
-
-def files_of(seen: Names, kind: str) -> int:
-    """Count the finished files of a kind: ``part``, ``backfill``, ``compact``."""
-    return sum(Path(name).name.startswith(f"{kind}-") and name.endswith(".parquet") for name in seen)
 
 
 def _lake_on_its_own_disk(arena: Arena) -> None:
@@ -46,48 +35,36 @@ def _lake_on_its_own_disk(arena: Arena) -> None:
     arena.start()
 
 
-def _pass_with_an_end(arena: Arena) -> str:
-    """Let a replication pass come to whatever end, and return it in words."""
+def _pass_of_new_rows(arena: Arena) -> tuple[datetime, str]:
+    """Insert rows, and let a pass that is to bring them come to whatever end; return when, and that in words."""
+    at = arena.now()
+    arena.insert(_ROWS, oldest_days=arena.days)
+    _wait_until_due(arena)
     job = arena.end_of(arena.create_job(TICK_JOB, {}).id)
-    return f"the pass {job.status}" + (f": {job.error.message}" if job.error else "")
+    return at, f"the pass {job.status}" + (f": {job.error.message}" if job.error else "")
 
 
 def _disk_full_in_a_backfill(arena: Arena, chance: Chance) -> Struck:
-    disk, dates = arena.machine.own_disk(), backfilled_dates(arena)
-    before = files_of(names(arena.paths), "backfill")
-    job = arena.create_job(BACKFILL_JOB, {"days": arena.days, "replace_existing": True})
-    written = 1 + int(chance.moment(0, before / 2))
-    known = names(arena.paths)
-    caught = strike_when(
-        arena,
-        lambda seen: files_of(seen - known, "backfill") >= written,
-        f"File {written} of the backfill",
-        over=ended(arena, job.id),
-    )
+    disk, dates, before = arena.machine.own_disk(), dates_of_backfill(arena), names(arena.paths)
+    whole = files_of(before, "backfill")
+    job, written = pause_in_backfill(arena, 1 + int(chance.moment(0, whole / 2)))
     disk.fill()
     at = arena.now()
     arena.resume()
     end = arena.end_of(job.id)
     disk.free()
-    if end.status == "completed" and files_of(names(arena.paths) - known, "backfill") >= before:
+    moment = f"{disk.by} was full once the backfill had written {files_of(written, 'backfill')} files"
+    if end.status != "completed":
+        return replace(struck_backfill(arena, job, dates, moment, left=("failed",)), at=at)
+    if files_of(names(arena.paths) - before, "backfill") >= whole:
         raise MissedError("The backfill had written its last file before the disk was full.")
-    return Struck(
-        f"{disk.by} was full once the backfill had written {files_of(caught - known, 'backfill')} files; "
-        f"the job {end.status}",
-        at=at,
-        touches=dates,
-        empties=dates,
-        by_design="A backfill that fails leaves the date empty that it was replacing (contract section 3).",
-    )
+    return Struck(f"{moment}, and it said that it had completed", at=at, touches=frozenset(dates))
 
 
 def _disk_full_in_a_pass(arena: Arena, _chance: Chance) -> Struck:
     disk = arena.machine.own_disk()
     disk.fill()
-    at = arena.now()
-    arena.insert(_ROWS, oldest_days=arena.days)
-    _wait_until_due(arena)
-    end = _pass_with_an_end(arena)
+    at, end = _pass_of_new_rows(arena)
     disk.free()
     return Struck(f"{disk.by} was full during a replication pass; {end}", at=at)
 
@@ -95,10 +72,7 @@ def _disk_full_in_a_pass(arena: Arena, _chance: Chance) -> Struck:
 def _read_only_for_a_while(arena: Arena, _chance: Chance) -> Struck:
     disk = arena.machine.own_disk()
     disk.forbid_writing()
-    at = arena.now()
-    arena.insert(_ROWS, oldest_days=arena.days)
-    _wait_until_due(arena)
-    end = _pass_with_an_end(arena)
+    at, end = _pass_of_new_rows(arena)
     disk.allow_writing()
     return Struck(f"the lake could only be read during a replication pass; {end}", at=at)
 
@@ -149,7 +123,7 @@ def _torn_by_the_crash(name: str, arena: Arena, chance: Chance) -> Struck:
         arena.kill()
         path.unlink()
     then = "replication went on" if goes_on else "replication refused to go on, and the file was put aside"
-    dates = frozenset() if goes_on else backfilled_dates(arena)
+    dates = frozenset() if goes_on else frozenset(dates_of_backfill(arena))
     return Struck(f"{name} was cut to {kept} of {len(whole)} bytes; {then}", at=at, touches=dates)
 
 
@@ -166,7 +140,7 @@ def _backfill_where_it_refused(arena: Arena, struck: Struck) -> None:
     """Backfill anew where the state was put aside; one that went on by itself must have lost nothing."""
     if struck.touches:
         arena.start()
-        backfill_again(arena, struck)
+        repeat_backfill(arena, struck)
 
 
 def _torn_files_beside(arena: Arena, chance: Chance) -> Struck:
@@ -193,16 +167,13 @@ def _cold_gone_in_mid_move(arena: Arena, chance: Chance) -> Struck:
     arena.stop()
     known = names(arena.paths)
     moved = 1 + int(chance.moment(0, 20))
-    arena.start({HOT_DAYS: str(_FEW_DAYS), **_slowly(arena)})
+    arena.start({**SHORT_RETENTION, **_slowly(arena)})
     caught = strike_when(
         arena, lambda seen: _cold_files(seen - known) >= moved, f"File {moved} of a move to the cold place"
     )
     cold.rename(away)
-    at = arena.now()
     arena.resume()
-    arena.insert(_ROWS, oldest_days=arena.days)
-    _wait_until_due(arena)
-    end = _pass_with_an_end(arena)
+    at, end = _pass_of_new_rows(arena)
     _bring_back(away, cold)
     return Struck(
         f"the cold place was gone once {_cold_files(caught - known)} files had come there, and then was back; "
@@ -238,8 +209,8 @@ LAKE_SCENARIOS = (
         _disk_full_in_a_backfill,
         needs=_SIGNALS,
         prepare=_lake_on_its_own_disk,
-        repair=backfill_again,
-        repaired_by=_AGAIN,
+        repair=repeat_backfill,
+        repaired_by=REPEATED,
     ),
     Scenario(
         "disk-full-in-a-pass",

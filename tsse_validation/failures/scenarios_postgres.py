@@ -92,26 +92,25 @@ def _after(arena: Arena, job: Job, moment: str) -> Struck:
 _Begins = Callable[[Arena, Chance], Job]
 
 
-def _restart_while(begins: _Begins, what: str) -> Callable[[Arena, Chance], Struck]:
+def _server_ended_while(
+    begins: _Begins, what: str, end: Callable[[Arena], None], how: str
+) -> Callable[[Arena, Chance], Struck]:
     def strike(arena: Arena, chance: Chance) -> Struck:
         job = begins(arena, chance)
         _wait_until_it_reads(arena, job, somebody_reads)
-        arena.stop_postgres()
+        end(arena)
         arena.start_postgres()
-        return _after(arena, job, f"Postgres was restarted while {what} read from it")
+        return _after(arena, job, f"Postgres was {how} while {what} read from it")
 
     return strike
+
+
+def _restart_while(begins: _Begins, what: str) -> Callable[[Arena, Chance], Struck]:
+    return _server_ended_while(begins, what, lambda arena: arena.stop_postgres(), "restarted")
 
 
 def _crash_while(begins: _Begins, what: str) -> Callable[[Arena, Chance], Struck]:
-    def strike(arena: Arena, chance: Chance) -> Struck:
-        job = begins(arena, chance)
-        _wait_until_it_reads(arena, job, somebody_reads)
-        arena.kill_postgres()
-        arena.start_postgres()
-        return _after(arena, job, f"Postgres was killed while {what} read from it")
-
-    return strike
+    return _server_ended_while(begins, what, lambda arena: arena.kill_postgres(), "killed")
 
 
 def _session_ended_while(begins: _Begins, what: str) -> Callable[[Arena, Chance], Struck]:
