@@ -29,5 +29,5 @@ def soak_gaps(result: RunResult) -> Iterator[str]:
     elif seen.proven_seconds < LEAST_SHARE * asked.total_seconds():
         yield (
             f"{Duration(seconds=int(seen.proven_seconds))} of the soak's {asked} are proven "
-            f"({count_of(seen.samples, 'sample')}, longest gap {seen.longest_gap_seconds:.0f} s)"
+            f"({count_of(seen.samples, 'sample')}, at the most {seen.longest_gap_seconds:.0f} s apart)"
         )

@@ -118,6 +118,7 @@ def test_failures_are_refused_where_a_live_controller_is_named(asked: list[str],
     done = python("pytest", *asked, *live, cwd=ROOT, TSSE_AUTH_TOKEN="a-token")
     assert done.returncode == int(pytest.ExitCode.USAGE_ERROR), done.stdout
     assert "never on a live controller: leave out --base-url (command line)" in done.stderr
+    assert list(tmp_path.iterdir()) == [] or asked == [FAILURES], "no report tells to run it again"
 
 
 def test_failures_are_no_part_of_a_run_that_does_not_name_them() -> None:

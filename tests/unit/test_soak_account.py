@@ -107,7 +107,7 @@ def test_a_check_of_the_soak_that_was_not_made_leaves_the_run_incomplete(key: st
         ([seen(samples=0)], "no sample of it was taken"),
         ([seen(ended="interrupted")], "the soak of 10m did not come to its end"),
         ([seen(ended="")], "the soak of 10m did not come to its end"),
-        ([seen(proven_seconds=593)], "9m53s of the soak's 10m are proven (61 samples, longest gap 10 s)"),
+        ([seen(proven_seconds=593)], "9m53s of the soak's 10m are proven (61 samples, at the most 10 s apart)"),
     ],
 )
 def test_what_the_soaks_own_records_lack_is_a_gap_whatever_its_checks_say(

@@ -1,6 +1,7 @@
 """What the checks of a soak say of what it has shown: evidence first, then what is not proven."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import load_settings
 from tsse_validation.steps import soak_checks
 from tsse_validation.steps.run import Check, begin_run
+from tsse_validation.steps.soak_watching import FilesWatch
 from tsse_validation.steps.soaking import SoakOutcome
 
 
@@ -130,6 +132,12 @@ def test_a_temporary_file_that_stayed_is_evidence(check: Check) -> None:
     world = World(temporary=("/lake/x.parquet.tmp",))
     with pytest.raises(PromiseBrokenError, match=r"1 temporary file stayed: /lake/x\.parquet\.tmp\."):
         soak_checks.hold_none_stayed(proven(world, "15m"), check)
+
+
+def test_files_that_nobody_could_look_at_prove_nothing(check: Check) -> None:
+    soak = replace(proven(World()), files=FilesWatch(lambda _: None))
+    with pytest.raises(NotCheckedError, match="The files were never looked at in the soak"):
+        soak_checks.hold_none_stayed(soak, check)
 
 
 def test_rows_that_differ_are_evidence_whichever_slice_found_them(check: Check) -> None:

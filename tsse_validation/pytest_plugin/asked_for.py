@@ -4,16 +4,16 @@ import re
 
 import pytest
 
-from tsse_validation.pytest_plugin.options import RUN
+from tsse_validation.pytest_plugin.options import FAILURES, RUN, refuse_failures_where_live
 
-CONFORMANCE, FAILURES = "conformance", "failures"
+_ASKED_FOR = ("conformance", FAILURES)
 """The markers of the tests that run only when `-m` names them, or a path their file."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests that are no part of the runbook, unless they are asked for."""
-    left_out = [item for item in items if any(_left_out(config, item, of) for of in (CONFORMANCE, FAILURES))]
+    left_out = [item for item in items if any(_left_out(config, item, of) for of in _ASKED_FOR)]
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
@@ -31,11 +31,7 @@ def _file_is_named(config: pytest.Config, item: pytest.Item) -> bool:
 
 @pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
 def pytest_refuse_failures_on_a_live_controller(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Raise pytest.UsageError where failures are left to be tried, and a live controller is named."""
+    """Refuse failures that a path has named, and not `-m`: those were refused before anything was written."""
     run = config.stash.get(RUN, None)
-    if run is not None and run.settings.live and any(item.get_closest_marker(FAILURES) for item in items):
-        msg = (
-            f"-m {FAILURES}: failures are tried on a stack of the run's own, never on a live controller: "
-            f"leave out --base-url ({run.loaded.sources.get('base_url', 'where it is set')}), or the failures."
-        )
-        raise pytest.UsageError(msg)
+    if run is not None and any(item.get_closest_marker(FAILURES) for item in items):
+        refuse_failures_where_live(run.loaded)

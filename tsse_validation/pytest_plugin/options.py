@@ -1,5 +1,6 @@
 """The start of a run: settings loaded and checked, folder and log made, before anything is contacted."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tsse_validation.pytest_plugin.parts import hold_together, only_shows, refus
 from tsse_validation.report.model.document import REPORT_HTML, TESTS_HTML
 from tsse_validation.runlog.records import Note
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.settings.loading import load_settings
+from tsse_validation.settings.loading import LoadedSettings, load_settings
 from tsse_validation.settings.places import hold_all_writable, places_in_the_lake
 from tsse_validation.steps.interrupts import interrupt_on_sigterm
 from tsse_validation.steps.run import ValidationRun, begin_run
@@ -21,6 +22,8 @@ from tsse_validation.suite_home import RUN_COMMAND
 
 RUN = pytest.StashKey[ValidationRun]()
 """The run that a session makes."""
+FAILURES = "failures"
+"""The marker of the tests that break a stack."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -36,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
         _keep_out_of_the_lake(config, loaded.settings)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
+    if re.search(rf"(?<!not ){FAILURES}\b", config.option.markexpr or ""):
+        refuse_failures_where_live(loaded)
     if config.option.collectonly:
         return
     try:
@@ -85,6 +90,16 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         if not run.settings.skip_backfill or run.settings.heal_check:
             lines.append(f"replaces there: {_what_is_replaced(run.settings)}")
     return lines + [f"WARNING: {warning}" for warning in run.loaded.warnings]
+
+
+def refuse_failures_where_live(loaded: LoadedSettings) -> None:
+    """Raise pytest.UsageError where a live controller is named: failures are tried on none."""
+    if loaded.settings.live:
+        msg = (
+            f"-m {FAILURES}: failures are tried on a stack of the run's own, never on a live controller: "
+            f"leave out --base-url ({loaded.sources.get('base_url', 'where it is set')}), or the failures."
+        )
+        raise pytest.UsageError(msg)
 
 
 def _what_is_started(run: ValidationRun) -> str:

@@ -26,12 +26,12 @@ def check_recent_throughout(soak: SoakOutcome, postgres_ahead: Callable[[], floa
     `postgres_ahead` asks by how many seconds Postgres's clock is ahead of the controller's; `None` is not known.
     """
     figures, order = soak.figures, soak.order
-    check.fact("samples", f"{figures.samples:,}, longest gap {figures.longest_gap:.0f} s")
+    check.fact("samples", f"{figures.samples:,}, at the most {figures.longest_gap:.0f} s apart")
     check.fact("proven", f"{_span(figures.proven)} of {order.asked}")
     if figures.age_max is not None:
         p50, p95, p99 = (f"{figures.percentile(share) or 0:.0f} s" for share in (0.5, 0.95, 0.99))
         check.fact(
-            "age", f"at most {figures.age_max:.0f} s, gate {order.limit:.0f} s; half {p50}, 95 % {p95}, 99 % {p99}"
+            "age", f"at most {figures.age_max:.0f} s, gate {order.limit:.0f} s; p50 {p50}, p95 {p95}, p99 {p99}"
         )
     if figures.backlog_max is not None:
         check.fact("backlog", f"at most {figures.backlog_max:.0f} s")
@@ -85,7 +85,7 @@ def check_files_throughout(
     )
     if files.crowded_now:
         check_file_counts(settled(), today(), check)
-    check.needs(files.looks, "The files were never looked at in the soak.", "Let it last longer.")
+    _needs_looks(soak, check)
 
 
 def hold_none_stayed(soak: SoakOutcome, check: Check) -> None:
@@ -97,6 +97,7 @@ def hold_none_stayed(soak: SoakOutcome, check: Check) -> None:
         f"{count_of(len(stayed), 'temporary file')} stayed: {', '.join(stayed[:_MOST_NAMED])}.",
         "A write was torn: look at the controller's log, then remove them.",
     )
+    _needs_looks(soak, check)
 
 
 def check_newly_due(soak: SoakOutcome, check: Check) -> None:
@@ -142,6 +143,10 @@ def _hold_same(soak: SoakOutcome, kind: SliceKind, check: Check) -> None:
     )
     why = f"{_NO_COMPARISON}: {soak.slices.without}" if soak.slices.without else f"{_NO_COMPARISON}."
     check.needs(soak.slices.prover is not None, why)
+
+
+def _needs_looks(soak: SoakOutcome, check: Check) -> None:
+    check.needs(soak.files.looks, "The files were never looked at in the soak.", "Let it last longer.")
 
 
 def _needs_all(proven: KindProven, what: str, check: Check) -> None:

@@ -16,6 +16,9 @@ def soak_section(soak: SoakReport) -> Lines:
         headings = ("Rows compared", "Slices", "Rows", "Differing", "Took")
         yield from table(headings, map(_slice, soak.slices), align=("", *"rrrr"))
     yield ""
+    if not soak.happenings.total:
+        yield "No breach, no gap, and no event."
+        return
     yield from table(("From", "What", "Lasted", "Said"), map(_happening, soak.happenings.items))
     yield from hidden(soak.happenings, "thing")
 
