@@ -27,6 +27,7 @@ def test_what_a_transaction_commits_behind_the_watermark_is_found_and_a_backfill
     assert "lag guard" in tried.message
 
 
+@pytest.mark.slow
 def test_a_backfill_that_fails_half_way_leaves_a_date_empty_and_the_next_one_writes_it(tries: Tries) -> None:
     tried = tries("backfill-fails-half-way")
     recovered(tried)

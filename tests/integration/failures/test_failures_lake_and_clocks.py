@@ -42,6 +42,7 @@ def test_half_written_files_beside_the_whole_ones_cost_no_row(tries: Tries) -> N
     recovered(tries("torn-files-beside"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_fails_a_pass_and_the_next_one_brings_its_rows(tries: Tries) -> None:
     tried = tries("disk-full-in-a-pass")
     recovered(tried)

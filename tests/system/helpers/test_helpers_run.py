@@ -146,6 +146,7 @@ def test_a_token_that_a_helper_prints_is_masked_and_warned_of(lying: Lying) -> N
     assert "[redacted]" in "".join(ran(run)[INSPECTOR].output)
 
 
+@pytest.mark.slow
 def test_a_helper_of_another_version_is_not_checked_and_no_other_backfill_is_started(
     lying: Lying, controller: Controller
 ) -> None:
@@ -204,6 +205,7 @@ def test_a_helper_that_does_not_end_is_ended_and_one_that_is_missing_is_not_chec
     assert "did not end within" in run.check(PARITY_HELPER_CHECK).message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cancel", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_run_that_is_stopped_ends_the_helper_and_names_its_job(
     cancel: bool, runbook: Runbook, tmp_path: Path

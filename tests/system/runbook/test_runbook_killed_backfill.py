@@ -63,11 +63,13 @@ def test_a_run_that_has_the_api_and_the_database_names_the_date(
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_looks_at_everything_names_the_date(killed: tuple[str, str], directly: Directly) -> None:
     _, day = killed
     names_the_date(directly(*QUICK, "--skip-backfill"), day)
 
 
+@pytest.mark.slow
 def test_a_runs_own_backfill_heals_it_and_does_not_wait_for_the_job_that_was_left_over(
     killed: tuple[str, str], directly: Directly
 ) -> None:

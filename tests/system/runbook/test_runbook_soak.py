@@ -69,6 +69,7 @@ def test_without_a_soak_none_of_its_checks_is_told(runbook: Runbook) -> None:
     assert "step 9" not in run.output
 
 
+@pytest.mark.slow
 def test_a_controller_that_is_killed_and_restarted_in_the_soak_is_told_and_survived(
     runbook: Runbook, busy: Controller
 ) -> None:
@@ -103,6 +104,7 @@ def test_a_controller_that_stands_still_for_longer_than_the_limit_is_a_breach(
     assert proven(run) == ALL - {RECENT}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_soak_that_is_interrupted_ends_with_what_was_seen(
     number: signal.Signals, runbook: Runbook, controller: Controller
@@ -132,6 +134,7 @@ def test_by_the_api_alone_a_soak_samples_by_inspections_and_spends_few_posts(
     assert {one.temporary for one in result.soak_files} == {None}
 
 
+@pytest.mark.slow
 def test_a_soak_that_was_interrupted_is_gone_on_with_by_resume(runbook: Runbook, busy: Controller) -> None:
     started = start(runbook, busy, "--soak=45s", "--soak-pace=1s")
     wait_for_samples(started, 20)
