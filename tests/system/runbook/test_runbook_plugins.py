@@ -113,7 +113,7 @@ def test_a_backfill_is_started_once_whatever_tries_it_again(
     started = "SELECT count(*) FROM analysis_jobs WHERE job_type = 'lake_backfill_v1'"
     ((before,),) = controller.sql(started)
     plugin = AGAIN.format(names={"test_backfill_job_completes"})
-    run = directly(*QUICK, "--backfill-days=10", env=meddling(tmp_path, plugin))
+    run = directly(*QUICK, "--backfill-days=11", env=meddling(tmp_path, plugin))
     assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
     assert "has run in this run already" in run.check("backfill_job_completes").message
     ((after,),) = controller.sql(started)

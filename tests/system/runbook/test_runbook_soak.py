@@ -13,7 +13,7 @@ from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.verdict import Outcome
 
 _NAMES = ("1_health", "2_token", "3_inspect", "4_backfill", "9_soak")
-STEPS = (*(f"tests_validation/test_{name}.py" for name in _NAMES), "--backfill-days=10", "--poll-interval=0.25")
+STEPS = (*(f"tests_validation/test_{name}.py" for name in _NAMES), "--backfill-days=11", "--poll-interval=0.25")
 RECENT = "watermark_stays_recent_through_the_soak"
 ROWS = {"rows_newly_due_are_in_the_lake", "old_days_stay_as_they_were", "whole_range_is_the_same_after_the_soak"}
 ALL = {key.removeprefix("test_") for key in SOAK_CHECKS}
