@@ -22,6 +22,7 @@ from tsse_validation.clients.allowed import Call
 from tsse_validation.domain.errors import (
     DeadlineError,
     PromiseBrokenError,
+    RefusedError,
     SettingsError,
     SuiteError,
     UnreachableError,
@@ -47,7 +48,7 @@ def test_a_proxy_set_outside_is_not_used(serve: Serve, connect: Connect, monkeyp
 
 def test_a_dead_port_refuses_the_connection(connect: Connect, told: Told) -> None:
     url = f"http://127.0.0.1:{dead_port()}"
-    with told(UnreachableError, "core-server", url, "refuses the connection"):
+    with told(RefusedError, "core-server", url, "refuses the connection"):
         connect(url).get("/healthz")
 
 

@@ -3,7 +3,7 @@ import pytest
 from tests.integration.clients.conftest import Connect, Serve, Told
 from tests.integration.clients.hostile import Exchange, Reply, answer, dead_port, document, text
 from tsse_validation.clients.qdrant import HEALTHY_TEXTS, QdrantHealth, qdrant_health
-from tsse_validation.domain.errors import ElsewhereError, PromiseBrokenError, UnreachableError
+from tsse_validation.domain.errors import ElsewhereError, PromiseBrokenError, RefusedError
 
 TITLE = document({"title": "qdrant - vector search engine", "version": "1.15.4"})
 
@@ -37,7 +37,7 @@ def test_a_version_that_is_not_said_is_not_needed(title: Reply, serve: Serve, co
 
 
 def test_a_qdrant_that_is_not_there_is_told(connect: Connect, told: Told) -> None:
-    with told(UnreachableError, "Qdrant", "refuses the connection"):
+    with told(RefusedError, "Qdrant", "refuses the connection"):
         qdrant_health(connect(f"http://127.0.0.1:{dead_port()}", service="Qdrant"))
 
 
