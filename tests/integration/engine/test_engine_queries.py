@@ -143,7 +143,8 @@ PLANTED = pytest.mark.parametrize(("diagnosis", "plant"), PLANTS, ids=[name for 
 
 
 def test_every_diagnosis_of_a_row_is_planted() -> None:
-    assert {diagnosis for diagnosis, _ in PLANTS} == set(_DIAGNOSES)
+    # only a soak knows what the lake had before; test_engine_soak plants that
+    assert {diagnosis for diagnosis, _ in PLANTS} == set(_DIAGNOSES) - {"committed late"}
 
 
 def triaged(farm: Farm) -> RowTriage:
