@@ -62,6 +62,8 @@ DIGEST_SCHEMA = pa.schema(
 )
 """What is compared of each sensor and UTC day: rows, first and last `ts` (UTC), and the digest of all its rows."""
 
+DIGEST_VERSION = 1
+"""Of all that two digests must have in common to be compared: a row's hash, the sum, the columns of a line."""
 SEED = 0x5453_5345_0000_0000
 """“TSSE” in the upper half; the lower has room for every quality."""
 NULL_QUALITY = -32_769
