@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,15 @@ def test_every_setting_is_shown_once_and_in_order(tmp_path: Path) -> None:
         ({"base_url": "http://ho\tst"}, "is not a URL"),
         ({"base_url": "http://host#part"}, "query or fragment"),
         ({"qdrant_url": "host"}, "http:// or https:// URL"),
+        ({"cluster": "scheduler:8786"}, "is no address of a Dask scheduler, as in tcp://scheduler:8786"),
+        ({"cluster": "http://scheduler:8786"}, "is no address of a Dask scheduler"),
+        ({"cluster": "tcp://scheduler"}, "is no address of a Dask scheduler"),
+        ({"cluster": "tcp://:8786"}, "is no address of a Dask scheduler"),
+        ({"cluster": "tcp://scheduler:0"}, "is no address of a Dask scheduler"),
+        ({"cluster": "tls://scheduler:8786/lake"}, "is no address of a Dask scheduler"),
+        ({"cluster": "tls://scheduler:8786?key=k"}, "is no address of a Dask scheduler"),
+        ({"cluster": "tcp://scheduler:65536"}, "is not a URL"),
+        ({"cluster": "tcp://me:word@scheduler:8786"}, "must not carry a user or password"),
         ({"auth_token_file": "/no/such/file"}, "not a file that can be found"),
         ({"helpers": "/no/such/directory"}, "is no directory: name the one that holds tsse_lake_inspector"),
         ({"helpers": "/"}, "holds none of tsse_lake_inspector, tsse_lake_backfill, tsse_lake_parity_check"),
@@ -128,6 +138,18 @@ def test_a_bad_value_is_refused_with_option_and_source(given: dict[str, str], sa
     assert line.startswith(f"{option_of(name)} ({COMMAND_LINE}): ")
     assert says in line
     assert "pydantic" not in message
+
+
+@pytest.mark.parametrize("address", ["tcp://scheduler:8786", "tls://[::1]:8786", "ws://10.0.0.7:80", "tcp://h:1/"])
+def test_the_address_of_a_scheduler_is_taken_as_dask_has_it(address: str, tmp_path: Path) -> None:
+    assert load_settings({"cluster": address}, tmp_path).settings.cluster == address.rstrip("/")
+
+
+def test_a_cluster_without_dask_is_refused_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert "pip install 'tsse-validation[cluster]'" in refusal({"cluster": "tcp://scheduler:8786"}, tmp_path)
 
 
 def test_all_bad_values_are_refused_together(tmp_path: Path, toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from tsse_validation.settings.fields import (
     LocalPath,
     OwnersFile,
     ReadableFile,
+    SchedulerAddress,
     Seconds,
     StackKind,
     Token,
@@ -81,6 +82,11 @@ class Settings(BaseSettings):
         description="days that the hot lake keeps; older dates are deleted where no cold path is",
     )
     ca_file: ReadableFile | None = Field(None, description="CA certificates (PEM) to trust for https")
+    cluster: SchedulerAddress | None = Field(
+        None,
+        description="Dask scheduler, as tcp://HOST:8786 or tls://HOST:8786, whose workers read the lake's files "
+        "in this process' place",
+    )
 
     require: Assurance = Field(
         Assurance.PROOF,

@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -16,10 +17,13 @@ from pydantic_settings import NoDecode
 from tsse_validation.settings.files import UnreadableError, look_at_file
 from tsse_validation.settings.helper_form import as_helpers
 
+_SCHEDULERS = ("tcp", "tls", "ws", "wss")
+"""By which a Dask scheduler is spoken to."""
 _IMAGE_NAME = re.compile(r"[a-z0-9][\w.:/@-]*")
 
 
-def _http_url(url: str) -> str:
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    """Return the parts of a URL, and its port."""
     if any(character.isspace() or not character.isprintable() for character in url):
         raise ValueError("is not a URL: there is a space or a control character in it")
     try:
@@ -28,6 +32,11 @@ def _http_url(url: str) -> str:
     except ValueError:
         # the reason that urllib gives quotes what it took for host or port, which may be a password
         raise ValueError("is not a URL: its host or port cannot be understood") from None
+    return parts, port
+
+
+def _http_url(url: str) -> str:
+    parts, port = _split(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise ValueError("must be an http:// or https:// URL with a host")
     if parts.username is not None or parts.password is not None:
@@ -35,6 +44,18 @@ def _http_url(url: str) -> str:
     if parts.query or parts.fragment:
         raise ValueError("must not carry a query or fragment")
     return url.rstrip("/")
+
+
+def _scheduler(address: str) -> str:
+    parts, port = _split(address)
+    whole = f"{parts.scheme}://{parts.netloc}"
+    if parts.scheme not in _SCHEDULERS or not parts.hostname or not port or address.rstrip("/") != whole:
+        raise ValueError("is no address of a Dask scheduler, as in tcp://scheduler:8786 or tls://scheduler:8786")
+    if "@" in parts.netloc:
+        raise ValueError("must not carry a user or password: Dask's own configuration names the certificates")
+    if find_spec("distributed") is None:
+        raise ValueError("needs Dask, which is not installed: pip install 'tsse-validation[cluster]'")
+    return whole
 
 
 def _comma_list(value: object) -> object:
@@ -113,6 +134,7 @@ def _label(text: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+SchedulerAddress = Annotated[str, AfterValidator(_scheduler)]
 Token = Annotated[SecretStr, AfterValidator(_token)]
 HelperForm = Annotated[str, AfterValidator(as_helpers)]
 Conninfo = Annotated[SecretStr, AfterValidator(as_conninfo)]
