@@ -5,7 +5,7 @@ watermark are left out, so that replication may go on meanwhile.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TypeVar
@@ -14,19 +14,18 @@ import duckdb
 import pyarrow as pa
 
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA, add_digests, digest_days
+from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA, add_digests
 from tsse_validation.domain.instants import to_micros, utc_day
 from tsse_validation.domain.tiling import Tiling
 from tsse_validation.domain.windows import Window, spanned
 from tsse_validation.lake import sql as lake_sql
-from tsse_validation.lake.read_errors import READ_ERRORS, STREAMED_ROWS, unreadable_lake, why_broken
+from tsse_validation.lake.digesting import SHARD_DIGEST_SCHEMA, digest_files
+from tsse_validation.lake.read_errors import READ_ERRORS, unreadable_lake, why_broken
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.sql import column_engine
 
 BATCH_BYTES = 12 * 1024 * 1024
 """Bytes of Parquet that are digested between two reports of progress: some two million rows, or a day."""
-SHARE_BYTES = 3 * 1024 * 1024
-"""About the bytes of Parquet that are searched for copies at a time: that needs memory for all their rows."""
 _RELISTS = 2
 """How often one shard of a date is looked for again where its files were gone when they were read."""
 COPY_SCHEMA = pa.schema(
@@ -145,12 +144,12 @@ class LakeRows:
         """
 
         def query(connection: Connection, files: Sequence[LakeFile]) -> pa.Table:
-            rows = _newest_in_parts(connection, files, part)
-            return add_digests([digest_days(some, hashed=hashed) for some in rows])
+            return digest_files(connection, files, part, hashed=hashed)
 
         for part in map(scope.narrowed, self._batches(scope.window)):
             files, keys = partial(self._files_in, part.window), not_due.cast(KEY_SCHEMA)
-            yield part, self._with(files, query, empty=add_digests([]), not_due=keys)
+            lines = self._with(files, query, empty=SHARD_DIGEST_SCHEMA.empty_table(), not_due=keys)
+            yield part, add_digests([lines.drop_columns("shard")])
 
     def pending_keys(self, scope: Scope, not_due: pa.Table) -> pa.Table:
         """Return which of the keys not due the lake holds in an older version, as `(sensor_id, ts)`."""
@@ -315,44 +314,6 @@ class LakeRows:
         broken = {file: reason for file in files if (reason := why_broken(file)) is not None}
         self._reasons |= broken
         return bool(broken)
-
-
-def _newest_in_parts(connection: Connection, files: Sequence[LakeFile], scope: Scope) -> Iterator[pa.Table]:
-    """Yield the newest rows of `files` that are not in the table `not_due`, bounded in memory."""
-    shard_days: dict[tuple[date, str], list[LakeFile]] = defaultdict(list)
-    for file in files:
-        shard_days[file.day, file.shard].append(file)
-    alone = [some[0] for some in shard_days.values() if len(some) == 1]
-    together = [some for some in shard_days.values() if len(some) > 1]
-    statement = lake_sql.without_not_due(lake_sql.ROWS)
-    yield from _streamed(connection, statement, alone, lake_sql.parameters(alone, scope))
-    for some in _in_groups(together):
-        shares = 1 + sum(file.size for file in some) // SHARE_BYTES
-        for share in range(shares):
-            parameters = lake_sql.parameters(some, scope) | {"shares": shares, "share": share}
-            # what one file holds twice is a fault, and must not vanish among the copies that wait for compaction
-            for statement in (lake_sql.NEWEST_OF_SHARE, lake_sql.REPEATED_OF_SHARE):
-                yield from _streamed(connection, lake_sql.without_not_due(statement), some, parameters)
-
-
-def _in_groups(shard_days: Iterable[list[LakeFile]]) -> Iterator[list[LakeFile]]:
-    """Put small shard-days together up to `SHARE_BYTES`: each query costs, however little it reads."""
-    group: list[LakeFile] = []
-    for files in shard_days:
-        if group and sum(file.size for file in (*group, *files)) > SHARE_BYTES:
-            yield group
-            group = []
-        group += files
-    if group:
-        yield group
-
-
-def _streamed(
-    connection: Connection, statement: str, files: Sequence[LakeFile], parameters: Mapping[str, object]
-) -> Iterator[pa.Table]:
-    if files:
-        for batch in connection.execute(statement, parameters).to_arrow_reader(STREAMED_ROWS):
-            yield pa.Table.from_batches([batch]).cast(ROW_SCHEMA)
 
 
 def _as_listed(files: Sequence[LakeFile], read: Collection[LakeFile]) -> pa.Table:

@@ -1,0 +1,89 @@
+"""Digests of the newest rows in some of the lake's files: deduplicated, as of a watermark, bounded in memory."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+
+import duckdb
+import pyarrow as pa
+
+from tsse_validation.domain.coverage import Scope
+from tsse_validation.domain.digest import DIGEST_SCHEMA, ROW_SCHEMA, add_digests, digest_days
+from tsse_validation.lake import sql as lake_sql
+from tsse_validation.lake.read_errors import STREAMED_ROWS
+from tsse_validation.lake.reader import LakeFile
+
+SHARE_BYTES = 3 * 1024 * 1024
+"""About the bytes of Parquet that are searched for copies at a time: that needs memory for all their rows."""
+SHARD_DIGEST_SCHEMA = pa.schema([("shard", pa.string()), *DIGEST_SCHEMA])
+"""A line of the lake's: its files' shard, and what is compared of the sensor and UTC day."""
+
+
+def digest_files(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[LakeFile], scope: Scope, *, hashed: bool = True
+) -> pa.Table:
+    """Return the digests of a scope's newest rows in whole shard-days, a line for each shard, sensor and day.
+
+    `files` are all of their shard-days; `connection` has a table `not_due` of the keys that are left out. The
+    result is in `SHARD_DIGEST_SCHEMA`, unordered. A shard-day in one file should hold each key once and is not
+    searched for copies: with one, its digest differs.
+
+    Raises:
+        duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError: a file is broken, or gone.
+    """
+    lines = []
+    for shard, some in _by_shard(files).items():
+        rows = _newest_in_parts(connection, some, scope)
+        digests = add_digests([digest_days(part, hashed=hashed) for part in rows])
+        lines.append(digests.add_column(0, "shard", pa.repeat(shard, digests.num_rows)))
+    return pa.concat_tables([SHARD_DIGEST_SCHEMA.empty_table(), *lines])
+
+
+def _by_shard(files: Iterable[LakeFile]) -> Mapping[str, list[LakeFile]]:
+    shards = defaultdict[str, list[LakeFile]](list)
+    for file in files:
+        shards[file.shard].append(file)
+    return shards
+
+
+def _newest_in_parts(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[LakeFile], scope: Scope
+) -> Iterator[pa.Table]:
+    """Yield the newest rows of `files` that are not in the table `not_due`, bounded in memory."""
+    shard_days = defaultdict[tuple[date, str], list[LakeFile]](list)
+    for file in files:
+        shard_days[file.day, file.shard].append(file)
+    alone = [some[0] for some in shard_days.values() if len(some) == 1]
+    together = [some for some in shard_days.values() if len(some) > 1]
+    statement = lake_sql.without_not_due(lake_sql.ROWS)
+    yield from _streamed(connection, statement, alone, lake_sql.parameters(alone, scope))
+    for some in _in_groups(together):
+        shares = 1 + sum(file.size for file in some) // SHARE_BYTES
+        for share in range(shares):
+            parameters = lake_sql.parameters(some, scope) | {"shares": shares, "share": share}
+            # what one file holds twice is a fault, and must not vanish among the copies that wait for compaction
+            for statement in (lake_sql.NEWEST_OF_SHARE, lake_sql.REPEATED_OF_SHARE):
+                yield from _streamed(connection, lake_sql.without_not_due(statement), some, parameters)
+
+
+def _in_groups(shard_days: Iterable[list[LakeFile]]) -> Iterator[list[LakeFile]]:
+    """Put small shard-days together up to `SHARE_BYTES`: each query costs, however little it reads."""
+    group: list[LakeFile] = []
+    for files in shard_days:
+        if group and sum(file.size for file in (*group, *files)) > SHARE_BYTES:
+            yield group
+            group = []
+        group += files
+    if group:
+        yield group
+
+
+def _streamed(
+    connection: duckdb.DuckDBPyConnection,
+    statement: str,
+    files: Sequence[LakeFile],
+    parameters: Mapping[str, object],
+) -> Iterator[pa.Table]:
+    if files:
+        for batch in connection.execute(statement, parameters).to_arrow_reader(STREAMED_ROWS):
+            yield pa.Table.from_batches([batch]).cast(ROW_SCHEMA)
