@@ -25,6 +25,9 @@ _PROCESS = (
     "SELECT inet_server_addr()::text, inet_server_port(), current_database()::text, pg_postmaster_start_time()"
 )
 _NOW = "SELECT clock_timestamp()"
+_MOMENT = """
+SELECT txid_current_snapshot()::text, now(), pg_is_in_recovery(), pg_last_xact_replay_timestamp()
+"""
 _SHOWS = "SELECT EXISTS (SELECT FROM analysis_jobs WHERE id::text = %s)"
 
 
@@ -36,6 +39,21 @@ class ServerProcess:
     port: int | None
     database: str
     started_at: datetime
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What tells one state of a database from all others: `snapshot` is the server's name of it, on one process.
+
+    `at` is the server's clock as the transaction began. A standby has replayed what the primary had committed up
+    to `replayed_until`, `None` where it has replayed nothing yet, and on a primary.
+    """
+
+    process: ServerProcess
+    snapshot: str
+    at: datetime
+    standby: bool
+    replayed_until: datetime | None
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,13 @@ def server_process(connection: psycopg.Connection) -> ServerProcess:
     row = connection.execute(_PROCESS).fetchone()
     assert row is not None  # noqa: S101
     return ServerProcess(*row)
+
+
+def moment(connection: psycopg.Connection) -> Moment:
+    """Return which state of the database this transaction sees."""
+    row = connection.execute(_MOMENT).fetchone()
+    assert row is not None  # noqa: S101
+    return Moment(server_process(connection), *row)
 
 
 def shows_job(connection: psycopg.Connection, tables: Tables, job_id: str, where: str) -> bool:

@@ -99,6 +99,22 @@ def without_days(window: Window, days: Collection[date]) -> list[Window]:
     return _joined(part for part in window.split_by_day() if part.start.date() not in days)
 
 
+def without_windows(window: Window, others: Iterable[Window]) -> list[Window]:
+    """Return what of a window lies in none of some others, as few windows as possible, ascending."""
+    left, start = list[Window](), window.start
+    for other in sorted(others):
+        if other.end < start:
+            continue
+        if other.start > window.end:
+            break
+        if other.start > start:
+            left.append(Window(start, other.start - MICROSECOND))
+        if other.end >= window.end:
+            return left
+        start = other.end + MICROSECOND
+    return [*left, Window(start, window.end)]
+
+
 def on_days(window: Window, days: Iterable[date]) -> list[Window]:
     """Return the parts of a window on some UTC days, as few windows as possible, ascending."""
     return _joined(part for day in sorted(set(days)) if (part := window.on(day)) is not None)

@@ -20,6 +20,7 @@ from tsse_validation.domain.coverage import ALL_TIME, Coverage, Scope, scopes_be
 from tsse_validation.domain.windows import Window, cut_at, on_days
 from tsse_validation.parity.comparing import DayComparison
 from tsse_validation.parity.direct import DirectProof
+from tsse_validation.parity.postgres_side import PieceRead, SideOfDays, digested, of_whole_days
 from tsse_validation.runlog.records import CountRow
 from tsse_validation.settings.fields import Level
 
@@ -70,6 +71,23 @@ class OuterReader:
             return snapshot.days_since(scope.narrowed(piece))
 
         return set().union(*self._pieces(scope.window, ask))
+
+    def slices(self, scope: Scope, *, hashed: bool) -> Iterator[SideOfDays]:
+        """Yield what Postgres has of a scope that may be of all time, some days at a time, ascending."""
+
+        def ask(snapshot: Snapshot, piece: Window) -> PieceRead:
+            part = scope.narrowed(piece)
+            return part, (digested(snapshot, part, hashed=hashed), snapshot.not_due_keys(part))
+
+        return of_whole_days(scope, self._pieces(scope.window, ask))
+
+    def not_due_keys(self, scope: Scope) -> pa.Table:
+        """Return `(sensor_id, ts)` of a scope's rows that are not due, as of now."""
+
+        def ask(snapshot: Snapshot, piece: Window) -> pa.Table:
+            return snapshot.not_due_keys(scope.narrowed(piece))
+
+        return pa.concat_tables(self._pieces(scope.window, ask))
 
     def _pieces(self, window: Window, question: Callable[[Snapshot, Window], Answer]) -> Iterator[Answer]:
         layout = self._reader.layout()

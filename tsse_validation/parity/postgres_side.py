@@ -1,7 +1,7 @@
 """Postgres's answers for the proof: read in bounded pieces, and put together again where they belong together."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import pyarrow as pa
 
 from tsse_validation.clients.bounded import BoundedReader
+from tsse_validation.clients.identity import Moment
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.snapshot import DueCount, Snapshot
 from tsse_validation.domain.coverage import Scope
@@ -26,11 +27,40 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class SideOfDays:
-    """What Postgres has of some whole UTC days of a scope: digests of the due rows, and the keys not due."""
+    """What Postgres has of some whole UTC days of a scope: digests of the due rows, and the keys not due.
+
+    `moments` are the states of the database that were read, one for each statement.
+    """
 
     scope: Scope
     digests: pa.Table
     not_due: pa.Table
+    moments: Sequence[Moment] = ()
+
+
+PieceRead = tuple[Scope, tuple[tuple[pa.Table, Moment], pa.Table]]
+"""A piece of a scope with its digests, the state that they are of, and the keys not due in that state."""
+
+
+def digested(state: Snapshot, part: Scope, *, hashed: bool) -> tuple[pa.Table, Moment]:
+    """Return the digests of a scope's due rows, and the state that they are of."""
+    return state.digests(part, hashed=hashed), state.moment()
+
+
+def of_whole_days(scope: Scope, pieces: Iterable[PieceRead]) -> Iterator[SideOfDays]:
+    """Put pieces of a scope that end within a day together with those that follow, up to its end."""
+    begun = scope.window.start
+    digests, not_due, moments = list[pa.Table](), list[pa.Table](), list[Moment]()
+    for part, ((some, moment), keys) in pieces:
+        digests.append(some)
+        not_due.append(keys)
+        moments.append(moment)
+        end = part.window.end
+        following = end + MICROSECOND
+        if end == scope.window.end or following == day_start(utc_day(following)):
+            days = scope.narrowed(Window(begun, end))
+            yield SideOfDays(days, add_digests(digests), _joined(not_due, KEY_SCHEMA), tuple(moments))
+            begun, digests, not_due, moments = following, [], [], []
 
 
 class PostgresSide:
@@ -45,17 +75,9 @@ class PostgresSide:
 
     def slices(self, scope: Scope, *, hashed: bool) -> Iterator[SideOfDays]:
         """Yield some days at a time, ascending: what one statement has read, or a day that took several."""
-        begun = scope.window.start
-        digests, not_due = list[pa.Table](), list[pa.Table]()
-        for part, (digested, keys) in self._pieces(scope, lambda state, part: state.digests(part, hashed=hashed)):
-            digests.append(digested)
-            not_due.append(keys)
-            end = part.window.end
-            following = end + MICROSECOND
-            if end == scope.window.end or following == day_start(utc_day(following)):
-                days = scope.narrowed(Window(begun, end))
-                yield SideOfDays(days, add_digests(digests), _joined(not_due, KEY_SCHEMA))
-                begun, digests, not_due = following, [], []
+        yield from of_whole_days(
+            scope, self._pieces(scope, lambda state, part: digested(state, part, hashed=hashed))
+        )
 
     def digests(self, scope: Scope, sensor_ids: Sequence[str], *, hashed: bool) -> tuple[pa.Table, pa.Table]:
         """Return the digests of some sensors, and the keys not due of all."""

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import DIGEST_SCHEMA, DIGEST_VERSION, KEY_SCHEMA
 from tsse_validation.domain.instants import Instant
+from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.database_record import DatabaseSeen
 
 FORMAT_VERSION: Literal[1] = 1
@@ -70,11 +71,28 @@ class Stamp(_Model):
     sha256: str = "0" * 64
 
 
+class SliceRead(_Model):
+    """A window of a part that was read of Postgres, and the states of the database that its rows are of.
+
+    `at` is the server's clock as the first of them was taken; the keys not due are of the very same states.
+    """
+
+    part: int
+    window: Window
+    snapshots: tuple[str, ...]
+    at: Instant
+
+
 class PostgresRead(_Model):
-    """What of Postgres was read, in how many snapshots."""
+    """What of Postgres was read: the slices of a part cover it, none twice.
+
+    `begins` is Postgres's first row where that lies after the start of the parts: what a lake holds of before is
+    the lake's alone.
+    """
 
     database: DatabaseSeen
-    snapshots: tuple[str, ...] = ()
+    begins: Instant | None = None
+    slices: tuple[SliceRead, ...] = ()
 
 
 class LakeRead(_Model):

@@ -1,6 +1,5 @@
 """What a run runs on, for who signs it: machine, user, versions, and the commit of the suite's checkout."""
 
-import getpass
 import os
 import platform
 import subprocess
@@ -8,6 +7,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from tsse_validation.seals.stamping import user_name
 from tsse_validation.suite_home import runbook_home
 
 _GIT_SECONDS = 5
@@ -22,7 +22,7 @@ def machine_and_suite() -> Mapping[str, str]:
         "cpus": str(os.cpu_count()),
         "pytest": version("pytest"),
         "host": platform.node(),
-        "user": _user(),
+        "user": user_name(),
         "suite commit": commit_of(runbook_home()),
     }
     return {name: value for name, value in told.items() if value}
@@ -44,10 +44,3 @@ def commit_of(checkout: Path) -> str:
     except (OSError, ValueError, subprocess.SubprocessError):
         return ""
     return said.stdout.strip()
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as in a container
-        return f"uid {os.getuid()}"
