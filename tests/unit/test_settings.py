@@ -574,6 +574,11 @@ OWN_STACK = "a stack of containers brings its own; name an image instead (--core
 CONTAINED = {"stack": "containers"}
 NO_CONTAINERS = "an image belongs to --stack containers, which is not asked for"
 LIVE_ONLY = "--auth-token-file, --hot-path and --cold-path belong to a live controller: add its --base-url"
+SEALED = LIVE | {"await_seal": "10m", "database_url": "service=tsse"}
+SEAL_IS_NOT_THERE = (
+    "--lake-seal /nowhere.seal is not there: make it (tsse-validate seal lake), or wait for it by --await-seal"
+)
+SEALS = "--lake-seal and --await-seal"
 AT_NOON, BEFORE = "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z"
 TOGETHER: list[tuple[dict[str, str], str]] = [
     ({"base_url": "http://h"}, "a live controller (--base-url) needs --auth-token-file (or TSSE_AUTH_TOKEN)"),
@@ -591,6 +596,35 @@ TOGETHER: list[tuple[dict[str, str], str]] = [
     (LIVE | {"core_image": "core:1"}, f"--core-image: {NO_CONTAINERS}"),
     ({"postgres_image": "pg:1", "base_image": "b:1"}, f"--postgres-image, --base-image: {NO_CONTAINERS}"),
     ({"qdrant_image": "q:1", "core_image": "c:1"}, f"--qdrant-image, --core-image: {NO_CONTAINERS}"),
+    (
+        {"accept_baseline": "true"},
+        "--accept-baseline belongs to a seal of the lake: give --lake-seal or --await-seal",
+    ),
+    ({"await_seal": "10m"}, f"{SEALS} belong to a live controller: add its --base-url"),
+    (
+        LIVE | {"await_seal": "10m"},
+        f"{SEALS} are compared with Postgres: give --database-url too",
+    ),
+    (
+        SEALED | {"hot_path": "/lake"},
+        f"{SEALS} take the place of --hot-path and --cold-path: give the seal or the lake, not both",
+    ),
+    (
+        SEALED | {"level": "rows"},
+        "--level rows: a seal holds digests, so leave it out, or read the lake by --hot-path",
+    ),
+    (
+        SEALED | {"cover": "lake"},
+        "--cover lake: a seal holds what the lake promises; read the lake by --hot-path",
+    ),
+    (
+        SEALED | {"heal_check": "true"},
+        "--heal-check compares again after a backfill, which no seal has seen: read the lake by --hot-path",
+    ),
+    (
+        SEALED | {"await_seal": "0", "lake_seal": "/nowhere.seal"},
+        SEAL_IS_NOT_THERE,
+    ),
     (CONTAINED | {"core_binary": "FILE"}, f"--core-binary: {OWN_STACK}"),
     (CONTAINED | {"core_binary": "FILE", "qdrant_url": "http://h"}, f"--core-binary, --qdrant-url: {OWN_STACK}"),
     (CONTAINED | {"database_url": "service=tsse"}, f"--database-url: {OWN_STACK}"),

@@ -74,6 +74,18 @@ class Settings(BaseSettings):
     )
     hot_path: LocalPath | None = Field(None, description="the lake's hot directory, where it is readable here")
     cold_path: LocalPath | None = Field(None, description="the lake's cold directory, where it is readable here")
+    lake_seal: LocalPath | None = Field(
+        None,
+        description="a seal of the lake (tsse-validate seal lake), in place of --hot-path where the lake is not "
+        "readable here",
+    )
+    await_seal: Duration = Field(
+        Duration(0),
+        description="print the command that seals the lake, and wait so long for its file: 10m, 2h (0: do not)",
+    )
+    accept_baseline: bool = Field(
+        False, description="let a seal of the lake be a proof that took days over from an earlier seal"
+    )
     shards: int = Field(16, ge=1, le=100, description="shards of the lake")
     hot_retention_days: int = Field(
         90,
@@ -236,6 +248,11 @@ class Settings(BaseSettings):
         if self.database_url and self.setup_config:
             raise ValueError("give --database-url or --setup-config, not both")
         return self
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the lake is told by a seal, and not read here."""
+        return self.lake_seal is not None or bool(self.await_seal)
 
     @property
     def live(self) -> bool:

@@ -45,13 +45,18 @@ class _Place:
     """Whether a variable names it: what an installation has by default may just not be there."""
 
 
-def discover(given: Mapping[str, Any], base_url: str) -> Discovery:
-    """Look for what is not `given`, by the names of settings, where `base_url` is an address of this host."""
+def discover(given: Mapping[str, Any], base_url: str, *, lake: bool = True) -> Discovery:
+    """Look for what is not `given`, by the names of settings, where `base_url` is an address of this host.
+
+    Without `lake`, none is looked for: a seal tells of it.
+    """
     found = Discovery()
     if not is_this_host(base_url):
         return found
     if not {"database_url", "setup_config"} & given.keys():
         _take(found, "setup_config", _setup_configs(), hold_setup_config)
+    if not lake:
+        return found
     if "hot_path" not in given:
         _take(found, "hot_path", _hot_paths(), hold_hot_directory)
     hot = given.get("hot_path") or found.values.get("hot_path")

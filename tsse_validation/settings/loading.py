@@ -19,6 +19,7 @@ from tsse_validation.settings.fields import StackKind
 from tsse_validation.settings.misspelt import misspelt_complaints, unknown_variables
 from tsse_validation.settings.places import places_in_the_lake
 from tsse_validation.settings.removed import removed_complaints
+from tsse_validation.settings.seal_complaints import seal_complaints
 from tsse_validation.settings.spelling import spelled
 from tsse_validation.settings.trying import try_given
 
@@ -79,7 +80,7 @@ def load_settings(command_line: Mapping[str, Any], directory: Path, *, for_run: 
     settings = _made(merged, sources)
     found = Discovery()
     if for_run and settings.base_url and not settings.no_discovery:
-        found = discover(merged, settings.base_url)
+        found = discover(merged, settings.base_url, lake=not settings.sealed)
         sources |= found.sources
         settings = _made(merged | found.values, sources)
     if for_run and (complaints := list(run_complaints(settings))):
@@ -112,7 +113,7 @@ def load_to_try(command_line: Mapping[str, Any], directory: Path, base_url: str)
     found = Discovery()
     if settings.base_url and not settings.no_discovery:
         # what was refused is given too: nothing is looked for in its place
-        found = discover(merged | refused, settings.base_url)
+        found = discover(merged | refused, settings.base_url, lake=not settings.sealed)
         sources |= found.sources
         settings = _made(merged | found.values, sources)
     return LoadedSettings(
@@ -243,6 +244,7 @@ def run_complaints(settings: Settings) -> Iterator[str]:
     if settings.window_start is not None and settings.window_start == settings.window_end:
         yield "--window-end must be after --window-start: the parity job takes no single microsecond"
     yield from _soak_complaints(settings)
+    yield from seal_complaints(settings)
     if not settings.live:
         if settings.hot_path or settings.cold_path or settings.auth_token or settings.auth_token_file:
             yield "--auth-token-file, --hot-path and --cold-path belong to a live controller: add its --base-url"

@@ -1,0 +1,32 @@
+"""What does not fit together where a seal tells of the lake: said before anything is contacted."""
+
+from collections.abc import Iterator
+
+from tsse_validation.settings.definitions import Settings
+from tsse_validation.settings.fields import Cover, Level
+
+_SEALS = "--lake-seal and --await-seal"
+
+
+def seal_complaints(settings: Settings) -> Iterator[str]:
+    """Yield what a run with a seal of the lake cannot do, and what it lacks."""
+    if not settings.sealed:
+        if settings.accept_baseline:
+            yield "--accept-baseline belongs to a seal of the lake: give --lake-seal or --await-seal"
+        return
+    if not settings.live:
+        yield f"{_SEALS} belong to a live controller: add its --base-url"
+        return
+    if settings.hot_path or settings.cold_path:
+        yield f"{_SEALS} take the place of --hot-path and --cold-path: give the seal or the lake, not both"
+    if not (settings.database_url or settings.setup_config):
+        yield f"{_SEALS} are compared with Postgres: give --database-url too"
+    if settings.level is not Level.DIGEST:
+        yield f"--level {settings.level}: a seal holds digests, so leave it out, or read the lake by --hot-path"
+    if settings.cover is not Cover.PROMISED:
+        yield f"--cover {settings.cover}: a seal holds what the lake promises; read the lake by --hot-path"
+    if settings.heal_check:
+        yield "--heal-check compares again after a backfill, which no seal has seen: read the lake by --hot-path"
+    seal = settings.lake_seal
+    if seal is not None and not settings.await_seal and not seal.is_file():
+        yield f"--lake-seal {seal} is not there: make it (tsse-validate seal lake), or wait for it by --await-seal"
