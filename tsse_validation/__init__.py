@@ -12,10 +12,10 @@ is first used, so that importing the package costs nothing.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    __version__: str
     from tsse_validation.domain.digest import digest_days
     from tsse_validation.domain.windows import Window
     from tsse_validation.parity.strategies import Landmarks, windows
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tsse_validation.steps.window_proof import prove_window
     from tsse_validation.verdict import decide
 
-__version__ = version("tsse-validation")
 __all__ = [
     "Landmarks",
     "RunResult",
@@ -51,7 +50,11 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a name of `__all__` when it is first used (PEP 562)."""
+    """Import a name of `__all__`, and look up the version, when it is first used (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("tsse-validation")
     if name not in _MODULES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
@@ -59,4 +62,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

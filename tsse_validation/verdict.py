@@ -15,7 +15,6 @@ The rules, the strongest first:
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,6 +33,7 @@ from tsse_validation.domain.catalogue import (
     step_label,
 )
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
+from tsse_validation.domain.outcome import EXIT_CODES, Outcome
 from tsse_validation.domain.phrasing import count_of, listed
 from tsse_validation.domain.stack import Capability
 from tsse_validation.faults import faults_of, speaks_against
@@ -51,19 +51,6 @@ from tsse_validation.runlog.result import RunResult
 from tsse_validation.runlog.setting_record import NOT_SET
 from tsse_validation.settings.definitions import option_of
 from tsse_validation.soak_account import soak_asked, soak_gaps
-
-
-class Outcome(StrEnum):
-    """The decision on the release."""
-
-    GO = "GO"
-    NO_GO = "NO-GO"
-    INCOMPLETE = "INCOMPLETE"
-
-
-EXIT_CODES: Mapping[Outcome, int] = {Outcome.GO: 0, Outcome.NO_GO: 1, Outcome.INCOMPLETE: 6}
-"""Exit codes of a run; 2 to 5 are pytest's own, 7 says that a secret was found in a written file."""
-EXIT_LEAK = 7
 
 EXCUSABLE = frozenset({Capability.POSTGRES, Capability.LAKE, Capability.VIEW_TOKEN, Capability.TOKEN_FILE})
 """What the operator of a live controller may be unable to give: a GO by an accepted lower grade stays possible."""

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Protocol
 
 from fixtures.identity import ProcessIdentity
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.report.model.document import ReportDocument, read_result_json
 from tsse_validation.runlog.records import CheckFinished, CheckStatus, Finding, PostsSpent, StackDescribed
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.verdict import Outcome, Verdict
+from tsse_validation.verdict import Verdict
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 240.0

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 import pytest_base_url.plugin
-import typer
-from typer.main import get_command
 
-from tsse_validation.cli.app import app
+from tsse_validation.cli.app import COMMANDS
 from tsse_validation.pytest_plugin import command_line
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.helper_form import PLACE
@@ -84,13 +82,11 @@ def hold_helper(name: str, arguments: Sequence[str]) -> None:
             msg = f"tsse-validate run takes no {paths}"
             raise ValueError(msg)
         return
-    group = get_command(app)
-    assert isinstance(group, typer.core.TyperGroup)
-    if name not in group.commands:
+    if name not in COMMANDS:
         msg = f"tsse-validate has no command {name}"
         raise ValueError(msg)
     try:
-        group.commands[name].make_context(name, list(arguments))
+        COMMANDS[name].load(name).make_context(name, list(arguments))
     except Exception as error:  # noqa: BLE001 - typer has another click within in each version
         msg = f"tsse-validate {name}: {error}"
         raise ValueError(msg) from None

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tsse_validation.cli import main
+from tsse_validation.cli.app import COMMANDS
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tsse_validation.cli.app", __name__])
+_FORKS.set_forkserver_preload([*{place.full_module for place in COMMANDS.values()}, __name__])
 _PATIENCE_SECONDS = 120
 
 

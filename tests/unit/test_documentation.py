@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import typer
-from typer.main import get_command
 
 from tools.documentation.__main__ import PAGES, REMAKE, made_anew
-from tsse_validation.cli.app import app
-from tsse_validation.cli.printing import EXIT_CODES_TEXT
+from tsse_validation.cli.app import COMMANDS
+from tsse_validation.cli.exit_codes import EXIT_CODES_TEXT
 from tsse_validation.conformance.exchanges import EXCHANGES
 from tsse_validation.conformance.job_cases import JOB_CASES
 from tsse_validation.conformance.scenarios import SCENARIOS
@@ -148,11 +146,13 @@ def test_every_command_and_exit_code_of_the_helpers_is_documented() -> None:
 
 def commands() -> dict[str, set[str]]:
     """Return the commands of `tsse-validate`, each with its options."""
-    group = get_command(app)
-    assert isinstance(group, typer.core.TyperGroup)
     return {
-        name: {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-        for name, command in group.commands.items()
+        name: {
+            option
+            for parameter in place.load(name).params
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        }
+        for name, place in COMMANDS.items()
     }
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from tests.support.builders import WINDOW, count_row, counts_taken, finished, good_run, rows_compared
 from tsse_validation.diagnosis.tally import COUNTS_DIFFER, NAMED_SENSORS
 from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.faults import _PLACES, MOST_SUMMARIES, Faults, faults_of
 from tsse_validation.runlog.records import CheckFinished, CheckStatus, CountsTaken, Finding, Record, WindowChecked
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.verdict import Outcome, decide
+from tsse_validation.verdict import decide
 
 DAY, OTHER_DAY = date(2026, 1, 5), date(2026, 1, 6)
 JOB, SENSORS, DAYS, ROWS = (

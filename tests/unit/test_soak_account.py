@@ -8,10 +8,11 @@ import pytest
 from tests.support.builders import WATERMARK, finished, good_run, planned
 from tests.support.soaked import soak_began
 from tsse_validation.domain.catalogue import SOAK_CHECKS, Gate
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.runlog.records import CheckFinished, CheckStatus, Record, RunStarted, SettingValue
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.runlog.soak_records import SoakBreach, SoakSeen
-from tsse_validation.verdict import Outcome, Verdict, decide
+from tsse_validation.verdict import Verdict, decide
 
 RECENT, *_ = SOAK_CHECKS
 

@@ -7,13 +7,13 @@ import pytest
 from tests.support.builders import run_started
 from tests.support.report_builders import go, with_soak
 from tests.support.simulated_soak import SLEPT, STUCK, UPGRADED, soak_a_week
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.report.html.html_pages import render_page
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.soak import Happening, soak_report
 from tsse_validation.runlog.log import MOST_SOAK_LINES, read_log
 from tsse_validation.runlog.records import RunStarted
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.verdict import Outcome
 
 pytestmark = pytest.mark.slow
 

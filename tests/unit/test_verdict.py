@@ -30,6 +30,7 @@ from tsse_validation.domain.catalogue import (
     Gate,
 )
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
+from tsse_validation.domain.outcome import EXIT_CODES, EXIT_LEAK, Outcome
 from tsse_validation.domain.stack import Capability
 from tsse_validation.runlog.records import (
     BackfillSeen,
@@ -49,7 +50,7 @@ from tsse_validation.runlog.records import (
 )
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.runlog.setting_record import NOT_SET
-from tsse_validation.verdict import EXCUSABLE, EXIT_CODES, EXIT_LEAK, Outcome, Verdict, decide
+from tsse_validation.verdict import EXCUSABLE, Verdict, decide
 
 PROVEN = (CheckStatus.PASSED, CheckStatus.WARNED)
 STATUSES = st.sampled_from(CheckStatus)

@@ -21,6 +21,7 @@ from tests.support.command import QUICK, REPOSITORY, Run, Runbook
 from tests.support.controller import OPTIONS, Controller, days_ago
 from tests.support.damage import at_row, lake_file, next_double, rewrite, with_extra_row, without_row
 from tests.system.browser.program import launch
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.report.markdown.markdown_report import markdown_name, render_markdown
 from tsse_validation.report.model.document import (
     REPORT_HTML,
@@ -32,7 +33,6 @@ from tsse_validation.report.model.document import (
 )
 from tsse_validation.report.run_index import INDEX_HTML, INDEX_JSON
 from tsse_validation.report.writer import write_html
-from tsse_validation.verdict import Outcome
 
 SAMPLES = Path("reports/samples")
 PICTURE = "report.png"

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from tsse_validation.cli.printing import EXIT_INTERRUPTED, EXIT_NOT_CHECKED, exit_code_of
+from tsse_validation.cli.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_CHECKED, exit_code_of
 from tsse_validation.domain.errors import SuiteError
 
 

@@ -1,35 +1,50 @@
 """The commands of `tsse-validate`."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from tsse_validation import __version__
-from tsse_validation.cli.backfill_command import backfill
-from tsse_validation.cli.doctor_command import doctor
-from tsse_validation.cli.health_command import health
-from tsse_validation.cli.inspect_command import inspect
-from tsse_validation.cli.parity_command import parity
-from tsse_validation.cli.printing import EXIT_CODES_TEXT
-from tsse_validation.cli.report_command import index, report
-from tsse_validation.cli.run_command import run_runbook
+import tsse_validation
+from tsse_validation.cli.exit_codes import EXIT_CODES_TEXT
+from tsse_validation.cli.lazy_commands import CommandPlace, LazyGroup
+
+_EPILOG = {"epilog": EXIT_CODES_TEXT}
+_OF_PYTEST = {
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    "add_help_option": False,
+}
+"""The options of `run` are pytest's, its help too."""
+
+COMMANDS: Mapping[str, CommandPlace] = {
+    "doctor": CommandPlace("doctor_command", "doctor", _EPILOG),
+    "health": CommandPlace("health_command", "health", _EPILOG),
+    "inspect": CommandPlace("inspect_command", "inspect", _EPILOG),
+    "backfill": CommandPlace("backfill_command", "backfill", _EPILOG),
+    "parity": CommandPlace("parity_command", "parity", _EPILOG),
+    "report": CommandPlace("report_command", "report", _EPILOG),
+    "index": CommandPlace("report_command", "index", _EPILOG),
+    "run": CommandPlace("run_command", "run_runbook", _OF_PYTEST),
+}
+
+
+class _Commands(LazyGroup):
+    places = COMMANDS
+
 
 app = typer.Typer(
-    name="tsse-validate", epilog=EXIT_CODES_TEXT, no_args_is_help=True, pretty_exceptions_enable=False
+    name="tsse-validate",
+    cls=_Commands,
+    epilog=EXIT_CODES_TEXT,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # a list, and a line on what is wrong, need no rich; a command's own help has it
 )
-for command in (doctor, health, inspect, backfill, parity, report, index):
-    app.command(epilog=EXIT_CODES_TEXT)(command)
-# Its options are pytest's, its help too.
-app.command(
-    "run",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-    add_help_option=False,
-)(run_runbook)
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"tsse-validate {__version__}")
+        typer.echo(f"tsse-validate {tsse_validation.__version__}")
         raise typer.Exit
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import typer
 
-from tsse_validation.cli.printing import EXIT_SETTINGS, print_json
+from tsse_validation.cli.exit_codes import EXIT_SETTINGS
+from tsse_validation.cli.printing import print_json
 from tsse_validation.cli.setting_options import CONTROLLER, AsJson, takes_unloaded
+from tsse_validation.domain.outcome import EXIT_CODES, Outcome
 from tsse_validation.runlog.setting_record import SettingTried, TryOutcome
 from tsse_validation.settings.loading import load_to_try
 from tsse_validation.steps.doctor import try_settings
 from tsse_validation.steps.opening import DEFAULT_BASE_URL
-from tsse_validation.verdict import EXIT_CODES, Outcome
 
 _SERVICES = ("view_token_file", "qdrant_url", "skip_qdrant", "database_url", "setup_config", "no_discovery")
 _PLACES = ("hot_path", "cold_path", "shards", "report_dir", "step_summary", "resume")

@@ -9,11 +9,11 @@ from tsse_validation.cli.setting_options import AsJson, takes
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.qdrant import qdrant_health
 from tsse_validation.domain.errors import PromiseBrokenError, SuiteError
+from tsse_validation.domain.outcome import EXIT_CODES, Outcome
 from tsse_validation.domain.phrasing import milliseconds
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.opening import NO_TOKEN, core_server, postgres_client, qdrant_server
 from tsse_validation.steps.services import hold_core_health, hold_qdrant_health
-from tsse_validation.verdict import EXIT_CODES, Outcome
 
 
 @takes("base_url", "qdrant_url", "database_url", "ca_file")

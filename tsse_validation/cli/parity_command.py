@@ -13,6 +13,7 @@ from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError, SettingsError, SuiteError
 from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.domain.outcome import EXIT_CODES, Outcome
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
 from tsse_validation.report.markdown.markup import bullet, code, escaped, table
@@ -25,7 +26,6 @@ from tsse_validation.settings.fields import Level
 from tsse_validation.settings.places import hold_all_writable, places_in_the_lake
 from tsse_validation.steps.opening import job_runner
 from tsse_validation.steps.window_proof import WindowProof, count_window_by_job, prove_window
-from tsse_validation.verdict import EXIT_CODES, Outcome
 
 LAKE = ("hot_path", "cold_path", "shards")
 NOT_PROVEN = "not proven to be the controller's database"

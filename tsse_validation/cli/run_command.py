@@ -21,7 +21,6 @@ class _WholeRunbook:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self) -> None:
         """Keep hypothesis from leaving its notes in the current directory."""
-        # not before: pytest rewrites the assertions of its plugins as they are imported
         from hypothesis.configuration import set_hypothesis_home_dir
 
         set_hypothesis_home_dir(cache_directory() / "hypothesis")
@@ -38,13 +37,8 @@ def run_runbook(context: typer.Context) -> None:
     """Run the whole runbook: it takes pytest's options and the suite's, see `tsse-validate run --help`."""
     home = runbook_home()
     runbook = home / RUNBOOK_DIR
-    ours = ["-p", "tsse_validation.pytest_plugin.command_line", "-p", "no:cacheprovider"]
-    # this command has imported the library already, and its own assertions need no rewriting
-    quiet = [
-        "-W",
-        "ignore:Module already imported so cannot be rewritten; tsse_validation:pytest.PytestAssertRewriteWarning",
-    ]
+    # the runbook has no bare assertion, and pytest would rewrite the whole library: at each start anew where it may
+    # not keep what it has rewritten beside an installed package
+    ours = ["-p", "tsse_validation.pytest_plugin.command_line", "-p", "no:cacheprovider", "--assert=plain"]
     places = ["-c", str(home / CONFIG_NAME), "--rootdir", str(home), "--confcutdir", str(home)]
-    raise typer.Exit(
-        pytest.main([*ours, *quiet, *places, *context.args, str(runbook)], plugins=[_WholeRunbook(runbook)])
-    )
+    raise typer.Exit(pytest.main([*ours, *places, *context.args, str(runbook)], plugins=[_WholeRunbook(runbook)]))

@@ -10,6 +10,7 @@ import pytest
 
 from tsse_validation.domain.errors import LogError
 from tsse_validation.domain.instants import utc_now
+from tsse_validation.domain.outcome import EXIT_CODES, EXIT_LEAK, Outcome
 from tsse_validation.pytest_plugin.run_console import RunConsole
 from tsse_validation.report.earlier import last_run_of
 from tsse_validation.report.markdown.step_summary import render_step_summary
@@ -21,7 +22,6 @@ from tsse_validation.runlog.records import PostsSpent, RunFinished
 from tsse_validation.runlog.redaction import Redactor
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.steps.run import ValidationRun, sessions_used
-from tsse_validation.verdict import EXIT_CODES, EXIT_LEAK, Outcome
 
 _LOG_WIDTH = 120
 _PYTESTS_OWN = {pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}

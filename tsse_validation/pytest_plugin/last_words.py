@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tsse_validation.domain.outcome import EXIT_CODES, Outcome
 from tsse_validation.pytest_plugin.options import RUN
-from tsse_validation.verdict import EXIT_CODES, Outcome
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType

@@ -14,13 +14,13 @@ from io import BytesIO
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from tsse_validation.domain.catalogue import step_label
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.checks import CheckLine
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.figures import figures
 from tsse_validation.report.model.view import ReportView, view_of
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 JUNIT_XML = "junit.xml"
 CTRF_JSON = "ctrf.json"

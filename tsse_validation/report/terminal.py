@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tsse_validation.domain.catalogue import CONFORMANCE_STEP
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.phrasing import count_of, duration
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.actions import Action, what_to_do
@@ -21,7 +22,7 @@ from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.figures import figures
 from tsse_validation.report.model.helper_lines import helpers_phrase
 from tsse_validation.report.model.view import ReportView, view_of
-from tsse_validation.verdict import Outcome, Verdict
+from tsse_validation.verdict import Verdict
 
 MAX_FAULTS = 4
 MAX_WARNINGS = 4

@@ -12,8 +12,8 @@ from tests.support.given import given
 from tsse_validation.conformance.exchanges import EXCHANGES
 from tsse_validation.conformance.job_cases import JOB_CASES
 from tsse_validation.domain.catalogue import CHECKS, CONFORMANCE_CHECKS
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 SMALL = ("--farm-rows=1500", "--farm-sensors=6", "--poll-interval=0.25")
 LIBERTIES = {

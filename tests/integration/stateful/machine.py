@@ -17,10 +17,10 @@ from tests.integration.stateful.driving import DAYS, FAR, FIRST_BACKFILL_DAYS, N
 from tests.integration.stateful.holding import hold_differences, hold_statuses
 from tests.integration.stateful.model import DAY, LAG, LATE_WINDOW, MICROSECOND, days_of, midnight, named
 from tsse_validation.domain.coverage import Coverage, Scope
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.strategies import EDGES, Landmarks, windows
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 
 class CanceledError(Exception):

@@ -9,8 +9,8 @@ import pytest
 from tests.integration.engine.farm import Farm
 from tests.integration.stateful.validation import Validator
 from tests.support.schema import emptied
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 SENSOR = "0137f2f857d4dd34c390573c"
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

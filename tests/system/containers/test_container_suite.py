@@ -13,7 +13,7 @@ from fixtures.images.local import SUITE_BASE
 from tests.support.command import EXIT_GO, PATIENCE_SECONDS, QUICK, REPOSITORY, Run
 from tests.system.containers.docker_side import DockerSide
 from tsse_validation import __version__
-from tsse_validation.verdict import Outcome
+from tsse_validation.domain.outcome import Outcome
 
 pytestmark = pytest.mark.slow
 

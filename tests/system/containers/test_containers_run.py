@@ -12,8 +12,8 @@ from fixtures.stacks.engine import STACK_LABEL, sweep_abandoned_stacks
 from fixtures.stacks.workdir import sweep_abandoned
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, Run, Runbook
 from tests.system.containers.docker_side import NIGHTLY, ON_LOCAL_IMAGES, SMALL, DockerSide
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 from tests.support.controller import Controller
 from tests.support.proxy import Answer, Exchanged, proxied
 from tests.system.faults.model import IN_FULL, LOOK_ONLY, Fault, Front, Place
-from tsse_validation.verdict import Outcome
+from tsse_validation.domain.outcome import Outcome
 
 JOBS = "/api/analysis/jobs"
 IMPATIENT = (*LOOK_ONLY, "--request-timeout=2", "--job-timeout=3")

@@ -14,8 +14,8 @@ from tests.system.faults.lake import doubled, of_the_sensor, rewritten
 from tests.system.faults.logic import PINNED_END, PINNED_WINDOW, inserts, more_sensors, replicated
 from tests.system.faults.model import IN_FULL, LOOK_ONLY, SPOT, Benign, Fault, Place, Plant
 from tsse_validation.domain.instants import MICROSECOND, day_start
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.lake.shards import shard_of
-from tsse_validation.verdict import Outcome
 
 COPIES = "the job counts copies that wait for compaction"
 PADDED = " pump 7 "

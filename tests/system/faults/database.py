@@ -6,7 +6,7 @@ from tests.support.controller import Controller, days_ago, noon
 from tests.support.damage import first_instant
 from tests.system.faults.model import CHANGED, DATES, LOST, OURS, SPOT, Fault, Place, Plant
 from tsse_validation.domain.instants import DAY, day_start
-from tsse_validation.verdict import Outcome
+from tsse_validation.domain.outcome import Outcome
 
 AGO = 5
 CLEANED = "a clean-up by hand"

@@ -9,7 +9,7 @@ from tests.system.faults.logic import PROMISED
 from tests.system.faults.model import HASTE, LOOK_ONLY, WITH_BACKFILL, Benign, Fault, Place, Plant, nothing
 from tsse_validation.domain.contract import BACKFILL_JOB, DATASET
 from tsse_validation.domain.instants import DAY, day_start
-from tsse_validation.verdict import Outcome
+from tsse_validation.domain.outcome import Outcome
 
 JOB = "backfill_job_completes"
 KEPT = PROMISED.format("nothing-else-taken")

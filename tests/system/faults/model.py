@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tests.support.controller import Controller
-from tsse_validation.verdict import Outcome
+from tsse_validation.domain.outcome import Outcome
 
 HASTE = ("--poll-interval=0.25", "--max-windows=7", "--max-job-windows=0")
 """Windows that meet a fault are narrowed down, or wait for the watermark: few of them."""

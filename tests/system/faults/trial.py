@@ -21,8 +21,8 @@ from tests.system.faults import elsewhen
 from tests.system.faults.model import BY_COUNTS, IN_FULL, WINDOWS, Benign, Fault
 from tsse_validation.domain.contract import PARITY_JOB, TERMINAL
 from tsse_validation.domain.instants import format_rfc3339
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 Answer = TypeVar("Answer")
 OLD_SAMPLE = 5

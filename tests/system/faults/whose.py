@@ -13,7 +13,7 @@ from tests.support.databases import READER, RIGHTS, as_reader, execute, new_data
 from tests.system.faults.beside import INSERT
 from tests.system.faults.logic import late_instants, more_sensors
 from tests.system.faults.model import LOOK_ONLY, LOST, SPOT, Benign, Fault, Front, Place, nothing
-from tsse_validation.verdict import Outcome
+from tsse_validation.domain.outcome import Outcome
 
 ANSWERS = ("postgres_answers_a_query",)
 OWN = ("database_is_the_controllers",)

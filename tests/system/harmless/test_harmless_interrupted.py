@@ -8,9 +8,9 @@ import pytest
 from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, Run, Runbook, StartedRun
 from tests.system.harmless.conftest import Installed
 from tsse_validation.domain.contract import BACKFILL_JOB, Job
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 STEPS = tuple(f"tests_validation/test_{name}.py" for name in ("1_health", "2_token", "3_inspect", "4_backfill"))
 SLOW = (*STEPS, "--backfill-days=365", "--poll-interval=0.1", "--accept-loss")

@@ -19,8 +19,8 @@ from tests.system.harmless.promised import (
     unlimited_sessions,
 )
 from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 
 def arguments(installed: Installed, url: str) -> list[str]:

@@ -13,12 +13,12 @@ from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, D
 from tests.support.controller import BACKFILLED_DAYS, Controller
 from tsse_validation.clients.helper_calls import BACKFILL, INSPECTOR, PARITY_CHECK
 from tsse_validation.domain.catalogue import HELPER_CHECKS
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.helper_record import HelperRan
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.settings.helper_form import PLACE
 from tsse_validation.steps.helping import HELPER_REPORT
-from tsse_validation.verdict import Outcome
 
 INSPECTOR_CHECK, BACKFILL_CHECK, PARITY_HELPER_CHECK = (key.removeprefix("test_") for key in HELPER_CHECKS)
 Lying = Callable[..., Run]

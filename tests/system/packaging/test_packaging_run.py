@@ -6,8 +6,8 @@ from pathlib import Path
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, EXIT_USAGE, QUICK
 from tests.support.controller import Controller
 from tests.system.packaging.conftest import Environment
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.report.model.document import ReportDocument, read_result_json
-from tsse_validation.verdict import Outcome
 
 SMALL = ("--farm-rows=1500", "--farm-sensors=6", *QUICK)
 

@@ -14,7 +14,7 @@ from tests.support import recipes
 from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, Run
 from tests.support.controller import Controller
 from tests.support.recipes import HOT_PATH, PLIST, PROGRAM, SERVICE, URL
-from tsse_validation.verdict import Outcome
+from tsse_validation.domain.outcome import Outcome
 
 FOREIGN = ("TSSE_", "CORE_", "PG", "PYTEST_", "GITHUB_")
 TOKEN, DATABASE = "tsse-token.txt", "tsse-database.json"

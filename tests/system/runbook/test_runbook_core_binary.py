@@ -6,9 +6,9 @@ import pytest
 
 from tests.support.binaries import controller_binary
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, LOGS, QUICK, Runbook
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.report.markdown.markdown_report import markdown_name
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 SMALL = ("--farm-rows=1500", "--farm-sensors=6", *QUICK)
 

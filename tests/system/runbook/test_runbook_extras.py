@@ -12,9 +12,9 @@ from tests.support.controller import Controller, days_ago
 from tests.support.damage import lake_file
 from tests.support.databases import as_reader, new_database, put_rows
 from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.stack import Capability
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 FEW = (*QUICK, "--max-windows=7", "--max-job-windows=6")
 POSTGRES, LAKE = Capability.POSTGRES, Capability.LAKE

@@ -12,10 +12,10 @@ import pytest
 from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Directly, Runbook
 from tests.support.controller import Controller, days_ago
 from tests.support.damage import at_row, lake_file, lose_all, next_double, rewrite
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.report.model.document import REPORT_HTML
 from tsse_validation.runlog.difference_files import DIFFERENCE_NAMES
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 LOOK_ONLY = (*QUICK, "--skip-backfill", "--max-windows=7", "--max-job-windows=0")
 """A backfill would heal most faults; windows that meet one are narrowed down, or wait for the watermark."""

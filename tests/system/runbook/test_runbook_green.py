@@ -23,12 +23,12 @@ from tests.support.command import (
 from tests.support.controller import Controller, dataset, days_ago
 from tests.support.damage import lake_file
 from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.report.markdown.markdown_report import markdown_name
 from tsse_validation.report.model.document import RESULT_JSON, read_result_json
 from tsse_validation.runlog.difference_files import DIFFERENCE_NAMES
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 LOOK = (*QUICK, "--max-windows=7", "--max-job-windows=0")
 DIRECT_CHECKS = {

@@ -22,11 +22,12 @@ from tests.support.command import (
     meddling,
     service_processes,
 )
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.report.markdown.markdown_report import markdown_name
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.steps.interrupts import deferred_interrupts, interrupt_on_sigterm
-from tsse_validation.verdict import Outcome, decide
+from tsse_validation.verdict import decide
 
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
 SLOW_BACKFILL = ("--farm-rows=20000", "--farm-sensors=6", "--backfill-days=365", "--poll-interval=0.1")

@@ -9,7 +9,7 @@ from tests.support.controller import Controller
 from tests.support.crashes import killed_between_removal_and_writing
 from tests.system.runbook.test_runbook_what_to_do import copied_off, in_a_shell
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
-from tsse_validation.verdict import Outcome
+from tsse_validation.domain.outcome import Outcome
 
 LOOK_ONLY = ("--skip-backfill", "--require=counts")
 MISSING = "partition missing"

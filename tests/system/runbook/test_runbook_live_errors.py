@@ -9,8 +9,8 @@ from fixtures.processes import free_port
 from tests.support.command import EXIT_INCOMPLETE, EXIT_USAGE, QUICK, Run, Runbook
 from tests.support.controller import Controller
 from tests.support.servers import BROKEN, HTML, serve
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 HEALTHZ = "core_server_answers_healthz"
 IMPATIENT = ("--request-timeout=1", "--connect-timeout=1", "--skip-qdrant")

@@ -5,9 +5,9 @@ import pytest
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, QUICK, Directly, Run, Runbook
 from tests.support.controller import BACKFILLED_DAYS, Controller, days_ago
 from tsse_validation.domain.contract import BACKFILL_JOB
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.replacement import Replacement
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 BACKFILL = "backfill_job_completes"
 FIVE = (*QUICK, "--backfill-days=5")

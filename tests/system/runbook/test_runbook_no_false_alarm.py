@@ -5,9 +5,9 @@ from datetime import timedelta
 from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Directly, Runbook, StartedRun
 from tests.support.controller import Controller, traffic
 from tsse_validation.domain.instants import format_rfc3339, utc_now
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 
 def test_late_rows_and_upserts_during_a_run_are_explained(directly: Directly, controller: Controller) -> None:

@@ -9,8 +9,8 @@ from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Directly, 
 from tests.support.controller import Controller, days_ago
 from tests.support.damage import lake_file, rewrite, without_row
 from tsse_validation.domain.instants import format_rfc3339, utc_now
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 HEALTH = "tests_validation/test_1_health.py"
 LAST_CHECK = "tests_validation/test_7_windows.py::test_random_windows_agree_by_the_parity_job"

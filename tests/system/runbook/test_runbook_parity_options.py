@@ -8,8 +8,8 @@ from tests.support.command import EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Directly, 
 from tests.support.controller import Controller, days_ago
 from tests.support.damage import at_row, lake_file, next_double, rewrite
 from tsse_validation.domain.instants import DAY, day_start, format_rfc3339
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 LOOK_ONLY = (*QUICK, "--skip-backfill", "--max-job-windows=0")
 ROWS = "every_due_row_is_in_the_lake_unchanged"

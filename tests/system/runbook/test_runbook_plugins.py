@@ -9,8 +9,8 @@ import pytest
 from tests.support.command import EXIT_INCOMPLETE, EXIT_USAGE, QUICK, Directly, Run, Runbook, meddling
 from tests.support.controller import Controller
 from tests.support.servers import serving
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 EXIT_CRASH = 3
 HEALTHZ = "core_server_answers_healthz"

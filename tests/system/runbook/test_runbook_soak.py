@@ -8,9 +8,9 @@ import pytest
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, EXIT_NO_GO, QUICK, Run, Runbook, StartedRun
 from tests.support.controller import Controller, traffic
 from tsse_validation.domain.catalogue import SOAK_CHECKS, Gate
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 _NAMES = ("1_health", "2_token", "3_inspect", "4_backfill", "9_soak")
 STEPS = (*(f"tests_validation/test_{name}.py" for name in _NAMES), "--backfill-days=11", "--poll-interval=0.25")

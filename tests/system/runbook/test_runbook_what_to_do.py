@@ -14,8 +14,8 @@ from tests.support.command import EXIT_GO, EXIT_NO_GO, PATIENCE_SECONDS, QUICK, 
 from tests.support.controller import Controller, days_ago
 from tests.support.damage import at_row, lake_file, next_double, rewrite
 from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.report.model.document import read_result_json
-from tsse_validation.verdict import Outcome
 
 
 def copied_off(run: Run, section: str) -> list[str]:

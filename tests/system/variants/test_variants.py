@@ -10,9 +10,9 @@ from tests.support.binaries import controller_binary
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Run, Runbook
 from tests.support.controller import Controller, traffic
 from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.runlog.records import CheckStatus
-from tsse_validation.verdict import Outcome
 
 SMALL = ("--farm-rows=1500", "--farm-sensors=6", *QUICK)
 

@@ -11,6 +11,7 @@ from tests.support.failing import failure
 from tests.support.report_builders import go
 from tsse_validation.domain.catalogue import FAILURES_STEP
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.failures.telling import hold_recovered, repeated_by, tally
 from tsse_validation.report.html.html_pages import render_page
 from tsse_validation.report.markdown.markdown_report import render_markdown
@@ -21,7 +22,7 @@ from tsse_validation.runlog.failure_records import FailureDiagnosis, FailureTrie
 from tsse_validation.runlog.records import CheckFinished, CheckPlanned, CheckStatus
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.steps.run import Check
-from tsse_validation.verdict import Outcome, decide
+from tsse_validation.verdict import decide
 
 HOLE = (FailureDiagnosis("partition missing", "3,343 rows of 10 sensors on 2026-01-20", 3343),)
 RECOVERED = failure(before_repair=HOLE, repaired_by="the same backfill once more")

@@ -27,6 +27,7 @@ from tests.support.report_builders import (
 from tests.support.soaked import due_slice, eventful, quiet, soak_began, soak_seen
 from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.catalogue import CHECKS
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.report.html.html_pages import render_page
 from tsse_validation.report.markdown.markdown_report import render_markdown
@@ -36,7 +37,6 @@ from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.next_run import next_run
 from tsse_validation.runlog.records import AnyRecord, CheckStatus, Finding, Record, SettingValue
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.verdict import Outcome
 
 DIRECTLY = stack_described(strict=False)
 FIRST = next(iter(CHECKS))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -17,7 +16,7 @@ from pytest_base_url import plugin as base_url_plugin
 from tests.support.builders import run_started, stack_described
 from tests.support.given import told
 from tests.support.report_builders import LIVE, SENSORS, no_go
-from tsse_validation.cli.app import app
+from tsse_validation.cli.app import COMMANDS
 from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.catalogue import FAILURE_CHECKS, FAILURES_STEP
 from tsse_validation.domain.durations import Duration
@@ -228,10 +227,8 @@ def test_the_look_at_differing_days_is_a_command_of_ours() -> None:
 
 def options_of(command: str) -> Callable[[list[str]], dict[str, Any]]:
     """Return what parses a command's own options."""
-    group = typer.main.get_command(app)
 
     def parse(words: list[str]) -> dict[str, Any]:
-        found = group.commands[command]  # type: ignore[attr-defined]
-        return dict(found.make_context(command, words).params)
+        return dict(COMMANDS[command].load(command).make_context(command, words).params)
 
     return parse

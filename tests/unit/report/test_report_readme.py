@@ -8,13 +8,14 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+from tsse_validation.domain.outcome import EXIT_CODES, EXIT_LEAK
 from tsse_validation.domain.stack import Capability
 from tsse_validation.grading import ProvenShare
 from tsse_validation.report.ci_reports import SUITE, VERDICT_SUITE
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.runlog.records import AnyRecord, CheckStatus, Record
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.verdict import EXIT_CODES, EXIT_LEAK, GateLine, NotChecked, Verdict
+from tsse_validation.verdict import GateLine, NotChecked, Verdict
 
 README = (Path(__file__).parents[3] / "reports" / "README.md").read_text(encoding="utf-8")
 RECORDS: tuple[type[Record], ...] = get_args(get_args(AnyRecord)[0])

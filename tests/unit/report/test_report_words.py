@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from tests.support.report_builders import crashed, go, live_api_only, no_go
 from tsse_validation.domain.assurance import Assurance
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.phrasing import count_of, duration
 from tsse_validation.report.model import words
 from tsse_validation.report.model.checks import StepState
 from tsse_validation.report.model.text import block, ident, one_line, shorten, visible
 from tsse_validation.runlog.records import CheckStatus
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.verdict import Outcome, decide
+from tsse_validation.verdict import decide
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from tsse_validation.domain.instants import Instant
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.phrasing import duration, number
 from tsse_validation.report.html.plots import bars_path
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.figures import figures
 from tsse_validation.report.model.view import view_of
-from tsse_validation.verdict import Outcome
 
 _SHOWN = (
     "run_seconds",

@@ -8,6 +8,7 @@ from tsse_validation.domain.assurance import Assurance
 from tsse_validation.domain.catalogue import step_name
 from tsse_validation.domain.contract import POST_BURST, POST_REFILL_SECONDS
 from tsse_validation.domain.instants import format_rfc3339, to_the_second
+from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.phrasing import HIGHEST, count_of, duration, number
 from tsse_validation.runlog.differences_record import DifferencesKept
 from tsse_validation.runlog.records import (
@@ -18,7 +19,7 @@ from tsse_validation.runlog.records import (
     StackDescribed,
 )
 from tsse_validation.runlog.session_record import SessionsUsed
-from tsse_validation.verdict import Outcome, Verdict
+from tsse_validation.verdict import Verdict
 
 _MEANINGS: Mapping[Outcome, str] = {
     Outcome.NO_GO: "There is evidence against this release. Do not mark TSSE-6 Done.",

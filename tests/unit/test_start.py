@@ -1,0 +1,75 @@
+"""What a start imports: nothing heavy where nothing heavy is done."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import typer
+
+import tsse_validation
+from tsse_validation.cli.app import COMMANDS, app
+
+HEAVY = {
+    "duckdb",
+    "httpx",
+    "hypothesis",
+    "jinja2",
+    "numpy",
+    "pandas",
+    "psycopg",
+    "pyarrow",
+    "pydantic",
+    "pydantic_settings",
+    "pytest",
+    "rich",
+}
+"""Packages that take from a twentieth of a second to half a second to import."""
+
+
+def imported_by(*arguments: str, cwd: Path) -> set[str]:
+    """Return the packages that Python had imported at its end, of `python ARGUMENTS`."""
+    listing = [sys.executable, "-X", "importtime", *arguments]
+    done = subprocess.run(listing, capture_output=True, text=True, check=True, cwd=cwd)
+    modules = (line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "import time:" in line)
+    return {module.partition(".")[0] for module in modules}
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_what_is_only_asked_for_its_help_or_version_imports_nothing_heavy(option: str, tmp_path: Path) -> None:
+    assert imported_by("-m", "tsse_validation", option, cwd=tmp_path) & HEAVY == set()
+
+
+def test_a_command_imports_only_what_it_needs(tmp_path: Path) -> None:
+    imported = imported_by("-m", "tsse_validation", "report", "--help", cwd=tmp_path)
+    assert imported & {"hypothesis", "pytest"} == set()
+
+
+def test_the_plugin_imports_nothing_heavy_outside_of_the_suite(tmp_path: Path) -> None:
+    program = (
+        "import sys, pytest; before = {*sys.modules}; import tsse_validation.pytest_plugin;"
+        "print(*{*sys.modules} - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert {name.partition(".")[0] for name in done.stdout.split()} & HEAVY == set()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_says_of_a_command_what_it_says_of_itself(name: str) -> None:
+    summary = COMMANDS[name].summary()
+    assert summary
+    assert COMMANDS[name].load(name).help.startswith(summary)
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert tsse_validation.__version__ == version("tsse-validation")
+    assert "__version__" in dir(tsse_validation)
+
+
+def test_a_command_that_is_replaced_by_its_own_keeps_its_name() -> None:
+    context = typer.main.get_command(app).commands["index"].make_context("index", [])  # type: ignore[attr-defined]
+    assert context.command.name == "index"
+    assert context.params["reports"] == Path("reports")
