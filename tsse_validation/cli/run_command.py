@@ -37,8 +37,8 @@ def run_runbook(context: typer.Context) -> None:
     """Run the whole runbook: it takes pytest's options and the suite's, see `tsse-validate run --help`."""
     home = runbook_home()
     runbook = home / RUNBOOK_DIR
-    # the runbook has no bare assertion, and pytest would rewrite the whole library: at each start anew where it may
-    # not keep what it has rewritten beside an installed package
+    # the runbook has no bare assertion, and pytest would rewrite the whole library: at each start anew where it
+    # may not keep what it has rewritten beside an installed package
     ours = ["-p", "tsse_validation.pytest_plugin.command_line", "-p", "no:cacheprovider", "--assert=plain"]
     places = ["-c", str(home / CONFIG_NAME), "--rootdir", str(home), "--confcutdir", str(home)]
     raise typer.Exit(pytest.main([*ours, *places, *context.args, str(runbook)], plugins=[_WholeRunbook(runbook)]))
