@@ -1,6 +1,8 @@
 """Where the runbook is: in a checkout, or inside the installed package."""
 
 import tomllib
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 RUNBOOK_DIR = "tests_validation"
@@ -9,6 +11,12 @@ RUN_COMMAND = "tsse-validate run"
 """The command that runs the runbook from any directory: what its plugin is called, too."""
 _PROJECT = "tsse-validation"
 _PACKAGE = Path(__file__).resolve().parent
+
+
+@cache
+def suite_version() -> str:
+    """Return the version that is installed."""
+    return version(_PROJECT)
 
 
 def checkout_around(directory: Path) -> Path | None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from tsse_validation.domain.contract import DATASET, Manifest, Replication
 from tsse_validation.domain.errors import AccessError, PromiseBrokenError
 from tsse_validation.domain.stack import STATE_DIR, LakePaths
+from tsse_validation.lake.working import Workers, local_workers
 
 _PARTITION = re.compile(r"date=(\d{4}-\d{2}-\d{2})", re.ASCII)
 _SHARD = re.compile(r"shard=(\d{2})", re.ASCII)
@@ -30,13 +31,17 @@ State = TypeVar("State", bound=BaseModel)
 
 @dataclass(frozen=True)
 class LakeFile:
-    """One Parquet file: its partition date, its shard, its place (hot or cold) and its size in bytes."""
+    """One Parquet file: its partition date, its shard, its place (hot or cold), its size in bytes and its age.
+
+    `mtime_ns` is when it was written, in nanoseconds since 1970; two that differ in nothing else are equal.
+    """
 
     path: Path
     day: date
     shard: str
     location: str
     size: int
+    mtime_ns: int = field(default=0, compare=False)
 
     @property
     def there(self) -> bool:
@@ -77,10 +82,11 @@ class LakeListing:
 
 
 class LakeReader:
-    """Reads one lake by its directories."""
+    """Reads one lake by its directories; `workers` are those that digest its files, threads of ours by default."""
 
-    def __init__(self, paths: LakePaths) -> None:
+    def __init__(self, paths: LakePaths, workers: Workers | None = None) -> None:
         self.paths = paths
+        self.workers = workers or local_workers()
 
     def replication(self) -> Replication:
         """Return `_state/replication.json`; raises PromiseBrokenError or AccessError when it cannot be read."""
@@ -92,11 +98,21 @@ class LakeReader:
 
     def listing(self) -> LakeListing:
         """Walk hot and cold once."""
+        return self._listed(None)
+
+    def listing_of(self, days: Collection[date]) -> LakeListing:
+        """Walk some dates of hot and cold, and nothing beside them."""
+        return self._listed(days)
+
+    def _listed(self, days: Collection[date] | None) -> LakeListing:
         manifest = self.manifest().metrics.partitions
         walk = _Walk()
         with _readable():
             for location, root in self._roots():
-                walk.place(location, root / DATASET)
+                if days is None:
+                    walk.place(location, root / DATASET)
+                else:
+                    walk.some_dates(location, root / DATASET, days)
         taken = {day: _taken(day, places, manifest) for day, places in walk.places.items()}
         return LakeListing(
             files=tuple(sorted((f for f in walk.files if taken[f.day] == f.location), key=lambda f: f.path)),
@@ -145,10 +161,16 @@ class _Walk:
             if day is None or not entry.is_dir():
                 self._none_of_the_lake(entry)
                 continue
-            self.places.setdefault(day, set()).add(location)
             self._partition(location, day, entry)
 
+    def some_dates(self, location: str, dataset: Path, days: Collection[date]) -> None:
+        for day in sorted(days):
+            partition = dataset / f"date={day}"
+            if partition.is_dir():
+                self._partition(location, day, partition)
+
     def _partition(self, location: str, day: date, partition: Path) -> None:
+        self.places.setdefault(day, set()).add(location)
         for entry in _entries(partition):
             match = _SHARD.fullmatch(entry.name)
             if match is None or not entry.is_dir():
@@ -166,12 +188,14 @@ class _Walk:
             self._none_of_the_lake(path)
             return
         try:
-            size = path.stat().st_size
+            seen = path.stat()
         except FileNotFoundError:  # compaction has just replaced it
             return
         if is_litter:
             self.litter.append(path)
-        (self.masked if is_litter else self.files).append(LakeFile(path, day, shard, location, size))
+        (self.masked if is_litter else self.files).append(
+            LakeFile(path, day, shard, location, seen.st_size, seen.st_mtime_ns)
+        )
 
     def _none_of_the_lake(self, path: Path) -> None:
         (self.litter if _LITTER.fullmatch(path.name) else self.foreign).append(path)

@@ -5,12 +5,10 @@ watermark are left out, so that replication may go on meanwhile.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import TypeVar
 
-import duckdb
 import pyarrow as pa
 
 from tsse_validation.domain.coverage import Scope
@@ -19,15 +17,10 @@ from tsse_validation.domain.instants import to_micros, utc_day
 from tsse_validation.domain.tiling import Tiling
 from tsse_validation.domain.windows import Window, spanned
 from tsse_validation.lake import sql as lake_sql
-from tsse_validation.lake.digesting import SHARD_DIGEST_SCHEMA, digest_files
-from tsse_validation.lake.read_errors import READ_ERRORS, unreadable_lake, why_broken
+from tsse_validation.lake.listed import Connection, ListedLake
 from tsse_validation.lake.reader import LakeFile, LakeReader
-from tsse_validation.lake.sql import column_engine
+from tsse_validation.lake.tasks import BATCH_BYTES, DigestTask, TaskPart, digest_task, split_tasks
 
-BATCH_BYTES = 12 * 1024 * 1024
-"""Bytes of Parquet that are digested between two reports of progress: some two million rows, or a day."""
-_RELISTS = 2
-"""How often one shard of a date is looked for again where its files were gone when they were read."""
 COPY_SCHEMA = pa.schema(
     [
         *ROW_SCHEMA,
@@ -45,10 +38,8 @@ _WANTED_SCHEMA = pa.schema([KEY_SCHEMA.field("sensor_id")])
 _INSTANT = KEY_SCHEMA.field("ts").type
 _TILE_SCHEMA = pa.schema({"tile": pa.int32(), "day": pa.date32(), "first": _INSTANT, "last": _INSTANT})
 
-Connection = duckdb.DuckDBPyConnection
 Key = tuple[str, datetime]
 """A sensor, and a `ts` in UTC without a zone, as the lake's columns have it."""
-Result = TypeVar("Result")
 
 
 class LakeRows:
@@ -61,15 +52,13 @@ class LakeRows:
 
     def __init__(self, reader: LakeReader) -> None:
         self._reader = reader
-        self._listing = reader.listing()
-        self._reasons: dict[LakeFile, str] = {}
+        self._listed = ListedLake(reader.listing)
         self._straying: Mapping[date, Sequence[LakeFile]] | None = None
 
     @property
     def unreadable(self) -> Mapping[LakeFile, str]:
         """The files that were set aside, with the reader's error of each; those since replaced are left out."""
-        there = {*self._listing.files, *self._listing.shadowed}
-        return {file: reason for file, reason in self._reasons.items() if file in there}
+        return self._listed.unreadable
 
     def counts(self, scope: Scope, not_due: pa.Table) -> dict[str, tuple[int, int]]:
         """Count each sensor's distinct keys in a window of at most a few days; returns `(keys, pending)`.
@@ -83,7 +72,7 @@ class LakeRows:
             return {sensor_id: (keys, pending) for sensor_id, keys, pending in rows}
 
         files, keys = partial(self._files_in, scope.window), not_due.cast(KEY_SCHEMA)
-        return self._with(files, query, empty={}, set_aside=False, not_due=keys)
+        return self._listed.ask(files, query, empty={}, set_aside=False, not_due=keys)
 
     def tile_counts(
         self, scope: Scope, tiling: Tiling, not_due: pa.Table
@@ -108,7 +97,7 @@ class LakeRows:
 
         days = sorted({piece.start.date() for _, piece in pieces})
         tables = {"tiles": _tiles_table(pieces), "not_due": not_due}
-        return self._with(lambda: self.files_of(days), query, empty=(), set_aside=False, **tables)
+        return self._listed.ask(lambda: self.files_of(days), query, empty=(), set_aside=False, **tables)
 
     def minutes(self, scope: Scope) -> dict[datetime, int]:
         """Count the distinct keys of each minute of a window of at most a day; no file is set aside here."""
@@ -117,7 +106,7 @@ class LakeRows:
             rows = connection.execute(lake_sql.MINUTES, lake_sql.parameters(files, scope)).fetchall()
             return {minute.replace(tzinfo=UTC): keys for minute, keys in rows}
 
-        return self._with(partial(self._files_in, scope.window), query, empty={}, set_aside=False)
+        return self._listed.ask(partial(self._files_in, scope.window), query, empty={}, set_aside=False)
 
     def rows_as_they_stand(self, window: Window, sensor_ids: Sequence[str]) -> Counter[str]:
         """Count some sensors' rows in the files of a window's dates: copies, and rows not due, count too."""
@@ -129,7 +118,7 @@ class LakeRows:
         total: Counter[str] = Counter()
         for part in self._batches(window):
             files = partial(self._files_in, part)
-            total += self._with(files, query, empty=Counter(), wanted=_wanted(sensor_ids))
+            total += self._listed.ask(files, query, empty=Counter(), wanted=_wanted(sensor_ids))
         return total
 
     def newest_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> pa.Table:
@@ -142,14 +131,10 @@ class LakeRows:
         Each table is in `digest.DIGEST_SCHEMA`, with the part of the scope that it covers. A shard-day in one file
         should hold each key once and is not searched for copies: with one, its digest differs.
         """
-
-        def query(connection: Connection, files: Sequence[LakeFile]) -> pa.Table:
-            return digest_files(connection, files, part, hashed=hashed)
-
-        for part in map(scope.narrowed, self._batches(scope.window)):
-            files, keys = partial(self._files_in, part.window), not_due.cast(KEY_SCHEMA)
-            lines = self._with(files, query, empty=SHARD_DIGEST_SCHEMA.empty_table(), not_due=keys)
-            yield part, add_digests([lines.drop_columns("shard")])
+        tasks = list(self._tasks(scope, not_due.cast(KEY_SCHEMA), hashed=hashed))
+        for task, answer in zip(tasks, self._reader.workers.run(digest_task, tasks), strict=True):
+            self._listed.take_over(answer.unreadable)
+            yield task.parts[0].scope, add_digests([answer.lines[0].drop_columns("shard")])
 
     def pending_keys(self, scope: Scope, not_due: pa.Table) -> pa.Table:
         """Return which of the keys not due the lake holds in an older version, as `(sensor_id, ts)`."""
@@ -169,14 +154,17 @@ class LakeRows:
 
         `keys` is a table of `(sensor_id, ts)`. The first call reads the `ts` of the whole lake.
         """
-        files = [*self._files_straying_from(day), *(file for file in self._listing.shadowed if file.day == day)]
+        files = [
+            *self._files_straying_from(day),
+            *(file for file in self._listed.listing.shadowed if file.day == day),
+        ]
 
         def query(connection: Connection, files: Sequence[LakeFile]) -> dict[Key, LakeFile]:
             paths = {str(file.path): file for file in files}
             found = connection.execute(lake_sql.STANDING_IN, lake_sql.files_only(files)).fetchall()
             return {(sensor_id, ts): paths[name] for sensor_id, ts, name in found}
 
-        return self._with(lambda: files, query, empty={}, keys=keys.cast(KEY_SCHEMA))
+        return self._listed.ask(lambda: files, query, empty={}, keys=keys.cast(KEY_SCHEMA))
 
     def copies(self, day: date, keys: pa.Table) -> pa.Table:
         """Return every copy of some keys of a date, not due ones too, and where it stands: in `COPY_SCHEMA`.
@@ -187,7 +175,7 @@ class LakeRows:
 
         def files() -> list[LakeFile]:
             straying = (file for file in (self._straying or {}).get(day, ()) if file.there)
-            hidden = (file for file in self._listing.shadowed if file.day == day)
+            hidden = (file for file in self._listed.listing.shadowed if file.day == day)
             return [*self.files_of([day]), *hidden, *straying]
 
         def query(connection: Connection, files: Sequence[LakeFile]) -> pa.Table:
@@ -195,7 +183,7 @@ class LakeRows:
             found = connection.execute(lake_sql.COPIES_OF_KEYS, lake_sql.files_only(files))
             return found.to_arrow_table().cast(COPY_SCHEMA)
 
-        return self._with(files, query, empty=COPY_SCHEMA.empty_table(), keys=keys.cast(KEY_SCHEMA))
+        return self._listed.ask(files, query, empty=COPY_SCHEMA.empty_table(), keys=keys.cast(KEY_SCHEMA))
 
     def rows_outside(self, window: Window) -> dict[date, int]:
         """Count the rows of each date that lie outside of a window, copies too.
@@ -215,17 +203,17 @@ class LakeRows:
             found = connection.execute(lake_sql.ROWS_OUTSIDE, lake_sql.window_only(files, window)).fetchall()
             return Counter(dict(found))
 
-        whole = self._with(lambda: self.files_outside(window), by_footer, empty=Counter[date]())
-        return whole + self._with(lambda: self.files_of([first, last]), by_rows, empty=Counter[date]())
+        whole = self._listed.ask(lambda: self.files_outside(window), by_footer, empty=Counter[date]())
+        return whole + self._listed.ask(lambda: self.files_of([first, last]), by_rows, empty=Counter[date]())
 
     def files_outside(self, window: Window) -> list[LakeFile]:
         """Return the files of the dates that lie outside of a window, as last listed."""
         first, last = utc_day(window.start), utc_day(window.end)
-        return [file for file in self._listing.files if not first <= file.day <= last]
+        return [file for file in self._listed.listing.files if not first <= file.day <= last]
 
     def days(self) -> list[date]:
         """Return the dates that have a file, ascending, as last listed."""
-        return sorted(self._listing.days())
+        return sorted(self._listed.listing.days())
 
     def first_instant(self, day: date) -> datetime | None:
         """Return the first `ts` of a date's files, UTC without a zone; `None` where it has no row."""
@@ -234,17 +222,17 @@ class LakeRows:
             row = connection.execute(lake_sql.FIRST_OF_DATE, lake_sql.files_only(files)).fetchone()
             return row[0] if row is not None else None
 
-        return self._with(lambda: self.files_of([day]), query, empty=None)
+        return self._listed.ask(lambda: self.files_of([day]), query, empty=None)
 
     def files_of(self, days: Sequence[date]) -> list[LakeFile]:
         """Return the files of some partitions, as last listed."""
         wanted = set(days)
-        return [file for file in self._listing.files if file.day in wanted]
+        return [file for file in self._listed.listing.files if file.day in wanted]
 
     def _files_straying_from(self, day: date) -> Sequence[LakeFile]:
         if self._straying is None:
             none: Mapping[date, Sequence[LakeFile]] = {}
-            self._straying = self._with(lambda: self._listing.files, self._find_straying, empty=none)
+            self._straying = self._listed.ask(lambda: self._listed.listing.files, self._find_straying, empty=none)
         return self._straying.get(day, ())
 
     def _find_straying(
@@ -256,10 +244,18 @@ class LakeRows:
             straying[day].append(paths[name])
         return straying
 
+    def _tasks(self, scope: Scope, not_due: pa.Table, *, hashed: bool) -> Iterator[DigestTask]:
+        first, last = utc_day(scope.window.start), utc_day(scope.window.end)
+        files = [file for file in self._listed.listing.files if first <= file.day <= last]
+        for days, shards in split_tasks(files):
+            part = TaskPart.within(scope, not_due, days)
+            aside = {file: why for file, why in self._listed.reasons.items() if file.day in days}
+            yield DigestTask(self._reader.paths, days, shards, (part,), hashed=hashed, set_aside=aside)
+
     def _batches(self, window: Window) -> Iterator[Window]:
         """Split a window at midnights into parts with at most `BATCH_BYTES` of files, or one day."""
         sizes: Counter[date] = Counter()
-        for file in self._listing.files:
+        for file in self._listed.listing.files:
             sizes[file.day] += file.size
         # not every day of the window: it may be all time before the covered range
         days = [part for day in sorted(sizes) if (part := window.on(day)) is not None]
@@ -278,42 +274,11 @@ class LakeRows:
             found = connection.execute(statement, lake_sql.parameters(files, scope))
             return found.to_arrow_table().cast(schema)
 
-        return self._with(partial(self._files_in, scope.window), query, empty=schema.empty_table(), **tables)
+        return self._listed.ask(partial(self._files_in, scope.window), query, empty=schema.empty_table(), **tables)
 
     def _files_in(self, window: Window) -> Sequence[LakeFile]:
         first, last = utc_day(window.start), utc_day(window.end)
-        return [file for file in self._listing.files if first <= file.day <= last]
-
-    def _with(
-        self,
-        files_now: Callable[[], Sequence[LakeFile]],
-        query: Callable[[Connection, Sequence[LakeFile]], Result],
-        *,
-        empty: Result,
-        set_aside: bool = True,
-        **tables: pa.Table,
-    ) -> Result:
-        """Run a query over files, listed anew for each attempt; return `empty` where there is none."""
-        looked_for: Counter[tuple[date, str]] = Counter()
-        while files := [file for file in files_now() if file not in self._reasons or not set_aside]:
-            try:
-                with column_engine(**tables) as connection:
-                    return query(connection, files)
-            except READ_ERRORS as error:
-                # compaction and retention go from one shard-day to the next: many may be replaced, each once
-                gone = {(file.day, file.shard) for file in files if not file.there}
-                if gone and all(looked_for[place] < _RELISTS for place in gone):
-                    looked_for.update(gone)
-                    self._listing = self._reader.listing()
-                elif not (set_aside and self._set_aside(files)):
-                    raise unreadable_lake(error, files) from None
-        return empty
-
-    def _set_aside(self, files: Sequence[LakeFile]) -> bool:
-        """Try each file by itself, and set aside those that are broken; return whether any is."""
-        broken = {file: reason for file in files if (reason := why_broken(file)) is not None}
-        self._reasons |= broken
-        return bool(broken)
+        return [file for file in self._listed.listing.files if first <= file.day <= last]
 
 
 def _as_listed(files: Sequence[LakeFile], read: Collection[LakeFile]) -> pa.Table:
