@@ -42,6 +42,10 @@ _SPARES: Mapping[str, str] = {
     "enable_partition_pruning": "on",
     "constraint_exclusion": "partition",
     "plan_cache_mode": "auto",
+    # what is grouped by day has few groups: the planner, which takes days for instants, would sort every row on disk
+    "enable_hashagg": "on",
+    "enable_sort": "off",
+    "enable_incremental_sort": "off",
     "work_mem": f"{WORK_MEMORY_KB}",
     "default_transaction_read_only": "on",
     "idle_in_transaction_session_timeout": f"{IDLE_SECONDS * 1000}",

@@ -14,7 +14,15 @@ from tsse_validation.clients.identity import Anchor, Moment, describe, moment, s
 from tsse_validation.clients.layout import read_layout
 from tsse_validation.clients.tables import Tables
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, QUALITY_SQL, ROW_HASH_SQL, ROW_SCHEMA
+from tsse_validation.domain.digest import (
+    DIGEST_SCHEMA,
+    DIGEST_SQL,
+    KEY_SCHEMA,
+    QUALITY_SQL,
+    ROW_SCHEMA,
+    SUM_TYPE,
+    modulo_64_bits,
+)
 from tsse_validation.domain.slicing import TableLayout
 from tsse_validation.domain.tiling import Tiling
 from tsse_validation.domain.windows import Window
@@ -55,17 +63,11 @@ _TILES_BY_WINDOW = sql.SQL(
     " WHERE {within} AND ts BETWEEN spans.first AND spans.last GROUP BY sensor_id, tile) AS counted"
 )
 _DIGESTS = sql.SQL(
-    "SELECT sensor_id, day, count(*), min(ts), max(ts),"
-    " mod(mod(sum(hash), 18446744073709551616) + 18446744073709551616, 18446744073709551616) FROM ("
-    "SELECT sensor_id, ts::date AS day, ts, {hash} AS hash FROM {metrics} WHERE {within} AND {condition}"
-    " UNION ALL SELECT '', now()::date, now(), 0::bigint WHERE false"
-    ") AS rows GROUP BY sensor_id, day"
+    "SELECT sensor_id, ts::date, count(*), {digest} FROM {metrics} WHERE {within} AND {condition}"
+    " GROUP BY sensor_id, ts::date"
 )
-"""Sums of signed hashes, mod 2⁶⁴ as `digest` has it; Postgres adds bigints up without overflow.
-
-The empty branch is a fence: without it the planner takes the days of `ts` for as many as there are instants, and
-sorts all rows on the server's disk in place of hashing a few thousand groups in its memory.
-"""
+"""The planner takes the days of `ts` for as many as there are instants; the session keeps it from sorting them all."""
+_SUM_SCHEMA = DIGEST_SCHEMA.set(DIGEST_SCHEMA.get_field_index("digest"), pa.field("digest", SUM_TYPE))
 
 
 @dataclass(frozen=True)
@@ -264,12 +266,14 @@ class Snapshot:
         One statement passes once over the window. Without `hashed` the digests are 0.
         """
         query = _DIGESTS.format(
-            hash=sql.SQL(ROW_HASH_SQL if hashed else "0::bigint"),
+            digest=sql.SQL(DIGEST_SQL if hashed else "0"),
             metrics=self._metrics,
             within=_WITHIN,
             condition=_due_of(scope, sensor_ids),
         )
-        return copied_out(self._connection, query, _parameters(scope, self._known(sensor_ids)), DIGEST_SCHEMA)
+        parameters = _parameters(scope, self._known(sensor_ids))
+        summed = copied_out(self._connection, query, parameters, _SUM_SCHEMA)
+        return pa.table([*summed.columns[:-1], modulo_64_bits(summed["digest"])], DIGEST_SCHEMA)
 
     def not_due_keys(self, scope: Scope) -> pa.Table:
         """Return `(sensor_id, ts)` of the rows that are not due.

@@ -1,27 +1,36 @@
 """An order-free digest of rows that Postgres and we compute alike: pure, vectorised, 64 bits wide.
 
-A row's hash chains two of Postgres's own hashes of eight bytes (`hash_bytes_extended`, Bob Jenkins' lookup3),
-each seeded by the one before::
+A row's hash chains two of Postgres's own hashes of eight bytes (`hash_bytes_extended`, Bob Jenkins' lookup3), the
+second seeded by the first. The sign of a zero has a hash of its own::
 
-    seed(row)  = SEED + 2 · quality  (+ 1 when the value is −0.0)
-    hash(row)  = hashfloat8extended(value, hashfloat8extended(date_part('epoch', ts), seed))
-    digest     = Σ hash(row) mod 2⁶⁴
+    epoch(row) = date_part('epoch', ts)
+    hash(row)  = hashfloat8extended(value, hashfloat8extended(epoch, SEED + quality))
+    sign(row)  = hashfloat8extended(epoch, SIGN_SEED + quality) where the value is −0.0, else 0
+    digest     = Σ hash(row) + sign(row) mod 2⁶⁴
 
 What this binds, and the weaknesses it steps around:
 
-- `date_part('epoch', ts)` is ``micros / 10⁶`` in double precision. Up to the year 2255 the microsecond is more
-  than an ulp, so distinct instants stay distinct. `timestamp_hash_extended` would fold 64 bits into 32 by XOR,
-  and two instants 2³² ± 1 µs apart would then be one.
-- `hashfloat8extended` takes −0.0 for 0.0, and returns the seed for both: hence the one in the seed. A NaN of any
-  payload is one NaN on both sides, as Postgres and the contract have it.
+- `epoch` is ``micros / 10⁶`` in double precision. Up to the year 2255 the microsecond is more than an ulp, so
+  distinct instants stay distinct. `timestamp_hash_extended` would fold 64 bits into 32 by XOR, and two instants
+  2³² ± 1 µs apart would then be one.
+- `hashfloat8extended` takes −0.0 for 0.0, and returns the seed for both. So the rows with −0.0, and they alone, add
+  their `sign`. It is a hash of the row's own instant and quality under seeds that no `hash` begins with. A sign that
+  moves from one row to another takes one such hash away and adds another, and so changes the sum. Postgres works it
+  out for those rows alone: most tables have none.
+- A zero returns its seed, and so does the instant 1970-01-01 00:00 UTC. There alone a hash is not mixed twice: that
+  row's with the value `x` is the hash of `x` seconds later with the value 0.
+- A NaN of any payload is one NaN on both sides, as Postgres and the contract have it.
 - A NULL quality of Postgres is 0, as the lake's writer makes it (contract section 4). A NULL in a lake is none of
   its writer's: it counts as −32769, and equals nothing.
 - A sum, unlike an XOR, does not let equal pairs cancel: a row doubled adds its hash twice.
 
-False matches: suppose two unequal sets of rows. Their digests agree only if the hashes of the rows that differ
-cancel to 0 mod 2⁶⁴. Taking the hash for a random function of its 64-bit input and seed, one hash of these is
-uniform given all the others, so that the probability is 2⁻⁶⁴ ≈ 5·10⁻²⁰ for a sensor-day, and below 10⁻¹⁴ for
-a check of 100,000 sensor-days over all releases of a lifetime. Count, first and last `ts` are compared besides.
+False matches: suppose two unequal sets of rows. Their digests agree only if the hashes and signs of the rows that
+differ cancel to 0 mod 2⁶⁴. Two rows that differ in an instant or a quality, or in a value other than the sign of
+a zero, have other inputs or seeds of `hash`; two that differ in that sign alone have the same `hash`, and one of them
+a `sign` that no other row has. So at least one term stands on one side alone. Taking the hash for a random function of
+its 64-bit input and seed, that term is uniform given all the others, so that the probability is 2⁻⁶⁴ ≈ 5·10⁻²⁰
+for a sensor-day, and below 10⁻¹⁴ for a check of 100,000 sensor-days over all releases of a lifetime. The number of
+rows is compared besides. First and last `ts` are not: they are instants of rows, and each instant is bound already.
 lookup3 is no cryptographic hash: the digest guards against faults, not against an adversary who crafts rows.
 """
 
@@ -55,20 +64,20 @@ DIGEST_SCHEMA = pa.schema(
         ("sensor_id", pa.string()),
         ("day", pa.date32()),
         ("rows", pa.int64()),
-        ("first", pa.timestamp("us")),
-        ("last", pa.timestamp("us")),
         ("digest", pa.uint64()),
     ]
 )
-"""What is compared of each sensor and UTC day: rows, first and last `ts` (UTC), and the digest of all its rows."""
+"""What is compared of each sensor and UTC day: how many rows it has, and the digest of all of them."""
 
-DIGEST_VERSION = 1
+DIGEST_VERSION = 2
 """Of all that two digests must have in common to be compared: a row's hash, the sum, the columns of a line."""
 SEED = 0x5453_5345_0000_0000
 """“TSSE” in the upper half; the lower has room for every quality."""
+SIGN_SEED = SEED + 0x4000_0000
+"""Of what a −0.0 adds: out of the reach of `SEED` and every quality."""
 NULL_QUALITY = -32_769
 """Stands for a NULL in the lake: just below the smallest `smallint`, so that no quality of Postgres has it."""
-QUALITY_SQL = "coalesce(quality, 0)"
+QUALITY_SQL = "coalesce(quality, '0'::smallint)"
 """A row's quality in Postgres as the lake has it (contract section 4)."""
 _EPOCH_MICROS = 1_000_000.0
 _GOLDEN = 0x9E37_79B9
@@ -77,19 +86,21 @@ _KEY_BYTES = 8
 _CHUNK_ROWS = 32_768
 """Rows hashed at a time: their dozen intermediate arrays then stay in the processor's cache."""
 
-ROW_HASH_SQL = f"""
-    hashfloat8extended(value, hashfloat8extended(date_part('epoch', ts),
-        {SEED} + 2 * {QUALITY_SQL}::bigint
-        + CASE WHEN value = 0 AND float8send(value) = '\\x8000000000000000' THEN 1 ELSE 0 END))
-"""
-"""A row's hash in Postgres 11 and newer; the columns are those of `metrics` (contract section 5).
+_EPOCH_SQL = "date_part('epoch', ts)"
+_HASH_SQL = f"hashfloat8extended(value, hashfloat8extended({_EPOCH_SQL}, {SEED} + {QUALITY_SQL}))"
+_SIGN_SQL = f"hashfloat8extended({_EPOCH_SQL}, {SIGN_SEED} + {QUALITY_SQL})"
+_IS_NEGATIVE_ZERO_SQL = "value = 0 AND float8send(value) = '\\x8000000000000000'"
+DIGEST_SQL = f"sum({_HASH_SQL}) + coalesce(sum({_SIGN_SQL}) FILTER (WHERE {_IS_NEGATIVE_ZERO_SQL}), 0)"
+"""The digest of some rows in Postgres 11 and newer, as a `numeric` that is not yet taken modulo 2⁶⁴.
 
-It is that of the row which the lake's writer makes of it.
+The columns are those of `metrics` (contract section 5); the rows are those which the lake's writer makes of them.
 """
+SUM_TYPE = pa.decimal128(38, 0)
+"""Of `DIGEST_SQL`: holds the sum of 10¹⁸ rows, and more."""
 
 
 def row_hashes(rows: pa.Table) -> Bits64:
-    """Return the hash of each row, by the lake's columns `ts` (timestamp[us] in UTC), `value` and `quality`."""
+    """Return what each row adds to a digest, by the lake's columns `ts` (timestamp[us] in UTC), `value` and `quality`."""
     hashes = np.empty(rows.num_rows, dtype=np.uint64)
     for begin in range(0, rows.num_rows, _CHUNK_ROWS):
         chunk = rows.slice(begin, _CHUNK_ROWS)
@@ -101,9 +112,12 @@ def _hash_chunk(rows: pa.Table) -> Bits64:
     values = rows["value"].to_numpy()
     micros = rows["ts"].cast(pa.int64()).to_numpy()
     quality = rows["quality"].fill_null(NULL_QUALITY).to_numpy().astype(np.int64)
-    negative_zero = (values == 0) & np.signbit(values)
-    seeds = (np.int64(SEED) + 2 * quality + negative_zero).view(np.uint64)
-    hashes = hash_float8(values, hash_float8(micros / _EPOCH_MICROS, seeds))
+    epochs = micros / _EPOCH_MICROS
+    hashes = hash_float8(values, hash_float8(epochs, (np.int64(SEED) + quality).view(np.uint64)))
+    signed = np.flatnonzero((values == 0) & np.signbit(values))
+    if signed.size:
+        seeds = (np.int64(SIGN_SEED) + quality[signed]).view(np.uint64)
+        hashes[signed] += hash_float8(epochs[signed], seeds)
     if rows["value"].null_count:  # NumPy takes it for a NaN; Postgres has none, and no hash of it
         hashes = np.where(rows["value"].is_null().to_numpy(), ~hashes, hashes)
     return hashes
@@ -164,8 +178,8 @@ def digest_days(rows: pa.Table, *, hashed: bool = True) -> pa.Table:
     """Return the digests of each sensor and UTC day among `rows`, in `DIGEST_SCHEMA`, unordered.
 
     `rows` has the lake's columns: `sensor_id` string, `ts` timestamp[us] in UTC without a zone, `value` double,
-    `quality` int32. Each key must stand in `rows` once. Without `hashed` the digests are 0: then only counts and
-    times are told.
+    `quality` int32. Each key must stand in `rows` once. Without `hashed` the digests are 0: then only counts are
+    told.
 
     >>> from datetime import datetime
     >>> import pyarrow as pa
@@ -185,18 +199,29 @@ def digest_days(rows: pa.Table, *, hashed: bool = True) -> pa.Table:
     ts = rows["ts"]
     hashes = row_hashes(rows) if hashed else np.zeros(rows.num_rows, dtype=np.uint64)
     prepared = pa.table(
-        {"sensor_id": rows["sensor_id"], "day": ts.cast(pa.date32(), safe=False), "ts": ts, "hash": hashes}
+        {"sensor_id": rows["sensor_id"], "day": ts.cast(pa.date32(), safe=False), "hash": hashes}
     )
-    return _grouped(prepared, (("ts", "count"), ("ts", "min"), ("ts", "max"), ("hash", "sum")))
+    return _grouped(prepared, (("hash", "count"), ("hash", "sum")))
 
 
 def add_digests(parts: Sequence[pa.Table]) -> pa.Table:
     """Return the digests of rows whose digests were taken in disjoint parts."""
     if not parts:
         return DIGEST_SCHEMA.empty_table()
-    return _grouped(
-        pa.concat_tables(parts), (("rows", "sum"), ("first", "min"), ("last", "max"), ("digest", "sum"))
-    )
+    return _grouped(pa.concat_tables(parts), (("rows", "sum"), ("digest", "sum")))
+
+
+def modulo_64_bits(sums: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return sums of `SUM_TYPE` modulo 2⁶⁴, as uint64.
+
+    A decimal of 128 bits is an integer in two's complement: its lower half is what is wanted, below zero too.
+    """
+    halves = [
+        np.frombuffer(chunk.buffers()[1], dtype="<u8")[2 * chunk.offset : 2 * (chunk.offset + len(chunk)) : 2]
+        for chunk in sums.chunks
+        if len(chunk)
+    ]
+    return pa.chunked_array([np.ascontiguousarray(half) for half in halves], pa.uint64())
 
 
 def rows_digested(digests: pa.Table) -> int:

@@ -115,8 +115,7 @@ _SIDE_BY_SIDE = """
     SELECT sensor_id, day,
         coalesce(p.rows, 0) AS postgres, coalesce(l.rows, 0) AS lake,
         coalesce(n.keys, 0) AS not_due, coalesce(w.keys, 0) AS pending,
-        p.rows IS NOT DISTINCT FROM l.rows AND p.first IS NOT DISTINCT FROM l.first
-            AND p.last IS NOT DISTINCT FROM l.last AND p.digest IS NOT DISTINCT FROM l.digest AS matches
+        p.rows IS NOT DISTINCT FROM l.rows AND p.digest IS NOT DISTINCT FROM l.digest AS matches
     FROM postgres AS p
     FULL JOIN lake AS l USING (sensor_id, day)
     FULL JOIN not_due_days AS n USING (sensor_id, day)
@@ -159,7 +158,7 @@ def compare_digests(postgres: pa.Table, lake: pa.Table, not_due: pa.Table, pendi
     """Put the digests of both sides side by side: a row for each sensor and day of either, in order.
 
     `postgres` and `lake` are in `digest.DIGEST_SCHEMA`, of due rows only; `not_due` and `pending` are keys. A row
-    matches when count, first and last `ts`, and digest are equal.
+    matches when count and digest are equal.
     """
     with column_engine(postgres=postgres, lake=lake, not_due=not_due, pending=pending) as engine:
         return [CountRow(*row) for row in engine.execute(_SIDE_BY_SIDE).fetchall()]
