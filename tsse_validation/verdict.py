@@ -311,7 +311,8 @@ def _excused(check: CheckFinished, result: RunResult, reached: Reached | None) -
     """Whether GO can do without a check that was left out.
 
     It can where the check would prove more than the grade that was accepted, where it needs what the operator of a
-    live controller could not give for that grade, and where it wanted POSTs for what a proof has shown already.
+    live controller could not give for that grade, and where it wanted POSTs, or the lake's files beside a seal of
+    them, for what a proof has shown already.
     """
     spec = spec_of(check.key)
     if spec is None or check.status is not CheckStatus.NOT_CHECKED:
@@ -322,7 +323,13 @@ def _excused(check: CheckFinished, result: RunResult, reached: Reached | None) -
         return True
     if spec.spare and check.for_want_of_posts and reached and reached.assurance is Assurance.PROOF:
         return True
+    if check.left_to_seal and _lake_sealed(result) and reached and reached.assurance is Assurance.PROOF:
+        return True
     return _needs_absent(check, result, EXCUSABLE - BOTH_SIDES if required is Assurance.PROOF else EXCUSABLE)
+
+
+def _lake_sealed(result: RunResult) -> bool:
+    return any(seal.side == "lake" for seal in result.seals)
 
 
 def _needs_absent(check: CheckFinished, result: RunResult, sides: frozenset[Capability]) -> bool:

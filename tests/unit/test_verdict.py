@@ -49,6 +49,7 @@ from tsse_validation.runlog.records import (
     StackDescribed,
 )
 from tsse_validation.runlog.result import RunResult
+from tsse_validation.runlog.seal_record import SealUsed
 from tsse_validation.runlog.setting_record import NOT_SET
 from tsse_validation.verdict import EXCUSABLE, Verdict, decide
 
@@ -447,6 +448,43 @@ def test_no_other_check_and_no_lower_grade_is_excused_for_want_of_posts() -> Non
     assert verdict(unaffordable("test_parity_job_finds_no_mismatch", good_run())).outcome is Outcome.INCOMPLETE
     assert verdict(unaffordable(JOBS_WINDOWS, live_run(*UNREAD))).outcome is Outcome.INCOMPLETE
     assert verdict(good_run({JOBS_WINDOWS: CheckStatus.NOT_CHECKED})).outcome is Outcome.INCOMPLETE
+
+
+DIRECT_WINDOWS = "test_random_windows_agree_by_direct_count"
+LAKE_SEALED = SealUsed(
+    side="lake",
+    path="/r/lake.seal",
+    sha256="0" * 64,
+    made_at=datetime(2026, 1, 2, tzinfo=UTC),
+    host="farm",
+    user="tsse",
+    suite_version="1",
+    as_of="1" * 64,
+    days=1,
+    rows=1,
+    left=0,
+)
+
+
+def left_to_seal(records: Sequence[Record]) -> list[Record]:
+    left_out = finished(DIRECT_WINDOWS, CheckStatus.NOT_CHECKED, "left out: no windows", left_to_seal=True)
+    return [*(r for r in records if not (isinstance(r, CheckFinished) and r.key == DIRECT_WINDOWS)), left_out]
+
+
+def test_windows_that_a_seal_cannot_hold_are_excused_beside_a_proof_by_it_and_said() -> None:
+    found = verdict([*left_to_seal(good_run()), LAKE_SEALED])
+    assert found.outcome is Outcome.GO
+    assert [(missing.reason, missing.tolerated) for missing in found.not_checked] == [
+        ("left out: no windows", True)
+    ]
+
+
+def test_nothing_is_left_to_a_seal_that_was_not_taken_or_below_a_proof() -> None:
+    assert verdict(left_to_seal(good_run())).outcome is Outcome.INCOMPLETE
+    of_postgres = LAKE_SEALED.model_copy(update={"side": "postgres"})
+    assert verdict([*left_to_seal(good_run()), of_postgres]).outcome is Outcome.INCOMPLETE
+    unproven = good_run({"test_counts_agree_for_every_sensor": CheckStatus.UNPROVEN})
+    assert verdict([*left_to_seal(unproven), LAKE_SEALED]).outcome is Outcome.INCOMPLETE
 
 
 @pytest.mark.parametrize(

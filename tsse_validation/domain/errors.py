@@ -65,6 +65,10 @@ class UnaffordableError(NotCheckedError):
     """A check was left out: it would take POSTs of the controller's budget that are spent, or left to others."""
 
 
+class LeftToSealError(NotCheckedError):
+    """A check was left out: a seal tells of the lake, and a proof by it shows all that the check would."""
+
+
 class BlockedError(NotCheckedError):
     """A check could not run, because a step that it builds on has not been proven."""
 

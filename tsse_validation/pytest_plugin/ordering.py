@@ -9,6 +9,7 @@ from tsse_validation.domain.errors import LogError, NotCheckedError
 from tsse_validation.domain.stack import Capability
 from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.runlog.records import CheckPlanned
+from tsse_validation.steps.left_to_seal import hold_not_left
 from tsse_validation.steps.run import ValidationRun
 
 _DESELECTED = pytest.StashKey[list[pytest.Item]]()
@@ -119,6 +120,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     run.checks.hold_free(check_key(item))
     if reason := _absent(item, run):
         raise NotCheckedError(reason)
+    hold_not_left(run.settings, check_key(item))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -14,6 +14,7 @@ from pytest_metadata.plugin import metadata_key
 from tsse_validation.domain.catalogue import spec_of
 from tsse_validation.domain.errors import (
     BlockedError,
+    LeftToSealError,
     LogError,
     NotCheckedError,
     PromiseBrokenError,
@@ -181,6 +182,7 @@ def _write_end(run: ValidationRun, item: pytest.Item, step: int, ending: _Ending
         facts=check.facts,
         warnings=tuple(check.warnings),
         for_want_of_posts=isinstance(error, UnaffordableError),
+        left_to_seal=isinstance(error, LeftToSealError),
         triaged=isinstance(error, TriagedError),
         diagnoses=error.diagnoses if isinstance(error, TriagedError) else (),
     )

@@ -49,6 +49,8 @@ class CheckFinished(Record):
 
     `for_want_of_posts` says that it was left out because the controller's POST budget was spent. `triaged` says
     that it failed by what triage tells: by findings of these `diagnoses`, or by what the records show to differ.
+    `left_to_seal` says that it was left out because a seal tells of the lake, and a proof by that seal shows all
+    that the check would.
     """
 
     record: Literal["check"] = "check"
@@ -64,5 +66,6 @@ class CheckFinished(Record):
     facts: Mapping[str, str] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     for_want_of_posts: bool = False
+    left_to_seal: bool = False
     triaged: bool = False
     diagnoses: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ from tsse_validation.runlog.failure_records import FailureTried
 from tsse_validation.runlog.helper_record import HelperRan
 from tsse_validation.runlog.reach_records import EarlierRun, ExtentSeen, JobCoverage
 from tsse_validation.runlog.record_base import Record
+from tsse_validation.runlog.seal_record import SealUsed
 from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.runlog.setting_record import SettingTried
 from tsse_validation.runlog.soak_records import (
@@ -331,6 +332,7 @@ AnyRecord = Annotated[
     | StackDescribed
     | FarmSeen
     | DatabaseSeen
+    | SealUsed
     | CheckPlanned
     | CheckStarted
     | CheckFinished

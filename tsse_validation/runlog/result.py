@@ -37,6 +37,7 @@ from tsse_validation.runlog.records import (
     StackDescribed,
     WindowChecked,
 )
+from tsse_validation.runlog.seal_record import SealUsed
 from tsse_validation.runlog.session_record import SessionsUsed
 from tsse_validation.runlog.setting_record import SettingTried
 from tsse_validation.runlog.soak_records import (
@@ -70,6 +71,7 @@ class RunResult(BaseModel):
     stack: StackDescribed | None = None
     farm: FarmSeen | None = None
     database: DatabaseSeen | None = None
+    seals: tuple[SealUsed, ...] = ()
     planned: tuple[CheckPlanned, ...] = ()
     interrupted: tuple[CheckStarted, ...] = ()
     checks: tuple[CheckFinished, ...] = ()

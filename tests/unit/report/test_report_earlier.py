@@ -75,7 +75,7 @@ NEW_KEYS: Mapping[str, set[str]] = {
     "verdict": {"faults", "explained", "required", "assurance", "grade", "accepted_by", "proven", "warnings"},
     "result": {"job_coverage", "extent", "earlier_run"},
     "started": {"required", "release_label"},
-    "checks": {"for_want_of_posts", "triaged", "diagnoses"},
+    "checks": {"for_want_of_posts", "left_to_seal", "triaged", "diagnoses"},
     "counts": {"covered"},
     "rows_compared": {"covered"},
 }

@@ -161,7 +161,7 @@ def _state(checks: tuple[CheckLine, ...]) -> StepState:
 
 def _ended(check: CheckFinished, tolerated: bool) -> CheckLine:
     given = check.model_dump(
-        exclude={"record", "at", "duration_seconds", "for_want_of_posts", "triaged", "diagnoses"}
+        exclude={"record", "at", "duration_seconds", "for_want_of_posts", "left_to_seal", "triaged", "diagnoses"}
     )
     return CheckLine(**given, seconds=check.duration_seconds, tolerated=tolerated)
 
