@@ -10,7 +10,7 @@ from tsse_validation.runlog.record_base import Record
 
 
 class TakenOver(BaseModel):
-    """What a seal has of an earlier one, and has not read itself: days of which some or all digests are from there.
+    """What a seal has of an earlier one and has not read itself: days with digests from there.
 
     `sha256` is the earlier seal's, which read them itself `read_at`, by the clock of its host. `files` were
     unchanged since by path, size, time and footer.
@@ -27,11 +27,11 @@ class TakenOver(BaseModel):
 class SealUsed(Record):
     """A seal, by whom, where and when it was made, and how far it was read for itself.
 
-    `path` is where the run found it, or has written it. `made_at` is by the clock of `host`. `as_of` is the SHA-256
-    of the seal of Postgres by which the lake's leaves out what is not due, or empty. `days` are the lake's dates in
-    it, of `files` with `rows`; of a seal of Postgres these are the days and rows alone. `reread` files of
-    `unchanged` ones were read again, to see that they are. `left` are the sensor-days of all parts that the seal
-    proves neither way: as long as there are any, it is no proof.
+    `path` is where the run found it, or has written it. `made_at` is by the clock of `host`. Of a lake's seal
+    `as_of` is the SHA-256 of the one of Postgres, by which it leaves out what is not due, or empty. `days` are how
+    many dates it is of, from `files` with `rows`; a seal of Postgres has no files. `reread` files of `unchanged`
+    ones were read again, to see that they are. `left` are the sensor-days of all parts that the seal proves neither
+    way: as long as there are any, it is no proof.
     """
 
     record: Literal["seal"] = "seal"
