@@ -41,6 +41,10 @@ class ElsewhereError(SuiteError):
     """An address or a path leads to something else than this controller: a mistake of who gave it, no evidence."""
 
 
+class ClusterError(SuiteError):
+    """A cluster, or a worker of it, cannot do what is asked of it: that says nothing of the lake."""
+
+
 class DeadlineError(SuiteError):
     """A state was not reached before its deadline."""
 

@@ -1,0 +1,80 @@
+"""A small lake on disk, the tasks that digest it, and functions that workers of a cluster run in these tests."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from distributed import get_worker
+
+from tests.support.builders import rows_table
+from tsse_validation.domain.contract import DATASET
+from tsse_validation.domain.coverage import Coverage, Scope
+from tsse_validation.domain.digest import KEY_SCHEMA
+from tsse_validation.domain.instants import DAY, MICROSECOND
+from tsse_validation.domain.polling import wait_until
+from tsse_validation.domain.stack import STATE_DIR, LakePaths
+from tsse_validation.domain.windows import Window
+from tsse_validation.lake.reader import LakeReader
+from tsse_validation.lake.tasks import DigestAnswer, DigestTask, TaskPart, digest_task
+
+FIRST = datetime(2026, 1, 20, tzinfo=UTC)
+DAYS = 3
+SHARDS = ("00", "01")
+MARK = FIRST + DAYS * DAY
+SCOPE = Scope(Window(FIRST, MARK - MICROSECOND), Coverage(FIRST, MARK, MARK))
+PATIENCE = 30
+
+
+def write_lake(root: Path) -> LakePaths:
+    """Write a lake of some days in two shards, and one copy of a row that waits for compaction."""
+    hot = root / "hot"
+    state = hot / STATE_DIR
+    state.mkdir(parents=True)
+    (state / "manifest.json").write_text("{}", encoding="utf-8")
+    (state / "replication.json").write_text('{"schema_version": 1}', encoding="utf-8")
+    for number in range(DAYS):
+        for shard in SHARDS:
+            rows = [
+                (f"sensor-{shard}-{one % 3}", FIRST + number * DAY + timedelta(minutes=one), one / 7, 0, FIRST)
+                for one in range(60)
+            ]
+            write(hot, number, shard, f"backfill-1-{number}.parquet", rows)
+            write(hot, number, shard, f"part-2-{number}.parquet", rows[:1])
+    return LakePaths(hot)
+
+
+def write(hot: Path, number: int, shard: str, name: str, rows: list[tuple[str, datetime, float, int, datetime]]) -> Path:
+    """Write a file of the day of that number."""
+    path = hot / DATASET / f"date={(FIRST + number * DAY).date()}" / f"shard={shard}" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(rows_table(rows), path, compression="zstd")
+    return path
+
+
+def tasks(paths: LakePaths) -> Iterator[DigestTask]:
+    """Return a task for each date and shard."""
+    for day in sorted(LakeReader(paths).listing().days()):
+        for shard in SHARDS:
+            part = TaskPart.within(SCOPE, KEY_SCHEMA.empty_table(), {day})
+            yield DigestTask(paths, (day,), frozenset({shard}), (part,))
+
+
+def digest_when_let(gate: Path, task: DigestTask) -> DigestAnswer:
+    """Say beside a gate who has begun, and digest once there is one."""
+    (gate.parent / f"begun-{get_worker().name}").touch()
+    assert wait_until(gate.exists, seconds=PATIENCE)
+    return digest_task(task)
+
+
+def end_the_worker(task: DigestTask) -> DigestAnswer:
+    """Take the worker down with the task."""
+    os._exit(1)
+
+
+def fail_in_a_way_of_its_own(task: DigestTask) -> DigestAnswer:
+    """Fail by a fault of the suite's."""
+    msg = f"no such thing as {task.days[0]}"
+    raise LookupError(msg)
+
