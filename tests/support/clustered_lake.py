@@ -20,7 +20,7 @@ from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.tasks import DigestAnswer, DigestTask, TaskPart, digest_task
 
 FIRST = datetime(2026, 1, 20, tzinfo=UTC)
-DAYS = 3
+DAYS = 4
 SHARDS = ("00", "01")
 MARK = FIRST + DAYS * DAY
 SCOPE = Scope(Window(FIRST, MARK - MICROSECOND), Coverage(FIRST, MARK, MARK))
@@ -45,7 +45,9 @@ def write_lake(root: Path) -> LakePaths:
     return LakePaths(hot)
 
 
-def write(hot: Path, number: int, shard: str, name: str, rows: list[tuple[str, datetime, float, int, datetime]]) -> Path:
+def write(
+    hot: Path, number: int, shard: str, name: str, rows: list[tuple[str, datetime, float, int, datetime]]
+) -> Path:
     """Write a file of the day of that number."""
     path = hot / DATASET / f"date={(FIRST + number * DAY).date()}" / f"shard={shard}" / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,11 +56,9 @@ def write(hot: Path, number: int, shard: str, name: str, rows: list[tuple[str, d
 
 
 def tasks(paths: LakePaths) -> Iterator[DigestTask]:
-    """Return a task for each date and shard."""
+    """Return a task for each date."""
     for day in sorted(LakeReader(paths).listing().days()):
-        for shard in SHARDS:
-            part = TaskPart.within(SCOPE, KEY_SCHEMA.empty_table(), {day})
-            yield DigestTask(paths, (day,), frozenset({shard}), (part,))
+        yield DigestTask(paths, (day,), None, (TaskPart.within(SCOPE, KEY_SCHEMA.empty_table(), {day}),))
 
 
 def digest_when_let(gate: Path, task: DigestTask) -> DigestAnswer:
@@ -68,7 +68,7 @@ def digest_when_let(gate: Path, task: DigestTask) -> DigestAnswer:
     return digest_task(task)
 
 
-def end_the_worker(task: DigestTask) -> DigestAnswer:
+def end_the_worker(_task: DigestTask) -> DigestAnswer:
     """Take the worker down with the task."""
     os._exit(1)
 
@@ -77,4 +77,3 @@ def fail_in_a_way_of_its_own(task: DigestTask) -> DigestAnswer:
     """Fail by a fault of the suite's."""
     msg = f"no such thing as {task.days[0]}"
     raise LookupError(msg)
-

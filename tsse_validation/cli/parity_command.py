@@ -32,7 +32,7 @@ NOT_PROVEN = "not proven to be the controller's database"
 COMPARISON = ("window_start", "window_end", "sensor_ids", "sample", "level")
 
 
-@takes(*CONTROLLER, "database_url", "setup_config", *LAKE, *COMPARISON)
+@takes(*CONTROLLER, "database_url", "setup_config", *LAKE, "cluster", *COMPARISON)
 def parity(
     settings: Settings,
     context: typer.Context,
@@ -89,7 +89,7 @@ def _hold_to_what_a_job_can(settings: Settings, asked: Level | None) -> None:
 
 def _compared(settings: Settings, mode: Mode, files: DifferenceFiles | None) -> WindowProof:
     if mode is Mode.DIRECT:
-        return prove_window(settings, _say_what_is_promised, files)
+        return prove_window(settings, _say_what_is_promised, files, say_wait)
     with job_runner(settings, say_wait) as jobs:
         return count_window_by_job(settings, jobs, _say_what_is_promised)
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -37,8 +37,8 @@ from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.lake.working import Workers
 
 _PER_THREAD = 4
-"""Tasks begun and not yet taken for each thread of a worker: answers are taken in order, and one may be slow."""
-_MOST_BEGUN = 512
+"""Tasks that the scheduler has for each thread of a worker: enough that none waits for us."""
+_MOST_BEGUN = 256
 _LOOK_EVERY = 2.0
 _ITS_OWN_TROUBLE = "This machine reads it without fault: look at that worker's user, disk and mount."
 
@@ -58,21 +58,25 @@ class _LakeAnswer(Protocol):
     def unreadable(self) -> Mapping[LakeFile, str]: ...
 
 
-@contextmanager
 def cluster_workers(
-    address: str, paths: LakePaths, *, waits: ClusterWaits = USUAL_WAITS, told: Told = unheard
-) -> Iterator[Workers]:
-    """Open a Dask cluster as the workers of a lake, and close it; what is in flight then is canceled.
+    address: str, paths: LakePaths, waits: ClusterWaits = USUAL_WAITS, told: Told = unheard
+) -> Workers:
+    """Return a Dask cluster as the workers of a lake, whose paths are absolute; it is contacted at each use.
 
-    Raises ClusterError where there is no worker, or one has other software than ours or sees another lake, before
-    it is given any work; errors as in `cluster_client` besides.
+    A use raises ClusterError where there is no worker, or one has other software than ours or sees another lake,
+    before it is given any work; errors as in `cluster_client` besides. What is in flight at its end is canceled.
     """
+    return Workers(partial(_opened, address, paths, waits, told), in_flight=_MOST_BEGUN)
+
+
+@contextmanager
+def _opened(address: str, paths: LakePaths, waits: ClusterWaits, told: Told) -> Iterator[Executor]:
     with cluster_client(address, waits) as client:
         threads = await_workers(client, address, waits, told)
         hold_workers(client, paths.hot, waits, told)
         begun = min(_PER_THREAD * threads, _MOST_BEGUN)
         with ClusterExecutor(client, address, waits, begun) as executor:
-            yield Workers(lambda: nullcontext(executor), in_flight=begun)
+            yield executor
 
 
 class ClusterExecutor(Executor):

@@ -68,12 +68,13 @@ class DigestAnswer:
     """What a worker found: of each part the lines, in `SHARD_DIGEST_SCHEMA`, and the keys that are pending.
 
     Pending are the keys not due that the lake holds in an older version, where they were asked for: `KEY_SCHEMA`.
-    `unreadable` are the files that were set aside. `worker` is its name, where it is another process.
+    `unreadable` are the files that were set aside, `files` all that were listed. `worker` is its name, where it is another process.
     """
 
     lines: tuple[pa.Table, ...]
     pending: tuple[pa.Table, ...]
     unreadable: Mapping[LakeFile, str]
+    files: tuple[LakeFile, ...] = ()
     worker: str = ""
     suite_version: str = field(default_factory=suite_version)
     digest_version: int = DIGEST_VERSION
@@ -90,7 +91,8 @@ def digest_task(task: DigestTask) -> DigestAnswer:
     for part in task.parts:
         lines.append(_digested(listed, task, part))
         pending.append(_pending(listed, task, part) if task.pending else KEY_SCHEMA.empty_table())
-    return DigestAnswer(tuple(lines), tuple(pending), listed.unreadable)
+    files = tuple(filter(task.takes, listed.listing.files))
+    return DigestAnswer(tuple(lines), tuple(pending), listed.unreadable, files)
 
 
 def split_tasks(files: Iterable[LakeFile]) -> Iterator[tuple[tuple[date, ...], frozenset[str] | None]]:

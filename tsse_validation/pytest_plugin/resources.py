@@ -19,7 +19,7 @@ from tsse_validation.pytest_plugin.options import RUN
 from tsse_validation.pytest_plugin.recording import CHECK
 from tsse_validation.pytest_plugin.run_console import RunConsole
 from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps.opening import qdrant_server
+from tsse_validation.steps.opening import lake_at, qdrant_server
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check, Facts, ValidationRun
 from tsse_validation.steps.validated_stack import Stack, live_stack
@@ -105,9 +105,9 @@ def postgres(run: ValidationRun, stack: Stack, settings: Settings) -> PostgresCl
 
 
 @pytest.fixture(scope="session")
-def lake(stack: Stack) -> LakeReader:
-    """Provide the lake's files, read-only."""
-    return LakeReader(require(stack.lake, "the path of the lake"))
+def lake(stack: Stack, settings: Settings, progress: ProgressReporter) -> LakeReader:
+    """Provide the lake's files, read-only, and the workers that digest them."""
+    return lake_at(require(stack.lake, "the path of the lake"), settings, progress.waits)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -64,8 +65,21 @@ def postgres_client(settings: Settings) -> PostgresClient | None:
     return PostgresClient.from_settings(conninfo, settings) if conninfo else None
 
 
-def lake_reader(settings: Settings) -> LakeReader:
-    """Open the lake's directories.
+def lake_at(paths: LakePaths, settings: Settings, told: Told = unheard) -> LakeReader:
+    """Open a lake, digested by the workers of `--cluster` where that is given; `told` hears of waits for them."""
+    if settings.cluster is None:
+        return LakeReader(paths)
+    from tsse_validation.lake.cluster import cluster_workers
+    from tsse_validation.lake.cluster_client import ClusterWaits
+
+    cold = paths.cold.absolute() if paths.cold is not None else None
+    paths = replace(paths, hot=paths.hot.absolute(), cold=cold)
+    waits = ClusterWaits(connect=settings.connect_timeout)
+    return LakeReader(paths, cluster_workers(settings.cluster, paths, waits, told))
+
+
+def lake_reader(settings: Settings, told: Told = unheard) -> LakeReader:
+    """Open the lake's directories, as `lake_at`.
 
     Raises SettingsError when no `--hot-path` is given, or what is given is no lake; AccessError when this user may
     not read it.
@@ -75,7 +89,7 @@ def lake_reader(settings: Settings) -> LakeReader:
     _hold("--hot-path", settings.hot_path, hold_hot_directory)
     if settings.cold_path is not None:
         _hold("--cold-path", settings.cold_path, partial(hold_cold_directory, hot=settings.hot_path))
-    return LakeReader(LakePaths(settings.hot_path, settings.cold_path, settings.shards))
+    return lake_at(LakePaths(settings.hot_path, settings.cold_path, settings.shards), settings, told)
 
 
 def _hold(option: str, path: Path, hold: Callable[[Path], None]) -> None:

@@ -13,6 +13,7 @@ from tsse_validation.domain.contract import RUNBOOK_SAMPLE
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.domain.instants import utc_now
+from tsse_validation.domain.polling import Told, unheard
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.file_checks import FILE_ASPECTS, FileFindings, FileProblem, examine
 from tsse_validation.parity.by_job import MismatchError, SpotCheck, SpotChecker
@@ -62,6 +63,7 @@ def prove_window(
     settings: Settings,
     on_scope: Callable[[Window, Scope], object] = lambda _asked, _scope: None,
     differences: DifferenceFiles | None = None,
+    told: Told = unheard,
 ) -> WindowProof:
     """Compare a window in Postgres with the same in the lake's files, as they are now, by our own reading.
 
@@ -70,7 +72,8 @@ def prove_window(
     the watermark), the sensors (`sensor_ids`, by default all) and the `level`. Nothing is written to either side.
     `on_scope` gets the window asked for and its promised part, before anything is compared. The files of the
     window's dates are looked into as step 5 does: rows in another shard's file are read, and yet a fault.
-    `differences` gets all rows that differ, of which `found` has the first.
+    `differences` gets all rows that differ, of which `found` has the first. `cluster` names a Dask scheduler whose
+    workers digest the files; `told` is told of waits for them.
 
     >>> from tsse_validation import Settings, prove_window
     >>> proof = prove_window(Settings(database_url=DSN, hot_path=HOT, cold_path=COLD))
@@ -85,7 +88,7 @@ def prove_window(
     postgres = postgres_client(settings)
     if postgres is None:
         raise SettingsError("--mode direct needs --database-url or --config.")
-    lake = lake_reader(settings)
+    lake = lake_reader(settings, told)
     covered = covered_scope(settings, lake.replication(), cold=settings.cold_path is not None, now=utc_now())
     asked, scope = asked_scope(settings, covered)
     on_scope(asked, scope)
@@ -100,8 +103,8 @@ def prove_window(
         if row.sensor_id in wanted or not settings.sensor_ids
     ]
     found, kept = _drilled(proof, scope, days, settings, differences)
-    told = {finding.diagnosis for finding in found.findings}
-    in_files = [found for found in _in_the_files(proof, scope, settings) if found.diagnosis not in told]
+    known = {finding.diagnosis for finding in found.findings}
+    in_files = [found for found in _in_the_files(proof, scope, settings) if found.diagnosis not in known]
     found = replace(found, findings=[*found.findings, *in_files])
     rows = sum_by_sensor(days, wanted)
     return WindowProof(scope, rows, "direct", settings.level, found, database=database, kept=kept)

@@ -19,14 +19,19 @@ from tests.support.clustered_lake import (
     tasks,
     write_lake,
 )
-from tests.support.dask_cluster import DaskCluster
+from tests.support.dask_cluster import DaskCluster, dask_cluster
 from tests.support.failing_disk import failing_disk
-from tsse_validation.domain.errors import ClusterError, PromiseBrokenError, SettingsError, SuiteError, UnreachableError
+from tsse_validation.domain.errors import (
+    ClusterError,
+    PromiseBrokenError,
+    SettingsError,
+    SuiteError,
+    UnreachableError,
+)
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.cluster import cluster_workers
 from tsse_validation.lake.cluster_client import ClusterWaits
-from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.tasks import DigestAnswer, DigestTask, digest_task
 from tsse_validation.lake.working import local_workers
 
@@ -34,10 +39,12 @@ BRIEF = ClusterWaits(connect=3, workers=1, sight=2)
 
 
 def digested(
-    cluster: DaskCluster, paths: LakePaths, function: Callable[[DigestTask], DigestAnswer] = digest_task
+    cluster: DaskCluster,
+    paths: LakePaths,
+    function: Callable[[DigestTask], DigestAnswer] = digest_task,
+    waits: ClusterWaits = BRIEF,
 ) -> list[DigestAnswer]:
-    with cluster_workers(cluster.address, paths, waits=BRIEF) as workers:
-        return list(workers.run(function, tasks(paths)))
+    return list(cluster_workers(cluster.address, paths, waits).run(function, tasks(paths)))
 
 
 def digested_here(paths: LakePaths) -> list[DigestAnswer]:
@@ -80,7 +87,9 @@ def test_a_file_that_one_worker_cannot_read_is_that_workers_trouble(
     bare: DaskCluster, paths: LakePaths, tmp_path: Path, number: int, why: str
 ) -> None:
     bare.add_worker("ailing", environment=failing_disk(tmp_path, "backfill-1-1.parquet", number))
-    with refused(ClusterError, "worker ailing (tcp://127.0.0.1:", "backfill-1-1.parquet", why, "This machine reads"):
+    with refused(
+        ClusterError, "worker ailing (tcp://127.0.0.1:", "backfill-1-1.parquet", why, "This machine reads"
+    ):
         digested(bare, paths)
     bare.end("ailing")
 
@@ -132,7 +141,9 @@ def test_a_worker_that_sees_no_lake_or_another_is_refused_before_any_work(
     bare.end("blind")
 
 
-def test_a_worker_with_another_version_of_ours_is_refused(bare: DaskCluster, paths: LakePaths, tmp_path: Path) -> None:
+def test_a_worker_with_another_version_of_ours_is_refused(
+    bare: DaskCluster, paths: LakePaths, tmp_path: Path
+) -> None:
     shutil.copytree(Path(__file__).parents[3] / "tsse_validation", tmp_path / "old/tsse_validation")
     with (tmp_path / "old/tsse_validation/domain/digest.py").open("a") as code:
         code.write("\nDIGEST_VERSION = 0\n")
@@ -161,17 +172,16 @@ def test_a_worker_with_another_version_that_comes_in_mid_run_gives_no_answer(
     bare.end("late")
 
 
-def test_a_task_that_takes_its_workers_down_is_named_by_its_date(
-    bare: DaskCluster, paths: LakePaths
-) -> None:
+@pytest.mark.slow
+def test_a_task_that_takes_its_workers_down_is_named_by_its_date(bare: DaskCluster, paths: LakePaths) -> None:
     bare.add_worker("mortal", more=("--nanny",))
     with refused(ClusterError, "4 workers were lost over 2026-01-2", "Has it too little memory"):
-        digested(bare, paths, end_the_worker)
+        digested(bare, paths, end_the_worker, ClusterWaits(workers=PATIENCE))
     bare.end("mortal")
 
 
-def test_a_fault_of_our_own_on_a_worker_is_told_with_the_worker(cluster: DaskCluster, paths: LakePaths) -> None:
-    with pytest.raises(LookupError):
+def test_a_fault_of_our_own_is_told_as_on_this_machine(cluster: DaskCluster, paths: LakePaths) -> None:
+    with pytest.raises(LookupError, match="no such thing as 2026-01-20"):
         digested(cluster, paths, fail_in_a_way_of_its_own)
 
 
@@ -196,28 +206,33 @@ def test_no_worker_at_all_is_told_with_how_to_start_one(bare: DaskCluster, paths
 def test_a_scheduler_that_is_not_there_is_told_in_one_sentence(
     paths: LakePaths, scheme: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with refused(UnreachableError, f"No Dask scheduler answers at {scheme}://127.0.0.1:9: "):
-        with cluster_workers(f"{scheme}://127.0.0.1:9", paths, waits=ClusterWaits(connect=0.5)):
-            pass
+    with (
+        refused(UnreachableError, f"No Dask scheduler answers at {scheme}://127.0.0.1:9: "),
+        cluster_workers(f"{scheme}://127.0.0.1:9", paths, waits=ClusterWaits(connect=0.5)).open(),
+    ):
+        pass
     assert capfd.readouterr() == ("", "")
 
 
 def test_tls_without_certificates_is_told_before_anything_is_contacted(paths: LakePaths) -> None:
-    with refused(SettingsError, "tls://127.0.0.1:9 needs certificates", "distributed.comm.tls"):
-        with cluster_workers("tls://127.0.0.1:9", paths, waits=BRIEF):
-            pass
+    with (
+        refused(SettingsError, "tls://127.0.0.1:9 needs certificates", "distributed.comm.tls"),
+        cluster_workers("tls://127.0.0.1:9", paths, waits=BRIEF).open(),
+    ):
+        pass
 
 
 def test_the_address_of_a_worker_is_told_from_a_schedulers(cluster: DaskCluster, paths: LakePaths) -> None:
     address = cluster.address_of("one")
-    with refused(ClusterError, f"What answers at {address} is no scheduler, but a worker"):
-        with cluster_workers(address, paths, waits=BRIEF):
-            pass
+    with (
+        refused(ClusterError, f"What answers at {address} is no scheduler, but a worker"),
+        cluster_workers(address, paths, waits=BRIEF).open(),
+    ):
+        pass
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_lost_in_mid_run_is_told(paths: LakePaths, tmp_path: Path) -> None:
-    from tests.support.dask_cluster import dask_cluster
-
     with dask_cluster(tmp_path, "one") as brief, ThreadPoolExecutor(1) as thread:
         answers = thread.submit(digested, brief, paths, partial(digest_when_let, tmp_path / "gate"))
         assert wait_until((tmp_path / "begun-one").exists, seconds=PATIENCE)
@@ -231,4 +246,3 @@ def test_a_task_has_no_secret(paths: LakePaths, monkeypatch: pytest.MonkeyPatch)
     for name in ("TSSE_AUTH_TOKEN", "PGPASSWORD", "TSSE_DATABASE_URL", "CORE_DATABASE_URL"):
         monkeypatch.setenv(name, secret)
     assert all(secret.encode() not in pickle.dumps(task) for task in tasks(paths))
-    assert LakeReader(paths).workers == LakeReader(paths).workers or True
