@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import groupby
 
 import duckdb
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow as pa
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import DIGEST_SCHEMA, ROW_SCHEMA, add_digests, digest_days
 from tsse_validation.lake import sql as lake_sql
+from tsse_validation.lake.arrow_rows import ArrowDigests, NotDueKeys
 from tsse_validation.lake.read_errors import STREAMED_ROWS
 from tsse_validation.lake.reader import LakeFile
 
@@ -31,18 +33,25 @@ def digest_files(
     Raises:
         duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError: a file is broken, or gone.
     """
+    not_due = NotDueKeys(connection.execute(lake_sql.NOT_DUE).to_arrow_table())
     lines = []
-    for shard, some in _by_shard(files).items():
-        rows = _newest_in_parts(connection, some, scope)
-        digests = add_digests([digest_days(part, hashed=hashed) for part in rows])
+    for shard, shard_days in _by_shard(files).items():
+        plain = ArrowDigests(scope, not_due, hashed=hashed)
+        for some in shard_days:
+            plain.add(some)
+        plain.finish()
+        rows = _newest_in_parts(connection, plain.odd, scope)
+        digests = add_digests([*plain.digests, *(digest_days(part, hashed=hashed) for part in rows)])
         lines.append(digests.add_column(0, "shard", pa.repeat(shard, digests.num_rows)))
     return pa.concat_tables([SHARD_DIGEST_SCHEMA.empty_table(), *lines])
 
 
-def _by_shard(files: Iterable[LakeFile]) -> Mapping[str, list[LakeFile]]:
-    shards = defaultdict[str, list[LakeFile]](list)
-    for file in files:
-        shards[file.shard].append(file)
+def _by_shard(files: Iterable[LakeFile]) -> Mapping[str, list[list[LakeFile]]]:
+    """Return the files of each day, ascending, for each shard."""
+    ordered = sorted(files, key=lambda file: (file.shard, file.day))
+    shards = defaultdict[str, list[list[LakeFile]]](list)
+    for (shard, _), some in groupby(ordered, key=lambda file: (file.shard, file.day)):
+        shards[shard].append(list(some))
     return shards
 
 
