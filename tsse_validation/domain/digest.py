@@ -198,9 +198,7 @@ def digest_days(rows: pa.Table, *, hashed: bool = True) -> pa.Table:
     """
     ts = rows["ts"]
     hashes = row_hashes(rows) if hashed else np.zeros(rows.num_rows, dtype=np.uint64)
-    prepared = pa.table(
-        {"sensor_id": rows["sensor_id"], "day": ts.cast(pa.date32(), safe=False), "hash": hashes}
-    )
+    prepared = pa.table({"sensor_id": rows["sensor_id"], "day": ts.cast(pa.date32(), safe=False), "hash": hashes})
     return _grouped(prepared, (("hash", "count"), ("hash", "sum")))
 
 

@@ -38,6 +38,10 @@ class _OddError(Exception):
     """A shard-day is none that is read here."""
 
 
+_NOT_READ = (_OddError, pa.ArrowException, OSError, ValueError, KeyError)
+"""Of a column that is not there Arrow raises a KeyError, of a name that is no text a ValueError."""
+
+
 class ArrowDigests:
     """Digests the rows of one shard; `odd` are the files of the shard-days that must be read by other means.
 
@@ -60,7 +64,7 @@ class ArrowDigests:
                 self.digests += list(self._large(files[0], opened[0]))
             else:
                 self._take_in(files, opened)
-        except (_OddError, pa.ArrowException, OSError, UnicodeDecodeError):
+        except _NOT_READ:
             self.odd += files
 
     def _take_in(self, files: Sequence[LakeFile], opened: Sequence[pq.ParquetFile]) -> None:
