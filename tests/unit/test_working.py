@@ -120,6 +120,6 @@ def test_small_dates_go_together_and_a_large_one_by_shards() -> None:
     third = BATCH_BYTES // 3
     files = [file(1, 0, third), file(2, 0, third), file(2, 1, third), file(3, 0, third)]
     large = [file(4, shard, BATCH_BYTES // 2) for shard in range(3)]
-    split = [([day.day for day in days], shards and sorted(shards)) for days, shards in split_tasks(files + large)]
-    assert split == [([1, 2], None), ([3], None), ([4], ["00", "01"]), ([4], ["02"])]
+    split = [sorted((day.day, shard) for day, shard in places) for places in split_tasks(files + large)]
+    assert split == [[(1, "00"), (2, "00"), (2, "01")], [(3, "00")], [(4, "00"), (4, "01")], [(4, "02")]]
     assert list(split_tasks([])) == []

@@ -130,19 +130,33 @@ class LakeReader:
         if self.paths.cold is not None:
             yield "cold", self.paths.cold
 
+    def state_text(self, name: str) -> str:
+        """Return a state file's content, such as that of `replication.json`; errors as in `replication`."""
+        path = self.paths.hot / STATE_DIR / name
+        try:
+            return self._content(path).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise _not_promised(path, error) from None
+
     def _state(self, name: str, model: type[State]) -> State:
         path = self.paths.hot / STATE_DIR / name
         try:
+            return model.model_validate(json.loads(self._content(path).decode("utf-8")))
+        except (ValueError, RecursionError) as error:  # a ValidationError is a ValueError
+            raise _not_promised(path, error) from None
+
+    def _content(self, path: Path) -> bytes:
+        try:
             with _readable():
-                content = path.read_bytes()
+                return path.read_bytes()
         except FileNotFoundError:
             msg = f"The lake has no {path}."
             raise PromiseBrokenError(msg, "Is --hot-path right, and has replication ever run?") from None
-        try:
-            return model.model_validate(json.loads(content.decode("utf-8")))
-        except (ValueError, RecursionError) as error:  # a ValidationError is a ValueError
-            msg = f"{path} is not what the contract promises: {_reason(error)}."
-            raise PromiseBrokenError(msg, "State files are replaced atomically: a torn one is a bug.") from None
+
+
+def _not_promised(path: Path, error: ValueError | RecursionError) -> PromiseBrokenError:
+    msg = f"{path} is not what the contract promises: {_reason(error)}."
+    return PromiseBrokenError(msg, "State files are replaced atomically: a torn one is a bug.")
 
 
 class _Walk:

@@ -247,10 +247,15 @@ class LakeRows:
     def _tasks(self, scope: Scope, not_due: pa.Table, *, hashed: bool) -> Iterator[DigestTask]:
         first, last = utc_day(scope.window.start), utc_day(scope.window.end)
         files = [file for file in self._listed.listing.files if first <= file.day <= last]
-        for days, shards in split_tasks(files):
+        there = {(file.day, file.shard) for file in files}
+        for places in split_tasks(files):
+            days = tuple(sorted({day for day, _ in places}))
+            whole = places >= {place for place in there if place[0] in days}
             part = TaskPart.within(scope, not_due, days)
             aside = {file: why for file, why in self._listed.reasons.items() if file.day in days}
-            yield DigestTask(self._reader.paths, days, shards, (part,), hashed=hashed, set_aside=aside)
+            yield DigestTask(
+                self._reader.paths, days, None if whole else places, (part,), hashed=hashed, set_aside=aside
+            )
 
     def _batches(self, window: Window) -> Iterator[Window]:
         """Split a window at midnights into parts with at most `BATCH_BYTES` of files, or one day."""

@@ -149,6 +149,13 @@ ROWS_OUTSIDE = f"""
 """  # noqa: S608
 """How many rows of each date lie outside of a window; takes the parameters of `window_only`."""
 
+SPANS = f"""
+    SELECT {_DATE} AS day, regexp_extract(filename, '.*/shard=([0-9]+)/', 1) AS shard,
+        min(ts), max(ts), min(inserted_at), max(inserted_at), bool_or(inserted_at IS NULL)
+    FROM {_FILES} GROUP BY ALL ORDER BY ALL
+"""  # noqa: S608
+"""What the rows of each shard-day lie between, all of them; takes no parameters but the files."""
+
 FIRST_OF_DATE = f"SELECT min(ts) FROM {_FILES}"  # noqa: S608
 """The first instant of some files; takes no parameters but the files."""
 

@@ -5,7 +5,7 @@ A task needs the lake's directories and nothing else; there is no token, DSN or 
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 
@@ -14,17 +14,24 @@ import pyarrow.compute as pc
 
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import DIGEST_VERSION, KEY_SCHEMA
+from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.instants import utc_day
 from tsse_validation.domain.stack import LakePaths
-from tsse_validation.domain.windows import on_days, spanned
+from tsse_validation.domain.windows import Window, on_days, spanned
 from tsse_validation.lake import sql as lake_sql
 from tsse_validation.lake.digesting import SHARD_DIGEST_SCHEMA, digest_files
 from tsse_validation.lake.listed import Connection, ListedLake
+from tsse_validation.lake.looks import FilesSeen, footers_of, look_into
 from tsse_validation.lake.reader import LakeFile, LakeReader
 from tsse_validation.suite_home import suite_version
 
 BATCH_BYTES = 12 * 1024 * 1024
 """Bytes of Parquet that a task digests, about: some two million rows, a day, or a shard of one."""
+MOST_LOOKS = 3
+"""How often files that were replaced while they were looked into are listed and read again."""
+
+ShardDay = tuple[date, str]
+"""A date's directory of a shard."""
 
 
 @dataclass(frozen=True)
@@ -44,23 +51,25 @@ class TaskPart:
 
 @dataclass(frozen=True)
 class DigestTask:
-    """Some dates of a lake, in whole or by shards, and what to digest of them: all of it pickles.
+    """Some dates of a lake, and what to digest of them: all of it pickles.
 
-    `shards` are two digits each, `None` means all. Of the `parts` each is digested by itself. The files in
+    `only` names the shard-days, as `(date, two digits)`; `None` means all of the dates. Of the `parts` each is
+    digested by itself. With `covered`, the covered window, every file is looked into besides. The files in
     `set_aside` are known to be broken, with the reader's error.
     """
 
     paths: LakePaths
     days: tuple[date, ...]
-    shards: frozenset[str] | None
+    only: frozenset[ShardDay] | None
     parts: tuple[TaskPart, ...]
     hashed: bool = True
     pending: bool = False
+    covered: Window | None = None
     set_aside: Mapping[LakeFile, str] = field(default_factory=dict)
 
     def takes(self, file: LakeFile) -> bool:
         """Whether a file is one of the task's."""
-        return file.day in self.days and (self.shards is None or file.shard in self.shards)
+        return file.day in self.days and (self.only is None or (file.day, file.shard) in self.only)
 
 
 @dataclass(frozen=True)
@@ -68,13 +77,15 @@ class DigestAnswer:
     """What a worker found: of each part the lines, in `SHARD_DIGEST_SCHEMA`, and the keys that are pending.
 
     Pending are the keys not due that the lake holds in an older version, where they were asked for: `KEY_SCHEMA`.
-    `unreadable` are the files that were set aside, `files` all that were listed. `worker` is its name, where it is another process.
+    `unreadable` are the files that were set aside, `files` all that were listed, `seen` is what was looked into.
+    `worker` is its name, where it is another process.
     """
 
     lines: tuple[pa.Table, ...]
     pending: tuple[pa.Table, ...]
     unreadable: Mapping[LakeFile, str]
     files: tuple[LakeFile, ...] = ()
+    seen: FilesSeen = field(default_factory=FilesSeen)
     worker: str = ""
     suite_version: str = field(default_factory=suite_version)
     digest_version: int = DIGEST_VERSION
@@ -83,10 +94,23 @@ class DigestAnswer:
 def digest_task(task: DigestTask) -> DigestAnswer:
     """List the task's dates, and digest what is there.
 
-    Raises PromiseBrokenError and AccessError as `LakeReader.listing` and `ListedLake.ask`.
+    Raises:
+        PromiseBrokenError, AccessError: as `LakeReader.listing` and `ListedLake.ask`.
+        NotCheckedError: files that are looked into besides do not stay as they are for as long as that takes.
     """
-    reader = LakeReader(task.paths)
-    listed = ListedLake(partial(reader.listing_of, task.days), task.set_aside)
+    listed = ListedLake(partial(LakeReader(task.paths).listing_of, task.days), task.set_aside)
+    if task.covered is None:
+        return _answered(listed, task)
+    for _ in range(MOST_LOOKS):
+        listing, answer = listed.listing, _looked_into(listed, task, task.covered)
+        if answer is not None and listing is listed.listing and _unchanged(answer.seen.footers):
+            return answer
+        listed.look_again()
+    msg = f"Files of {task.days[0]} to {task.days[-1]} were replaced each time before they were read to the end."
+    raise NotCheckedError(msg, "Seal the lake when no backfill runs.")
+
+
+def _answered(listed: ListedLake, task: DigestTask) -> DigestAnswer:
     lines, pending = [], []
     for part in task.parts:
         lines.append(_digested(listed, task, part))
@@ -95,35 +119,48 @@ def digest_task(task: DigestTask) -> DigestAnswer:
     return DigestAnswer(tuple(lines), tuple(pending), listed.unreadable, files)
 
 
-def split_tasks(files: Iterable[LakeFile]) -> Iterator[tuple[tuple[date, ...], frozenset[str] | None]]:
-    """Split files into whole dates of about `BATCH_BYTES` together, and a larger date by its shards.
+def _looked_into(listed: ListedLake, task: DigestTask, covered: Window) -> DigestAnswer | None:
+    """Digest and look into the same files; `None` where one of them has been replaced meanwhile."""
+    try:
+        footers = footers_of([file for file in listed.listing.files if task.takes(file)])
+    except FileNotFoundError:
+        return None
+    answer = _answered(listed, task)
+    return replace(
+        answer, seen=look_into(listed, footers, task.paths.shards, covered), unreadable=listed.unreadable
+    )
 
-    Yields the dates, ascending, and the shards, or `None` for all.
-    """
-    sizes: dict[date, Counter[str]] = defaultdict(Counter)
+
+def _unchanged(files: Iterable[LakeFile]) -> bool:
+    """Whether files are as they were listed; one that is gone was read before it went."""
     for file in files:
-        sizes[file.day][file.shard] += file.size
-    days: list[date] = []
+        try:
+            now = file.path.stat()
+        except FileNotFoundError:
+            continue
+        if (now.st_size, now.st_mtime_ns) != (file.size, file.mtime_ns):
+            return False
+    return True
+
+
+def split_tasks(files: Iterable[LakeFile]) -> Iterator[frozenset[ShardDay]]:
+    """Split files into shard-days of about `BATCH_BYTES` together: whole dates, a larger one by its shards."""
+    sizes: dict[date, Counter[ShardDay]] = defaultdict(Counter)
+    for file in files:
+        sizes[file.day][file.day, file.shard] += file.size
+    batch, size = list[ShardDay](), 0
     for day in sorted(sizes):
-        if days and sum(sizes[one].total() for one in (*days, day)) > BATCH_BYTES:
-            yield tuple(days), None
-            days = []
-        if sizes[day].total() > BATCH_BYTES:
-            yield from (((day,), shards) for shards in _by_shards(sizes[day]))
-        else:
-            days.append(day)
-    if days:
-        yield tuple(days), None
-
-
-def _by_shards(sizes: Counter[str]) -> Iterator[frozenset[str]]:
-    shards: list[str] = []
-    for shard in sorted(sizes):
-        if shards and sum(sizes[one] for one in (*shards, shard)) > BATCH_BYTES:
-            yield frozenset(shards)
-            shards = []
-        shards.append(shard)
-    yield frozenset(shards)
+        is_large = sizes[day].total() > BATCH_BYTES
+        pieces = [[one] for one in sorted(sizes[day])] if is_large else [sorted(sizes[day])]
+        for number, piece in enumerate(pieces):
+            more = sum(sizes[day][one] for one in piece)
+            if batch and (size + more > BATCH_BYTES or (is_large and number == 0)):
+                yield frozenset(batch)
+                batch, size = [], 0
+            batch += piece
+            size += more
+    if batch:
+        yield frozenset(batch)
 
 
 def _digested(listed: ListedLake, task: DigestTask, part: TaskPart) -> pa.Table:

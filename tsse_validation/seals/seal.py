@@ -6,6 +6,7 @@ same order, so that the lines of a part can be compared.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Literal
 
@@ -16,6 +17,7 @@ from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import DIGEST_SCHEMA, DIGEST_VERSION, KEY_SCHEMA
 from tsse_validation.domain.instants import Instant
 from tsse_validation.domain.windows import Window
+from tsse_validation.lake.looks import SPAN_SCHEMA
 from tsse_validation.runlog.database_record import DatabaseSeen
 
 FORMAT_VERSION: Literal[1] = 1
@@ -43,7 +45,16 @@ FILE_SCHEMA = pa.schema(
 `footer` is the SHA-256 of the footer, in hex; it is null, as `rows` is, where the file cannot be read.
 """
 
-NOT_DUE, PENDING, FILES = "not_due", "pending", "files"
+SHARD_DAY_SCHEMA = pa.schema(
+    [*SPAN_SCHEMA, ("not_due", pa.bool_()), ("seal", pa.string()), ("read_at", pa.timestamp("us"))]
+)
+"""A shard-day of the lake: what its rows lie between, and whether a key of it was not due.
+
+Where its lines were taken over, `seal` is the SHA-256 of the seal for which its files were read, and `read_at` the
+instant, in UTC without a zone, at which that was begun: through a chain of seals, too. Else they are null.
+"""
+
+NOT_DUE, PENDING, FILES, SHARD_DAYS = "not_due", "pending", "files", "shard_days"
 """The tables beside the lines, by name."""
 
 
@@ -95,11 +106,48 @@ class PostgresRead(_Model):
     slices: tuple[SliceRead, ...] = ()
 
 
+class FileFault(_Model):
+    """A fault of a file, by its path in its place, and, where it is one of rows, how many, of which sensors."""
+
+    place: str
+    path: str
+    what: str
+    rows: int = 0
+    sensors: tuple[str, ...] = ()
+
+
+class Examined(_Model):
+    """What is wrong with the lake's files, by aspect, as `lake.file_checks.examine` finds it."""
+
+    files: int = 0
+    rows: int = 0
+    unsorted: int = 0
+    problems: Mapping[str, tuple[FileFault, ...]] = {}
+
+
+class TakenOver(_Model):
+    """What was taken over from an earlier seal, `baseline`, by its SHA-256.
+
+    `days` has each date with lines of which no byte was read again, and the earliest instant at which they were
+    read. Of the shard-days that could be taken over `reread` were drawn by `seed` and read all the same, and were
+    as the seal says; `share` is what was asked for.
+    """
+
+    baseline: str
+    days: Mapping[date, Instant] = {}
+    shard_days: int = 0
+    reread: int = 0
+    share: float
+    seed: int
+
+
 class LakeRead(_Model):
     """What of the lake was read; `replication` and `manifest` are the state files' content, as it stands there.
 
     `as_of` is the SHA-256 of the seal of Postgres by which rows that are not due were left out; without one it is
-    empty, and sensor-days with such rows cannot be compared.
+    empty, and sensor-days with such rows cannot be compared. Paths are within hot or cold, with slashes.
+    `unreadable` has the reader's error of each file that was set aside. `outside` counts the rows of each date
+    that lie outside of the covered window, copies and rows not due too.
     """
 
     hot: str
@@ -109,6 +157,12 @@ class LakeRead(_Model):
     manifest: str
     as_of: str = ""
     unreadable: Mapping[str, str] = {}
+    temporary: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+    litter: tuple[str, ...] = ()
+    examined: Examined = Examined()
+    outside: Mapping[date, int] = {}
+    taken_over: TakenOver | None = None
 
 
 class SealFacts(_Model):
