@@ -17,6 +17,7 @@ from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.records import CountsTaken, EarlierRun, JobCoverage
 from tsse_validation.runlog.result import RunResult
+from tsse_validation.seal_account import baseline_of, lake_by_seal, lake_in_words, seal_flaw
 
 _ROWS_TOO = frozenset({Assurance.PROOF, Assurance.COUNTS})
 _COUNTS = frozenset({Assurance.COUNTS})
@@ -45,12 +46,16 @@ class ProvenShare(BaseModel):
 
 @dataclass(frozen=True)
 class Reached:
-    """A grade that a run has reached, what it rests on in words, and over how many rows."""
+    """A grade that a run has reached, what it rests on in words, and over how many rows.
+
+    `by_us` is false where it is the controller's own word.
+    """
 
     assurance: Assurance
     words: str
     rows: int
     window: Window
+    by_us: bool = True
 
 
 def grade_reached(result: RunResult) -> Reached | None:
@@ -59,22 +64,34 @@ def grade_reached(result: RunResult) -> Reached | None:
 
 
 def _proof(result: RunResult) -> Reached | None:
-    if not (_read_by_us(result) and _proven(result, _ROWS_TOO, by_us=True)):
+    if seal_flaw(result) or not (_read_by_us(result) and _proven(result, _ROWS_TOO, by_us=True)):
         return None
     for seen in result.rows_compared:
         if seen.level in _BY_ROWS and seen.rows and _reaches_over(seen.window, seen.covered or seen.window):
-            words = "every due row of every sensor, both sides read by us"
-            return Reached(Assurance.PROOF, words, rows_compared(result), seen.window)
+            return Reached(Assurance.PROOF, _proof_in_words(result), rows_compared(result), seen.window)
     return None
+
+
+def _proof_in_words(result: RunResult) -> str:
+    if not lake_by_seal(result):
+        return "every due row of every sensor, both sides read by us"
+    words = f"every due row of every sensor; Postgres read by us, {lake_in_words(result)}"
+    return "; ".join(filter(None, (words, baseline_of(result))))
 
 
 def _own_counts(result: RunResult) -> Reached | None:
-    if not (_read_by_us(result) and _proven(result, _COUNTS, by_us=True)):
+    if seal_flaw(result) or not (_read_by_us(result) and _proven(result, _COUNTS, by_us=True)):
         return None
     for counts in result.counts:
         if _is_of_the_whole(counts) and (rows := _rows_of(counts)):
-            return Reached(Assurance.COUNTS, _OWN_COUNTS, rows, counts.window)
+            return Reached(Assurance.COUNTS, _counts_in_words(result), rows, counts.window)
     return None
+
+
+def _counts_in_words(result: RunResult) -> str:
+    if not lake_by_seal(result):
+        return _OWN_COUNTS
+    return f"our own counts of Postgres, {lake_in_words(result)}; 100 % of sensors, values not compared"
 
 
 def _is_of_the_whole(counts: CountsTaken) -> bool:
@@ -89,7 +106,7 @@ def _job_counts(result: RunResult) -> Reached | None:
     if seen is None or not (_counts_all(seen) and _proven(result, _COUNTS, by_us=False)):
         return None
     words = "the controller's own word; 100 % of sensors, values not compared"
-    return Reached(Assurance.COUNTS, words, seen.rows, seen.window)
+    return Reached(Assurance.COUNTS, words, seen.rows, seen.window, by_us=False)
 
 
 def _counts_all(seen: JobCoverage) -> bool:
@@ -105,7 +122,7 @@ def _sample(result: RunResult) -> Reached | None:
         return None
     whom = count_of(len({row.sensor_id for row in largest.rows}), "sensor")
     words = f"the controller's own word; {whom} in one window, values not compared"
-    return Reached(Assurance.SAMPLE, words, _rows_of(largest), largest.window)
+    return Reached(Assurance.SAMPLE, words, _rows_of(largest), largest.window, by_us=False)
 
 
 def _rows_of(counts: CountsTaken) -> int:
@@ -172,8 +189,10 @@ def _share_in_words(rows: int, of: int | None, days: list[date], *, exact: bool)
 
 
 def coverage_warnings(result: RunResult, reached: Reached | None, share: ProvenShare) -> Iterator[str]:
-    """Yield what is smaller than it may seem: than the lake, than the last run, than every sensor."""
+    """Yield what is smaller than it may seem: than the lake, a reading of it, the last run, every sensor."""
     yield from _smaller_than_the_lake(result, share)
+    if baseline := baseline_of(result):
+        yield f"the seal of the lake rests on a baseline: {baseline}"
     if result.earlier_run is not None:
         yield from _smaller_than(result.earlier_run, reached, share)
     job = result.job_coverage

@@ -6,7 +6,7 @@ The rules, the strongest first:
 2. A check of the catalogue that the run did not prove (skipped, blocked, deselected, interrupted, crashed,
    timed out, without rows) makes the run INCOMPLETE.
 3. GO needs the grade of assurance that is required: proof, unless a lower one was accepted. Which grade a run has
-   reached, `grading` says.
+   reached, `grading` says, and what a seal of the lake is worth to it, `seal_account`.
 4. A check that needs what the operator could not give (no DSN, no readable lake) does not forbid GO on a live
    controller, where the accepted grade can do without it. The verdict then says what was not checked.
 5. A soak that was asked for is a part of the gate: a failed check of it is NO-GO, and one that the run did not
@@ -49,6 +49,14 @@ from tsse_validation.incremental import rests_on
 from tsse_validation.runlog.records import CheckFinished, CheckPlanned, CheckStatus
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.runlog.setting_record import NOT_SET
+from tsse_validation.seal_account import (
+    baseline_accepted_by,
+    baseline_of,
+    lake_by_seal,
+    lake_in_words,
+    lake_seals,
+    seal_flaw,
+)
 from tsse_validation.settings.definitions import option_of
 from tsse_validation.soak_account import soak_asked, soak_gaps
 
@@ -87,7 +95,8 @@ class Verdict(_Model):
 
     `assurance` is the grade that was reached (`None`: none), `grade` the same in words; `required` is what GO
     needs, and `accepted_by` the option that asked for less than a proof. `proven` is how much was compared, and
-    `None` in a result of an earlier version. `warnings` say what was smaller than it may seem. The first `faults`
+    `None` in a result of an earlier version. `warnings` say what was smaller than it may seem. `baseline` says
+    which days of a sealed lake rest on an earlier seal, where the grade was reached with them. The first `faults`
     of the `reasons` speak against the release, the others are gaps; `explained` are the failed checks that the
     faults explain. Both are `None` in a result of an earlier version.
     """
@@ -105,15 +114,16 @@ class Verdict(_Model):
     accepted_by: str = ""
     proven: ProvenShare | None = None
     warnings: tuple[str, ...] = ()
+    baseline: str = ""
     faults: int | None = None
     explained: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str:
-        """The outcome as every report shows it: a GO below proof never without its grade."""
-        if self.outcome is not Outcome.GO or self.assurance is Assurance.PROOF:
+        """The outcome as every report shows it: a GO below proof, or on a baseline, never without its grade."""
+        if self.outcome is not Outcome.GO or (self.assurance is Assurance.PROOF and not self.baseline):
             return self.outcome.value
-        return f"{self.outcome} by {self.assurance or 'no known grade'}"
+        return f"{self.outcome} by {self.assurance or 'no known grade'}{' on a baseline' if self.baseline else ''}"
 
     @property
     def exit_code(self) -> int:
@@ -139,6 +149,7 @@ def decide(result: RunResult) -> Verdict:
     gaps = tuple(_gaps(result, not_checked, ungraded))
     outcome = Outcome.NO_GO if faults.lines else Outcome.INCOMPLETE if gaps or ungraded else Outcome.GO
     share = share_proven(result, reached)
+    baseline = baseline_of(result) if reached and reached.by_us else ""
     return Verdict(
         outcome=outcome,
         # what speaks against the release is no matter of grades
@@ -152,9 +163,10 @@ def decide(result: RunResult) -> Verdict:
         required=required,
         assurance=reached.assurance if reached else None,
         grade=reached.words if reached else "no grade was reached",
-        accepted_by="" if required is Assurance.PROOF else _require_option(result),
+        accepted_by=" and ".join(_accepted_by(result, baseline)),
         proven=share,
         warnings=tuple(coverage_warnings(result, reached, share)),
+        baseline=baseline,
         faults=len(faults.lines),
         explained=faults.explained,
     )
@@ -164,6 +176,14 @@ def _all_is_well(reached: Reached | None) -> str:
     if reached is None or reached.assurance is Assurance.PROOF:
         return "every check of the runbook that this stack allows is proven"
     return f"every check of the runbook that a GO by {reached.assurance} needs is proven"
+
+
+def _accepted_by(result: RunResult, baseline: str) -> Iterator[str]:
+    """Yield the options that asked for less than a proof, or for one on a baseline."""
+    if result.started.required is not Assurance.PROOF:
+        yield _require_option(result)
+    if baseline:
+        yield baseline_accepted_by(result)
 
 
 def _require_option(result: RunResult) -> str:
@@ -208,6 +228,8 @@ def _what_to_give(result: RunResult) -> str:
     absent = {
         side: why for side, why in (result.stack.absent if result.stack else {}).items() if side in BOTH_SIDES
     }
+    if flaw := seal_flaw(result):
+        return flaw
     if narrowing := narrowing_settings(result):
         return f"leave {' and '.join(map(option_of, narrowing))} out"
     if absent:
@@ -323,13 +345,9 @@ def _excused(check: CheckFinished, result: RunResult, reached: Reached | None) -
         return True
     if spec.spare and check.for_want_of_posts and reached and reached.assurance is Assurance.PROOF:
         return True
-    if check.left_to_seal and _lake_sealed(result) and reached and reached.assurance is Assurance.PROOF:
+    if check.left_to_seal and lake_seals(result) and reached and reached.assurance is Assurance.PROOF:
         return True
     return _needs_absent(check, result, EXCUSABLE - BOTH_SIDES if required is Assurance.PROOF else EXCUSABLE)
-
-
-def _lake_sealed(result: RunResult) -> bool:
-    return any(seal.side == "lake" for seal in result.seals)
 
 
 def _needs_absent(check: CheckFinished, result: RunResult, sides: frozenset[Capability]) -> bool:
@@ -377,6 +395,8 @@ def _basis(result: RunResult) -> str:
     if result.stack is None:
         return "nothing: no stack was reached"
     if not BOTH_SIDES & set(result.stack.absent) and not _side_failed(result):
+        if lake_by_seal(result):
+            return f"our own reading of Postgres, {lake_in_words(result)}, and the controller's API"
         return "our own reading of Postgres and of the lake's files, and the controller's API"
     return (
         "the controller's own counts: Postgres and the lake were not both readable to us, so no count here is "

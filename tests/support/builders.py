@@ -44,6 +44,7 @@ from tsse_validation.runlog.records import (
     StackComponent,
     StackDescribed,
 )
+from tsse_validation.runlog.seal_record import SealUsed
 from tsse_validation.steps.loss_guard import TakenAway
 from tsse_validation.steps.promises import BackfillEvidence
 
@@ -218,6 +219,29 @@ COMPONENTS = (
 def rows_compared(rows: int, **more: object) -> RowsCompared:
     fields: dict[str, object] = {"level": "digest", "window": WINDOW, "days": 91, "rows": rows, "sensors": 1}
     return RowsCompared.model_validate(fields | {"differing": 0, "not_due": 0, "pending": 0} | more)
+
+
+def lake_sealed(**more: object) -> SealUsed:
+    """Return the record of a seal of the lake that was read for itself, and leaves nothing open."""
+    fields: dict[str, object] = {
+        "side": "lake",
+        "path": "/home/ops/lake.seal",
+        "sha256": "6b0d" * 16,
+        "made_at": WATERMARK,
+        "host": "controller-1",
+        "user": "tsse",
+        "suite_version": "0.1.0",
+        "as_of": "0a94" * 16,
+        "days": 91,
+        "files": 1456,
+        "rows": 300,
+        "left": 0,
+    }
+    return SealUsed.model_validate(fields | more)
+
+
+SEAL_ASKED = SettingValue(name="lake_seal", value="/home/ops/lake.seal", source="command line")
+BASELINE_ACCEPTED = SettingValue(name="accept_baseline", value="True", source="command line")
 
 
 def run_started(**more: object) -> RunStarted:

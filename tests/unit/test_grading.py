@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from tests.support.builders import (
     BEGIN,
+    SEAL_ASKED,
     WATERMARK,
     WINDOW,
     count_row,
     counts_taken,
     finished,
     job_coverage,
+    lake_sealed,
     planned,
     rows_compared,
     run_started,
@@ -28,6 +30,7 @@ from tsse_validation.grading import coverage_warnings, grade_reached, share_prov
 from tsse_validation.runlog.beyond_record import BeyondCompared
 from tsse_validation.runlog.records import CheckStatus, EarlierRun, ExtentSeen, Record, RunStarted, SettingValue
 from tsse_validation.runlog.result import RunResult
+from tsse_validation.runlog.seal_record import SealUsed
 from tsse_validation.verdict import decide
 
 DAY = timedelta(days=1)
@@ -172,6 +175,9 @@ EVIDENCE = st.lists(
             job_coverage(),
             counts_taken(count_row("a", 0, 0), source="job"),
             ExtentSeen(covered=WINDOW, postgres_rows=400),
+            lake_sealed(),
+            lake_sealed(left=1),
+            lake_sealed(unchanged=9, reread=1),
         ]
     ),
     unique_by=id,
@@ -184,15 +190,18 @@ PROVING = [key for key, spec in CHECKS.items() if spec.proves]
     st.dictionaries(st.sampled_from(PROVING), st.sampled_from(CheckStatus), max_size=2),
     st.sets(st.sampled_from(sorted(BOTH_SIDES))),
     st.integers(0),
+    st.booleans(),
 )
 def test_a_record_that_is_taken_away_never_makes_the_grade_higher(
-    evidence: list[Record], statuses: dict[str, CheckStatus], absent: set[Capability], place: int
+    evidence: list[Record], statuses: dict[str, CheckStatus], absent: set[Capability], place: int, by_seal: bool
 ) -> None:
+    sealed = any(isinstance(one, SealUsed) for one in evidence)
+    started = run_started(settings=(SEAL_ASKED,)) if by_seal or sealed else run_started()
     checks = [finished(key, statuses.get(key, CheckStatus.PASSED)) for key in CHECKS]
     records: list[Record] = [stack_described(*absent), *checks, *evidence]
-    whole = grade_reached(RunResult.from_records([run_started(), *records]))
+    whole = grade_reached(RunResult.from_records([started, *records]))
     del records[place % len(records)]
-    less = grade_reached(RunResult.from_records([run_started(), *records]))
+    less = grade_reached(RunResult.from_records([started, *records]))
     if less is not None:
         assert whole is not None
         assert whole.assurance.reaches(less.assurance)

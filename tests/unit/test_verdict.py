@@ -1,6 +1,7 @@
 """The verdict over runs of every kind: it must never be GO when something was not proven."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given

@@ -30,8 +30,8 @@ class SealUsed(Record):
     `path` is where the run found it, or has written it. `made_at` is by the clock of `host`. Of a lake's seal
     `as_of` is the SHA-256 of the one of Postgres, by which it leaves out what is not due, or empty. `days` are how
     many dates it is of, from `files` with `rows`; a seal of Postgres has no files. `reread` files of `unchanged`
-    ones were read again, to see that they are. `left` are the sensor-days of all parts that the seal proves neither
-    way: as long as there are any, it is no proof.
+    ones were read again, to see that they are. `left` are the sensor-days of all parts that the seal proves
+    neither way: as long as there are any, it is no proof.
     """
 
     record: Literal["seal"] = "seal"

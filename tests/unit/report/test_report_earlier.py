@@ -72,8 +72,18 @@ def test_no_more_than_so_many_are_read(tmp_path: Path) -> None:
 # ---- results of versions that knew no grades -------------------------------------------------------------------
 
 NEW_KEYS: Mapping[str, set[str]] = {
-    "verdict": {"faults", "explained", "required", "assurance", "grade", "accepted_by", "proven", "warnings"},
-    "result": {"job_coverage", "extent", "earlier_run"},
+    "verdict": {
+        "faults",
+        "explained",
+        "required",
+        "assurance",
+        "grade",
+        "accepted_by",
+        "proven",
+        "warnings",
+        "baseline",
+    },
+    "result": {"job_coverage", "extent", "earlier_run", "seals"},
     "started": {"required", "release_label"},
     "checks": {"for_want_of_posts", "left_to_seal", "triaged", "diagnoses"},
     "counts": {"covered"},

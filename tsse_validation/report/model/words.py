@@ -199,9 +199,8 @@ def meaning(verdict: Verdict, tolerated: int, *, owned: bool) -> str:
     grade = str(verdict.assurance or "no known grade")
     without = f"; {count_of(tolerated, 'check')} could not be made here" if tolerated else ""
     proof = verdict.assurance is Assurance.PROOF
-    accepted = (
-        "" if proof else f" Less than a proof was accepted, by {verdict.accepted_by or 'an unknown option'}."
-    )
+    less = "A baseline" if verdict.baseline else "" if proof else "Less than a proof"
+    accepted = f" {less} was accepted, by {verdict.accepted_by or 'an unknown option'}." if less else ""
     where = (
         "It holds for the services that this run started, and for no installed controller."
         if owned
@@ -212,9 +211,10 @@ def meaning(verdict: Verdict, tolerated: int, *, owned: bool) -> str:
 
 def assurance(verdict: Verdict) -> str:
     """Write which grade was reached, and which was required: ``counts required, sample reached: …``."""
-    option = f" by {verdict.accepted_by}" if verdict.accepted_by else ""
+    option = f" by {verdict.accepted_by}" if verdict.accepted_by and not verdict.baseline else ""
     reached = f"{verdict.assurance} reached: {verdict.grade}" if verdict.assurance else verdict.grade
-    return f"{verdict.required} required{option}, {reached}"
+    baseline = f"; accepted by {verdict.accepted_by}" if verdict.baseline else ""
+    return f"{verdict.required} required{option}, {reached}{baseline}"
 
 
 def share(verdict: Verdict) -> str:
