@@ -144,7 +144,7 @@ def test_a_float_has_the_hash_that_postgres_gives_it() -> None:
         assert hash_float8(np.array([value]), np.array([seed], dtype=np.uint64)).tolist() == [wanted]
 
 
-# the same of DIGEST_SQL for a row alone, but for the second: a NULL of the lake, which Postgres's NULL does not equal
+# the same of DIGEST_SQL for a row alone, but for the second: a NULL of the lake, equal to none of Postgres
 LATE = datetime(2026, 1, 24, 12, 34, 56, 789_012, tzinfo=UTC)
 POSTGRES_ROW_HASHES = [
     (LATE, 21.5, 0, 10_689_048_688_902_245_956),

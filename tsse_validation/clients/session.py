@@ -42,7 +42,7 @@ _SPARES: Mapping[str, str] = {
     "enable_partition_pruning": "on",
     "constraint_exclusion": "partition",
     "plan_cache_mode": "auto",
-    # what is grouped by day has few groups: the planner, which takes days for instants, would sort every row on disk
+    # the planner takes the days of `ts` for as many as there are instants, and would sort all rows on the disk
     "enable_hashagg": "on",
     "enable_sort": "off",
     "enable_incremental_sort": "off",

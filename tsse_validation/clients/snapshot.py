@@ -66,7 +66,7 @@ _DIGESTS = sql.SQL(
     "SELECT sensor_id, ts::date, count(*), {digest} FROM {metrics} WHERE {within} AND {condition}"
     " GROUP BY sensor_id, ts::date"
 )
-"""The planner takes the days of `ts` for as many as there are instants; the session keeps it from sorting them all."""
+"""Its few groups are hashed: the session keeps the planner from sorting all rows (`session`)."""
 _SUM_SCHEMA = DIGEST_SCHEMA.set(DIGEST_SCHEMA.get_field_index("digest"), pa.field("digest", SUM_TYPE))
 
 

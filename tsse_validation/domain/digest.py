@@ -13,25 +13,26 @@ What this binds, and the weaknesses it steps around:
 - `epoch` is ``micros / 10⁶`` in double precision. Up to the year 2255 the microsecond is more than an ulp, so
   distinct instants stay distinct. `timestamp_hash_extended` would fold 64 bits into 32 by XOR, and two instants
   2³² ± 1 µs apart would then be one.
-- `hashfloat8extended` takes −0.0 for 0.0, and returns the seed for both. So the rows with −0.0, and they alone, add
-  their `sign`. It is a hash of the row's own instant and quality under seeds that no `hash` begins with. A sign that
-  moves from one row to another takes one such hash away and adds another, and so changes the sum. Postgres works it
-  out for those rows alone: most tables have none.
-- A zero returns its seed, and so does the instant 1970-01-01 00:00 UTC. There alone a hash is not mixed twice: that
-  row's with the value `x` is the hash of `x` seconds later with the value 0.
+- `hashfloat8extended` takes −0.0 for 0.0, and returns the seed for both. So the rows with −0.0, and they alone,
+  add their `sign`. It is a hash of the row's own instant and quality under seeds that no `hash` begins with. A
+  sign that moves from one row to another takes one such hash away and adds another, and so changes the sum.
+  Postgres works it out for those rows alone: most tables have none.
+- A zero returns its seed, and so does the instant 1970-01-01 00:00 UTC. At that instant alone
+  the hash of a value `x` is that of a 0 which stands `x` seconds later.
 - A NaN of any payload is one NaN on both sides, as Postgres and the contract have it.
-- A NULL quality of Postgres is 0, as the lake's writer makes it (contract section 4). A NULL in a lake is none of
-  its writer's: it counts as −32769, and equals nothing.
+- A NULL quality of Postgres is 0, as the lake's writer makes it (contract section 4). A NULL in a lake is none
+  of its writer's: it counts as −32769, and equals nothing.
 - A sum, unlike an XOR, does not let equal pairs cancel: a row doubled adds its hash twice.
 
 False matches: suppose two unequal sets of rows. Their digests agree only if the hashes and signs of the rows that
-differ cancel to 0 mod 2⁶⁴. Two rows that differ in an instant or a quality, or in a value other than the sign of
-a zero, have other inputs or seeds of `hash`; two that differ in that sign alone have the same `hash`, and one of them
-a `sign` that no other row has. So at least one term stands on one side alone. Taking the hash for a random function of
-its 64-bit input and seed, that term is uniform given all the others, so that the probability is 2⁻⁶⁴ ≈ 5·10⁻²⁰
-for a sensor-day, and below 10⁻¹⁴ for a check of 100,000 sensor-days over all releases of a lifetime. The number of
-rows is compared besides. First and last `ts` are not: they are instants of rows, and each instant is bound already.
-lookup3 is no cryptographic hash: the digest guards against faults, not against an adversary who crafts rows.
+differ cancel to 0 mod 2⁶⁴. Two rows that differ in an instant or a quality, or in a value other than the sign of a
+zero, have other inputs or seeds of `hash`; two that differ in that sign alone have the same `hash`, and one of
+them a `sign` that no other row has. So at least one term stands on one side alone. Taking the hash for a random
+function of its 64-bit input and seed, that term is uniform given all the others, so that the probability is 2⁻⁶⁴ ≈
+5·10⁻²⁰ for a sensor-day, and below 10⁻¹⁴ for a check of 100,000 sensor-days over all releases of a lifetime. The
+number of rows is compared besides. First and last `ts` are not: they are instants of rows, and each instant is
+bound already. lookup3 is no cryptographic hash: the digest guards against faults, not against an adversary who
+crafts rows.
 """
 
 from collections.abc import Sequence
@@ -100,7 +101,7 @@ SUM_TYPE = pa.decimal128(38, 0)
 
 
 def row_hashes(rows: pa.Table) -> Bits64:
-    """Return what each row adds to a digest, by the lake's columns `ts` (timestamp[us] in UTC), `value` and `quality`."""
+    """Return what each row adds to a digest, by the lake's `ts` (timestamp[us] in UTC), `value` and `quality`."""
     hashes = np.empty(rows.num_rows, dtype=np.uint64)
     for begin in range(0, rows.num_rows, _CHUNK_ROWS):
         chunk = rows.slice(begin, _CHUNK_ROWS)

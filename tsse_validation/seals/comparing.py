@@ -12,7 +12,7 @@ What is left is proven neither way, and never counts as alike:
 - What an unreadable file holds is not known: every sensor-day of its shard and date is left.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -27,6 +27,7 @@ from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, add_digests
 from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.instants import to_the_second, utc_day
 from tsse_validation.domain.phrasing import count_of
+from tsse_validation.domain.windows import Window
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.parity.comparing import compare_digests
 from tsse_validation.runlog.records import CountRow
@@ -42,7 +43,7 @@ class Left(StrEnum):
 
     NOT_DUE = "keys that are not due: the lake was sealed without --as-of, and may hold older versions of them"
     UNREADABLE = "a file of its shard cannot be read"
-    CUT = "Postgres begins within the day, and the lake's digest is of all of it"
+    CUT = "Postgres begins within the day, and the lake's digest may be of all of it"
 
 
 @dataclass(frozen=True)
@@ -160,32 +161,41 @@ def _flaws(seal: Seal) -> Iterator[str]:
         yield "it has no parts"
     if seal.facts.side is SealSide.POSTGRES and pc.any(pc.not_equal(lines["shard"], "")).as_py():
         yield "it is of Postgres, and has shards"
-    instants = pa.table({"part": lines["part"], "first": lines["first"], "last": lines["last"]})
-    days = pc.and_(_on(lines["first"], lines["day"]), _on(lines["last"], lines["day"]))
-    if lines.num_rows and not pc.all(pc.and_(days, pc.greater(lines["rows"], 0))).as_py():
-        yield "a line's rows are not of its day"
-    outside = lines.num_rows - sum(_lying_in(instants, number, scope) for number, scope in enumerate(parts))
-    if outside:
+    if lines.num_rows and not pc.all(pc.greater(lines["rows"], 0)).as_py():
+        yield "a line has no rows"
+    if outside := lines.num_rows - _lying_in(lines, "day", _days_of, parts):
         yield f"{count_of(outside, 'line')} outside of its parts"
     for name in (NOT_DUE, PENDING):
         keys = seal.tables.get(name, KEYS_SCHEMA.empty_table()).cast(KEYS_SCHEMA)
-        at = pa.table({"part": keys["part"], "first": keys["ts"], "last": keys["ts"]})
-        if sum(_lying_in(at, number, scope) for number, scope in enumerate(parts)) != keys.num_rows:
+        if _lying_in(keys, "ts", _instants_of, parts) != keys.num_rows:
             yield f"keys ({name}) outside of its parts"
     if seal.facts.side is SealSide.POSTGRES and NOT_DUE not in seal.tables:
         yield "it does not say which keys are not due"
 
 
-def _on(instants: pa.ChunkedArray, days: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.equal(instants.cast(pa.date32(), safe=False), days)
+def _days_of(window: Window) -> tuple[pa.Scalar, pa.Scalar]:
+    """Return the first and last UTC day of a window."""
+    first, last = (pa.scalar(utc_day(end), pa.date32()) for end in (window.start, window.end))
+    return first, last
 
 
-def _lying_in(instants: pa.Table, number: int, scope: Scope) -> int:
-    """Return how many spans from first to last are said to be of a part, and lie in its window."""
-    start, end = (_naive(instant) for instant in (scope.window.start, scope.window.end))
-    within = pc.and_(pc.greater_equal(instants["first"], start), pc.less_equal(instants["last"], end))
-    in_order = pc.and_(within, pc.less_equal(instants["first"], instants["last"]))
-    return int(pc.sum(pc.and_(in_order, pc.equal(instants["part"], number))).as_py() or 0)
+def _instants_of(window: Window) -> tuple[pa.Scalar, pa.Scalar]:
+    return _naive(window.start), _naive(window.end)
+
+
+def _lying_in(
+    table: pa.Table,
+    column: str,
+    ends_of: Callable[[Window], tuple[pa.Scalar, pa.Scalar]],
+    parts: Sequence[Scope],
+) -> int:
+    """Return how many rows lie, by a column, within the window of the part that they are said to be of."""
+    total = 0
+    for number, scope in enumerate(parts):
+        first, last = ends_of(scope.window)
+        within = pc.and_(pc.greater_equal(table[column], first), pc.less_equal(table[column], last))
+        total += int(pc.sum(pc.and_(within, pc.equal(table["part"], number))).as_py() or 0)
+    return total
 
 
 def _hold_link(postgres: Seal, read: LakeRead, lake: Seal) -> None:
@@ -247,7 +257,7 @@ def _compared(number: int, scope: Scope, postgres: Seal, lake: Seal) -> PartComp
     lines, alone = _since(_digests(lake.lines, number), read.begins)
     not_due = _keys(postgres, NOT_DUE, number)
     rows = compare_digests(_digests(postgres.lines, number), lines, not_due, _keys(lake, PENDING, number))
-    left = [*_left_of(rows, of_lake), *_cut(rows, lines, read.begins)]
+    left = [*_left_of(rows, of_lake), *_cut(rows, scope, read.begins)]
     left += _left_unread(rows, scope, of_lake)
     open_days = {(one.sensor_id, one.day) for one in left}
     settled = [row._replace(matches=row.matches and (row.sensor_id, row.day) not in open_days) for row in rows]
@@ -294,14 +304,12 @@ def _since(lines: pa.Table, begins: datetime | None) -> tuple[pa.Table, Mapping[
     )
 
 
-def _cut(rows: Sequence[CountRow], lines: pa.Table, begins: datetime | None) -> Iterator[LeftDay]:
-    """Yield the sensor-days that begin before Postgres does, on its first day."""
-    if begins is None:
+def _cut(rows: Sequence[CountRow], scope: Scope, begins: datetime | None) -> Iterator[LeftDay]:
+    """Yield the sensor-days of which the lake has more than Postgres, on the day within which that begins."""
+    if begins is None or begins <= scope.window.start:
         return
-    earlier = lines.filter(pc.less(lines["first"], _naive(begins)))
-    cut = set(zip(earlier["sensor_id"].to_pylist(), earlier["day"].to_pylist(), strict=True))
     for row in rows:
-        if (row.sensor_id, row.day) in cut and row.day is not None:
+        if row.day == utc_day(begins) and row.lake > row.postgres:
             yield LeftDay(row.day, row.sensor_id, Left.CUT)
 
 

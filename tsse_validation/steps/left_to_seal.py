@@ -1,4 +1,4 @@
-"""Which checks a run leaves out whose lake is told by a seal: a seal has no rows, and is made after the backfill."""
+"""Which checks a run leaves out whose lake is told by a seal: it has no rows, and is made after the backfill."""
 
 from collections.abc import Mapping
 

@@ -82,7 +82,8 @@ def in_order(table: Any) -> list[dict[str, Any]]:
 def test_postgres_and_we_hash_each_row_alike(farm: Farm, rows: list[Row]) -> None:
     put(farm, rows)
     theirs = farm.connection.execute(
-        f"SELECT {DIGEST_SQL} FROM metrics".encode() + b' GROUP BY sensor_id, ts ORDER BY sensor_id COLLATE "C", ts'
+        f"SELECT {DIGEST_SQL} FROM metrics".encode()
+        + b' GROUP BY sensor_id, ts ORDER BY sensor_id COLLATE "C", ts'
     ).fetchall()
     ours = row_hashes(rows_table(written(sorted(rows, key=lambda row: (row[0].encode(), row[1])))))
     assert [int(row[0]) % 2**64 for row in theirs] == ours.tolist()
