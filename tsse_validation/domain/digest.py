@@ -112,7 +112,10 @@ def row_hashes(rows: pa.Table) -> Bits64:
 def _hash_chunk(rows: pa.Table) -> Bits64:
     values = rows["value"].to_numpy()
     micros = rows["ts"].cast(pa.int64()).to_numpy()
-    quality = rows["quality"].fill_null(NULL_QUALITY).to_numpy().astype(np.int64)
+    qualities = rows["quality"]
+    if qualities.null_count:
+        qualities = qualities.fill_null(NULL_QUALITY)
+    quality = qualities.to_numpy().astype(np.int64)
     epochs = micros / _EPOCH_MICROS
     hashes = hash_float8(values, hash_float8(epochs, (np.int64(SEED) + quality).view(np.uint64)))
     signed = np.flatnonzero((values == 0) & np.signbit(values))

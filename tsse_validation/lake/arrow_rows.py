@@ -53,6 +53,7 @@ class ArrowDigests:
         self._not_due = not_due
         self._hashed = hashed
         self._waiting: dict[bool, list[_Part]] = {False: [], True: []}
+        self._rows_waiting = 0
         self.digests: list[pa.Table] = []
         self.odd: list[LakeFile] = []
 
@@ -75,9 +76,9 @@ class ArrowDigests:
             for file, parquet in zip(files, opened, strict=True)
             if parquet.metadata.num_rows
         ]
-        waiting = self._waiting[len(files) > 1]
-        waiting += parts
-        if sum(table.num_rows for _, table in waiting) >= BATCH_ROWS:
+        self._waiting[len(files) > 1] += parts
+        self._rows_waiting += sum(table.num_rows for _, table in parts)
+        if self._rows_waiting >= BATCH_ROWS:
             self._digest_waiting()
 
     def finish(self) -> None:
@@ -88,7 +89,7 @@ class ArrowDigests:
         for several, parts in self._waiting.items():
             if parts:
                 self.digests.append(self._digest(parts, several=several))
-        self._waiting = {False: [], True: []}
+        self._waiting, self._rows_waiting = {False: [], True: []}, 0
 
     def _large(self, file: LakeFile, parquet: pq.ParquetFile) -> Iterator[pa.Table]:
         footer = parquet.metadata
@@ -186,11 +187,11 @@ class _Batch:
         return places
 
     def _codes_of_sensors(self) -> pa.DictionaryArray:
-        return self.rows["sensor_id"].combine_chunks()
+        return self.rows["sensor_id"].chunk(0)
 
     def _micros(self, name: str) -> Integers:
         """Return instants as microseconds; an absent one lies before all others."""
-        column = self.rows[name].combine_chunks().view(pa.int64())
+        column = self.rows[name].chunk(0).view(pa.int64())
         numbers: Integers = (column.fill_null(_BEFORE_ALL) if column.null_count else column).to_numpy()
         return numbers
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
+from threading import Lock
 
 import duckdb
 import pyarrow as pa
@@ -14,36 +15,44 @@ from tsse_validation.lake import sql as lake_sql
 from tsse_validation.lake.arrow_rows import ArrowDigests, NotDueKeys
 from tsse_validation.lake.read_errors import STREAMED_ROWS
 from tsse_validation.lake.reader import LakeFile
+from tsse_validation.lake.sql import column_engine
 
 SHARE_BYTES = 3 * 1024 * 1024
 """About the bytes of Parquet that are searched for copies at a time: that needs memory for all their rows."""
+_ENGINE = Lock()
+"""The engine takes much of our memory where it searches for copies: one thread at a time has it."""
 SHARD_DIGEST_SCHEMA = pa.schema([("shard", pa.string()), *DIGEST_SCHEMA])
 """A line of the lake's: its files' shard, and what is compared of the sensor and UTC day."""
 
 
-def digest_files(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[LakeFile], scope: Scope, *, hashed: bool = True
-) -> pa.Table:
+def digest_files(files: Sequence[LakeFile], scope: Scope, not_due: pa.Table, *, hashed: bool = True) -> pa.Table:
     """Return the digests of a scope's newest rows in whole shard-days, a line for each shard, sensor and day.
 
-    `files` are all of their shard-days; `connection` has a table `not_due` of the keys that are left out. The
+    `files` are all of their shard-days; `not_due` is a table of the keys `(sensor_id, ts)` that are left out. The
     result is in `SHARD_DIGEST_SCHEMA`, unordered. A shard-day in one file should hold each key once and is not
     searched for copies: with one, its digest differs.
 
     Raises:
         duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError: a file is broken, or gone.
     """
-    not_due = NotDueKeys(connection.execute(lake_sql.NOT_DUE).to_arrow_table())
+    left_out = NotDueKeys(not_due)
     lines = []
     for shard, shard_days in _by_shard(files).items():
-        plain = ArrowDigests(scope, not_due, hashed=hashed)
+        plain = ArrowDigests(scope, left_out, hashed=hashed)
         for some in shard_days:
             plain.add(some)
         plain.finish()
-        rows = _newest_in_parts(connection, plain.odd, scope)
-        digests = add_digests([*plain.digests, *(digest_days(part, hashed=hashed) for part in rows)])
+        others = _digested_by_sql(plain.odd, scope, not_due, hashed=hashed) if plain.odd else []
+        digests = add_digests([*plain.digests, *others])
         lines.append(digests.add_column(0, "shard", pa.repeat(shard, digests.num_rows)))
     return pa.concat_tables([SHARD_DIGEST_SCHEMA.empty_table(), *lines])
+
+
+def _digested_by_sql(
+    files: Sequence[LakeFile], scope: Scope, not_due: pa.Table, *, hashed: bool
+) -> Sequence[pa.Table]:
+    with _ENGINE, column_engine(not_due=not_due) as connection:
+        return [digest_days(rows, hashed=hashed) for rows in _newest_in_parts(connection, files, scope)]
 
 
 def _by_shard(files: Iterable[LakeFile]) -> Mapping[str, list[list[LakeFile]]]:

@@ -55,7 +55,23 @@ class ListedLake:
         set_aside: bool = True,
         **tables: pa.Table,
     ) -> Result:
-        """Run a query over files, listed anew for each attempt; return `empty` where there is none.
+        """Run a query over files as `read`, in an engine with some tables; return `empty` where there is none."""
+
+        def asked(files: Sequence[LakeFile]) -> Result:
+            with column_engine(**tables) as connection:
+                return query(connection, files)
+
+        return self.read(files_now, asked, empty=empty, set_aside=set_aside)
+
+    def read(
+        self,
+        files_now: Callable[[], Sequence[LakeFile]],
+        reading: Callable[[Sequence[LakeFile]], Result],
+        *,
+        empty: Result,
+        set_aside: bool = True,
+    ) -> Result:
+        """Read files, listed anew for each attempt; return `empty` where there is none.
 
         Raises PromiseBrokenError with the file that is broken and may not be set aside, AccessError where this
         user may not read one.
@@ -63,8 +79,7 @@ class ListedLake:
         looked_for = Counter[tuple[date, str]]()
         while files := [file for file in files_now() if file not in self.reasons or not set_aside]:
             try:
-                with column_engine(**tables) as connection:
-                    return query(connection, files)
+                return reading(files)
             except READ_ERRORS as error:
                 # compaction and retention go from one shard-day to the next: many may be replaced, each once
                 gone = {(file.day, file.shard) for file in files if not file.there}

@@ -115,7 +115,7 @@ class LakeReader:
                     walk.some_dates(location, root / DATASET, days)
         taken = {day: _taken(day, places, manifest) for day, places in walk.places.items()}
         return LakeListing(
-            files=tuple(sorted((f for f in walk.files if taken[f.day] == f.location), key=lambda f: f.path)),
+            files=tuple(sorted((f for f in walk.files if taken[f.day] == f.location), key=lambda f: str(f.path))),
             shadowed=tuple(f for f in walk.files if taken[f.day] != f.location),
             temporary=tuple(walk.temporary),
             litter=tuple(walk.litter),
@@ -223,7 +223,7 @@ def _taken(day: date, places: set[str], manifest: Mapping[date, object]) -> str:
 
 def _entries(directory: Path) -> list[Path]:
     try:
-        return sorted(directory.iterdir())
+        return sorted(directory.iterdir(), key=lambda path: path.name)
     except FileNotFoundError:
         return []
 

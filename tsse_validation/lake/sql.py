@@ -160,10 +160,6 @@ FIRST_OF_DATE = f"SELECT min(ts) FROM {_FILES}"  # noqa: S608
 """The first instant of some files; takes no parameters but the files."""
 
 
-NOT_DUE = "SELECT sensor_id, ts FROM not_due"
-"""The table `not_due`; takes no parameters."""
-
-
 def without_not_due(statement: str) -> str:
     """Return a statement that gives the same rows but those whose key is in the table `not_due`."""
     return f"SELECT * FROM ({statement}) ANTI JOIN not_due USING (sensor_id, ts)"  # noqa: S608

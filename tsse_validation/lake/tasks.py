@@ -164,11 +164,11 @@ def split_tasks(files: Iterable[LakeFile]) -> Iterator[frozenset[ShardDay]]:
 
 
 def _digested(listed: ListedLake, task: DigestTask, part: TaskPart) -> pa.Table:
-    def query(connection: Connection, files: Sequence[LakeFile]) -> pa.Table:
-        return digest_files(connection, files, part.scope, hashed=task.hashed)
+    def reading(files: Sequence[LakeFile]) -> pa.Table:
+        return digest_files(files, part.scope, part.not_due, hashed=task.hashed)
 
     files = partial(_files_of, listed, task, part.scope)
-    return listed.ask(files, query, empty=SHARD_DIGEST_SCHEMA.empty_table(), not_due=part.not_due)
+    return listed.read(files, reading, empty=SHARD_DIGEST_SCHEMA.empty_table())
 
 
 def _pending(listed: ListedLake, task: DigestTask, part: TaskPart) -> pa.Table:

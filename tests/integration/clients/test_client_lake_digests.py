@@ -21,7 +21,6 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.lake import arrow_rows
 from tsse_validation.lake.digesting import digest_files
 from tsse_validation.lake.reader import LakeFile
-from tsse_validation.lake.sql import column_engine
 
 TODAY = date(2026, 1, 24)
 MIDNIGHT = day_start(TODAY)
@@ -49,8 +48,7 @@ def written(root: Path, files: Files, schema: pa.Schema = ROW_SCHEMA, **options:
 def lines(
     files: Sequence[LakeFile], scope: Scope, late: Sequence[tuple[str, datetime]] = (), *, hashed: bool = True
 ) -> dict[tuple[str, str | None, date], tuple[int, int]]:
-    with column_engine(not_due=keys_table(late)) as engine:
-        table = digest_files(engine, files, scope, hashed=hashed)
+    table = digest_files(files, scope, keys_table(late), hashed=hashed)
     found = {
         (row["shard"], row["sensor_id"], row["day"]): (row["rows"], row["digest"]) for row in table.to_pylist()
     }
@@ -198,5 +196,4 @@ def test_counts_alone_have_no_digest(tmp_path: Path) -> None:
     files = written(tmp_path, {(TODAY, "00", "x"): spread(9)})
     found = lines(files, Scope(TWO_DAYS, COVERAGE), hashed=False)
     assert set(found.values()) == {(3, 0)}
-    with column_engine(not_due=keys_table([])) as engine:
-        assert rows_digested(digest_files(engine, files, Scope(TWO_DAYS, COVERAGE))) == 9
+    assert rows_digested(digest_files(files, Scope(TWO_DAYS, COVERAGE), keys_table([]))) == 9
