@@ -54,7 +54,7 @@ class LakeFile:
     @property
     def relative(self) -> str:
         """Its path within its place, with slashes."""
-        return self.path.relative_to(self.path.parents[3 + DATASET.count("/")]).as_posix()
+        return f"{DATASET}/date={self.day}/shard={self.shard}/{self.path.name}"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,6 +24,7 @@ from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.tasks import ShardDay
 from tsse_validation.seals.seal import FILES, LINE_SCHEMA, SHARD_DAYS, LakeRead, Seal, SealSide
 
+_RUN = ["day", "shard", "part"]
 _WITHOUT = "Leave --baseline out to read all files."
 Row = Mapping[str, Any]
 
@@ -118,21 +120,15 @@ class Baseline:
         self, numbers: Mapping[ShardDay, tuple[int | None, tuple[int, ...]]]
     ) -> dict[ShardDay, pa.Table]:
         """Return the lines of some shard-days, numbered as the new parts are."""
-        order = [(name, "ascending") for name in ("day", "shard", "part")]
-        lines = self.seal.lines.sort_by(order)
-        runs = (
-            lines.group_by(["day", "shard", "part"], use_threads=False).aggregate([([], "count_all")]).to_pylist()
-        )
-        at, starts = 0, dict[tuple[date, str, int], tuple[int, int]]()
-        for run in runs:
-            starts[run["day"], run["shard"], run["part"]] = at, run["count_all"]
-            at += run["count_all"]
+        lines = self.seal.lines.sort_by([(name, "ascending") for name in _RUN])
+        starts = _runs(lines)
         found = {}
         for place, (source, wanted) in numbers.items():
             begin, length = starts.get((*place, -1 if source is None else source), (0, 0))
             own = lines.slice(begin, length)
-            found[place] = pa.concat_tables(
-                [LINE_SCHEMA.empty_table(), *(_numbered(own, number) for number in wanted)]
+            same = wanted == (source,)
+            found[place] = (
+                own if same else pa.concat_tables([own.slice(0, 0), *(_numbered(own, n) for n in wanted)])
             )
         return found
 
@@ -171,6 +167,19 @@ def _faulty_paths(read: LakeRead | None) -> set[str]:
         return set()
     faults = (fault.path for some in read.examined.problems.values() for fault in some)
     return {*faults, *read.unreadable}
+
+
+def _runs(lines: pa.Table) -> dict[tuple[date, str, int], tuple[int, int]]:
+    """Return where the lines of each shard-day and part begin, and how many they are, in ordered lines."""
+    columns = [lines[name].combine_chunks().dictionary_encode().indices.to_numpy() for name in _RUN]
+    changes = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    begins = np.flatnonzero(np.concatenate([[True], changes])) if lines.num_rows else np.empty(0, dtype=np.int64)
+    lengths = np.diff(begins, append=lines.num_rows)
+    keys = lines.select(_RUN).take(begins).to_pylist()
+    return {
+        (key["day"], key["shard"], key["part"]): (int(begin), int(length))
+        for key, begin, length in zip(keys, begins, lengths, strict=True)
+    }
 
 
 def _place(path: str) -> ShardDay:

@@ -324,10 +324,8 @@ def _identities(files: Iterable[Mapping[str, object]]) -> set[tuple[object, ...]
 
 
 def _hold_shards(lines: Sequence[pa.Table], shards: int) -> None:
-    found = set[tuple[str, str]]()
-    for table in lines:
-        pairs = table.group_by(["sensor_id", "shard"]).aggregate([])
-        found |= set(zip(pairs["sensor_id"].to_pylist(), pairs["shard"].to_pylist(), strict=True))
+    pairs = pa.concat_tables([LINE_SCHEMA.empty_table(), *lines]).group_by(["sensor_id", "shard"]).aggregate([])
+    found = set(zip(pairs["sensor_id"].to_pylist(), pairs["shard"].to_pylist(), strict=True))
     fits = shards_that_fit(found)
     if fits is not None and fits != shards:
         msg = f"The lake was written with {fits} shards, and not with {shards}."
