@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 from distributed import get_worker
@@ -24,7 +25,7 @@ DAYS = 4
 SHARDS = ("00", "01")
 MARK = FIRST + DAYS * DAY
 SCOPE = Scope(Window(FIRST, MARK - MICROSECOND), Coverage(FIRST, MARK, MARK))
-PATIENCE = 30
+PATIENCE = 90
 
 
 def write_lake(root: Path) -> LakePaths:
@@ -77,3 +78,8 @@ def fail_in_a_way_of_its_own(task: DigestTask) -> DigestAnswer:
     """Fail by a fault of the suite's."""
     msg = f"no such thing as {task.days[0]}"
     raise LookupError(msg)
+
+
+def tasks_known(dask_scheduler: Any) -> int:
+    """Return how many tasks a scheduler knows of."""
+    return len(dask_scheduler.tasks)

@@ -3,6 +3,8 @@
 import pickle
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from tests.support.clustered_lake import (
     PATIENCE,
@@ -17,6 +20,7 @@ from tests.support.clustered_lake import (
     end_the_worker,
     fail_in_a_way_of_its_own,
     tasks,
+    tasks_known,
     write_lake,
 )
 from tests.support.dask_cluster import DaskCluster, dask_cluster
@@ -35,6 +39,7 @@ from tsse_validation.lake.cluster_client import ClusterWaits
 from tsse_validation.lake.tasks import DigestAnswer, DigestTask, digest_task
 from tsse_validation.lake.working import local_workers
 
+CHILD = str(Path(__file__).with_name("interrupted_child.py"))
 BRIEF = ClusterWaits(connect=3, workers=1, sight=2)
 
 
@@ -239,6 +244,21 @@ def test_a_scheduler_that_is_lost_in_mid_run_is_told(paths: LakePaths, tmp_path:
         brief.end("scheduler", by=signal.SIGKILL)
         with refused(UnreachableError, f"The Dask scheduler at {brief.address} was lost"):
             answers.result()
+
+
+def test_what_is_in_flight_at_ctrl_c_is_canceled_on_the_cluster_too(
+    cluster: DaskCluster, paths: LakePaths, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    command = [sys.executable, CHILD, cluster.address, str(paths.hot), str(gate)]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE)
+    assert wait_until((tmp_path / "begun-one").exists, seconds=PATIENCE)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=PATIENCE)
+    assert (child.returncode, errors) == (130, b"")
+    with Client(cluster.address, set_as_default=False) as client:
+        assert wait_until(lambda: not client.run_on_scheduler(tasks_known), seconds=PATIENCE)
+    gate.touch()
 
 
 def test_a_task_has_no_secret(paths: LakePaths, monkeypatch: pytest.MonkeyPatch) -> None:
