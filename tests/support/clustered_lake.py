@@ -1,8 +1,11 @@
 """A small lake on disk, the tasks that digest it, and functions that workers of a cluster run in these tests."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from tsse_validation.domain.stack import STATE_DIR, LakePaths
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.tasks import DigestAnswer, DigestTask, TaskPart, digest_task
+from tsse_validation.lake.working import Workers
 
 FIRST = datetime(2026, 1, 20, tzinfo=UTC)
 DAYS = 4
@@ -67,6 +71,27 @@ def digest_when_let(gate: Path, task: DigestTask) -> DigestAnswer:
     (gate.parent / f"begun-{get_worker().name}").touch()
     assert wait_until(gate.exists, seconds=PATIENCE)
     return digest_task(task)
+
+
+class _HeldUp(Executor):
+    def __init__(self, executor: Executor, gate: Path) -> None:
+        self._executor = executor
+        self._gate = gate
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        assert fn is digest_task
+        return self._executor.submit(partial(digest_when_let, self._gate), *args, **kwargs)
+
+
+def held_up(workers: Workers, gate: Path) -> Workers:
+    """Return workers that digest once there is a gate."""
+
+    @contextmanager
+    def opened() -> Iterator[Executor]:
+        with workers.open() as executor:
+            yield _HeldUp(executor, gate)
+
+    return Workers(opened, workers.in_flight)
 
 
 def end_the_worker(_task: DigestTask) -> DigestAnswer:

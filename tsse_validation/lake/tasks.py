@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import DIGEST_VERSION, KEY_SCHEMA
+from tsse_validation.domain.digest import KEY_SCHEMA
 from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.instants import utc_day
 from tsse_validation.domain.stack import LakePaths
@@ -23,7 +23,6 @@ from tsse_validation.lake.digesting import SHARD_DIGEST_SCHEMA, digest_files
 from tsse_validation.lake.listed import Connection, ListedLake
 from tsse_validation.lake.looks import FilesSeen, footers_of, look_into
 from tsse_validation.lake.reader import LakeFile, LakeReader
-from tsse_validation.suite_home import suite_version
 
 BATCH_BYTES = 12 * 1024 * 1024
 """Bytes of Parquet that a task digests, about: some two million rows, a day, or a shard of one."""
@@ -78,7 +77,6 @@ class DigestAnswer:
 
     Pending are the keys not due that the lake holds in an older version, where they were asked for: `KEY_SCHEMA`.
     `unreadable` are the files that were set aside, `files` all that were listed, `seen` is what was looked into.
-    `worker` is its name, where it is another process.
     """
 
     lines: tuple[pa.Table, ...]
@@ -86,9 +84,6 @@ class DigestAnswer:
     unreadable: Mapping[LakeFile, str]
     files: tuple[LakeFile, ...] = ()
     seen: FilesSeen = field(default_factory=FilesSeen)
-    worker: str = ""
-    suite_version: str = field(default_factory=suite_version)
-    digest_version: int = DIGEST_VERSION
 
 
 def digest_task(task: DigestTask) -> DigestAnswer:

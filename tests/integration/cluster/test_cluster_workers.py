@@ -15,10 +15,13 @@ import pytest
 from distributed import Client
 
 from tests.support.clustered_lake import (
+    MARK,
     PATIENCE,
+    SCOPE,
     digest_when_let,
     end_the_worker,
     fail_in_a_way_of_its_own,
+    held_up,
     tasks,
     tasks_known,
     write_lake,
@@ -36,8 +39,11 @@ from tsse_validation.domain.polling import wait_until
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.cluster import cluster_workers
 from tsse_validation.lake.cluster_client import ClusterWaits
+from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.tasks import DigestAnswer, DigestTask, digest_task
-from tsse_validation.lake.working import local_workers
+from tsse_validation.lake.working import Workers, local_workers
+from tsse_validation.seals.lake_sealing import seal_lake
+from tsse_validation.seals.seal_file import seal_bytes
 
 CHILD = str(Path(__file__).with_name("interrupted_child.py"))
 BRIEF = ClusterWaits(connect=3, workers=1, sight=2)
@@ -74,17 +80,22 @@ def test_a_cluster_answers_as_this_machine_does(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_worker_that_is_killed_in_mid_run_changes_nothing(
-    cluster: DaskCluster, paths: LakePaths, tmp_path: Path
+def test_the_seal_is_the_same_to_the_byte_though_a_worker_is_killed_and_started_again_in_mid_run(
+    cluster: DaskCluster, paths: LakePaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tsse_validation.lake.tasks.BATCH_BYTES", 1)
+
+    def sealed(workers: Workers) -> bytes:
+        return seal_bytes(seal_lake(LakeReader(paths, workers), [SCOPE], now=lambda: MARK))
+
     gate = tmp_path / "gate"
     with ThreadPoolExecutor(1) as thread:
-        answers = thread.submit(digested, cluster, paths, partial(digest_when_let, gate))
+        elsewhere = thread.submit(sealed, held_up(cluster_workers(cluster.address, paths, BRIEF), gate))
         assert wait_until((tmp_path / "begun-two").exists, seconds=PATIENCE)
         cluster.end("two", by=signal.SIGKILL)
         cluster.add_worker("two")
         gate.touch()
-        assert answers.result() == digested_here(paths)
+        assert elsewhere.result() == sealed(local_workers())
 
 
 @pytest.mark.parametrize(("number", "why"), [(5, "Input/output error"), (13, "Permission denied")])
@@ -261,7 +272,7 @@ def test_what_is_in_flight_at_ctrl_c_is_canceled_on_the_cluster_too(
     gate.touch()
 
 
-def test_a_task_has_no_secret(paths: LakePaths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_secret_is_in_a_task(paths: LakePaths, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = "s3cr3t-that-no-worker-may-see"
     for name in ("TSSE_AUTH_TOKEN", "PGPASSWORD", "TSSE_DATABASE_URL", "CORE_DATABASE_URL"):
         monkeypatch.setenv(name, secret)
