@@ -67,6 +67,7 @@ def _verdict_lines(view: ReportView) -> Iterator[str]:
     yield text.block(view.meaning)
     yield f"Assurance: {text.one_line(words.assurance(verdict))}"
     yield f"{words.share_name(verdict)}: {text.one_line(words.share(verdict))}"
+    yield from (f"Seal: {text.one_line(seal.in_short)}" for seal in view.seals)
     yield from (f"Note: {text.one_line(warning)}" for warning in verdict.warnings)
 
 

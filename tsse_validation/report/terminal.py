@@ -180,6 +180,8 @@ def _details(view: ReportView) -> Iterator[_Line]:
     yield from _conformance(view)
     yield Text(f"Validated: {text.beginning(words.services(view.document.result.stack))}.")
     yield Text(f"Assurance: {text.beginning(words.assurance(verdict))}. Rests on {text.beginning(verdict.basis)}.")
+    for seal in view.seals:
+        yield Text(f"Seal, {seal.title[:1].lower()}{seal.title[1:]}: {text.beginning(seal.in_short)}.")
     yield Text(f"Found: {_found(view)}.")
     yield Text(f"Backfill: {_backfill(view)}.")
     yield Text(f"Replication: {view.lake.lag_phrase}.")

@@ -23,6 +23,7 @@ from tsse_validation.report.markdown.markup import (
     table,
 )
 from tsse_validation.report.markdown.parity_tables import window_cell
+from tsse_validation.report.markdown.seal_section import seal_section
 from tsse_validation.report.markdown.soak_section import soak_section
 from tsse_validation.report.model import text, words
 from tsse_validation.report.model.checks import CheckLine
@@ -59,6 +60,7 @@ def render_markdown(document: ReportDocument) -> str:
         section("Partition file counts (shard subset)", _partitions(view)),
         section("Replication summary", _replication(view)),
         section("Replication lag", _replication_lag(view)),
+        *([section("The lake by a seal", seal_section(view.seals))] if view.seals else []),
         *([section("Soak", soak_section(view.soak))] if view.soak else []),
         *([section("Failures", failures_section(view.failures))] if view.failures else []),
         section("Files per day", _files_per_day(view)),

@@ -16,6 +16,7 @@ from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.failure_lines import FailuresReport, failures_report
 from tsse_validation.report.model.helper_lines import HelperLine, helper_lines
 from tsse_validation.report.model.lake_history import LakeHistory, lake_history
+from tsse_validation.report.model.seal_lines import SealLines, seal_lines
 from tsse_validation.report.model.soak import SoakReport, soak_report
 from tsse_validation.report.model.text import Capped, capped
 from tsse_validation.runlog.records import BackfillSeen, Finding, RowDifference, WindowChecked
@@ -76,6 +77,7 @@ class ReportView:
     helpers: tuple[HelperLine, ...]
     lake: LakeHistory
     covered: CoveredDays
+    seals: tuple[SealLines, ...]
     soak: SoakReport | None
     failures: FailuresReport | None
 
@@ -150,6 +152,7 @@ def view_of(document: ReportDocument) -> ReportView:
         helpers=helper_lines(result, [check for step in steps for check in step.checks]),
         lake=lake_history(result),
         covered=covered_days(result),
+        seals=seal_lines(result),
         soak=soak_report(result),
         failures=failures_report(result.failures),
     )
