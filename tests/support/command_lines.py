@@ -11,6 +11,7 @@ from typing import Any, NoReturn, get_args
 import pytest_base_url.plugin
 
 from tsse_validation.cli.app import COMMANDS
+from tsse_validation.cli.seal_group import SEAL_COMMANDS
 from tsse_validation.pytest_plugin import command_line
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.helper_form import PLACE
@@ -82,11 +83,12 @@ def hold_helper(name: str, arguments: Sequence[str]) -> None:
             msg = f"tsse-validate run takes no {paths}"
             raise ValueError(msg)
         return
-    if name not in COMMANDS:
-        msg = f"tsse-validate has no command {name}"
+    places, words = (SEAL_COMMANDS, list(arguments)) if name == "seal" else (COMMANDS, [name, *arguments])
+    if not words or words[0] not in places:
+        msg = f"tsse-validate has no command {name} {' '.join(words)}"
         raise ValueError(msg)
     try:
-        COMMANDS[name].load(name).make_context(name, list(arguments))
+        places[words[0]].load(words[0]).make_context(words[0], words[1:])
     except Exception as error:  # noqa: BLE001 - typer has another click within in each version
         msg = f"tsse-validate {name}: {error}"
         raise ValueError(msg) from None

@@ -11,6 +11,7 @@ import pytest
 from tools.documentation.__main__ import PAGES, REMAKE, made_anew
 from tsse_validation.cli.app import COMMANDS
 from tsse_validation.cli.exit_codes import EXIT_CODES_TEXT
+from tsse_validation.cli.seal_group import SEAL_COMMANDS
 from tsse_validation.conformance.exchanges import EXCHANGES
 from tsse_validation.conformance.job_cases import JOB_CASES
 from tsse_validation.conformance.scenarios import SCENARIOS
@@ -140,7 +141,7 @@ def test_the_number_of_conformance_cases_is_told() -> None:
 
 def test_every_command_and_exit_code_of_the_helpers_is_documented() -> None:
     page = (ROOT / "docs/CLI.md").read_text(encoding="utf-8")
-    assert set(commands()) == set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert set(commands()) == set(re.findall(r"^\| `([\w ]+)` \|", page, re.MULTILINE))
     assert re.findall(r"^\| (\d+) \|", page, re.MULTILINE) == re.findall(r"\d+", EXIT_CODES_TEXT)
 
 
@@ -152,7 +153,7 @@ def commands() -> dict[str, set[str]]:
             for parameter in place.load(name).params
             for option in (*parameter.opts, *parameter.secondary_opts)
         }
-        for name, place in COMMANDS.items()
+        for name, place in {**COMMANDS, **{f"seal {of}": one for of, one in SEAL_COMMANDS.items()}}.items()
     }
 
 

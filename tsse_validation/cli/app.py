@@ -8,6 +8,7 @@ import typer
 import tsse_validation
 from tsse_validation.cli.exit_codes import EXIT_CODES_TEXT
 from tsse_validation.cli.lazy_commands import CommandPlace, LazyGroup
+from tsse_validation.cli.seal_group import seal_group
 
 _EPILOG = {"epilog": EXIT_CODES_TEXT}
 _OF_PYTEST = {
@@ -22,6 +23,7 @@ COMMANDS: Mapping[str, CommandPlace] = {
     "inspect": CommandPlace("inspect_command", "inspect", _EPILOG),
     "backfill": CommandPlace("backfill_command", "backfill", _EPILOG),
     "parity": CommandPlace("parity_command", "parity", _EPILOG),
+    "compare": CommandPlace("compare_command", "compare", _EPILOG),
     "report": CommandPlace("report_command", "report", _EPILOG),
     "index": CommandPlace("report_command", "index", _EPILOG),
     "run": CommandPlace("run_command", "run_runbook", _OF_PYTEST),
@@ -40,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # a list, and a line on what is wrong, need no rich; a command's own help has it
 )
+app.add_typer(seal_group)
 
 
 def _show_version(wanted: bool) -> None:
