@@ -199,7 +199,7 @@ CONTRADICTIONS: Mapping[str, Callable[[list[dict[str, object]]], object]] = {
     "1 line of sensor-days that it has already": lambda rows: rows.append(rows[0]),
     "2 lines outside of its parts": lambda rows: [row.update(part=7) for row in rows],
     "1 line outside": lambda rows: rows[0].update(day=date(2020, 1, 1)),
-    "of no row": lambda rows: rows[0].update(rows=0),
+    "has no rows": lambda rows: rows[0].update(rows=0),
     "lacks a value": lambda rows: rows[0].update(digest=None),
 }
 
@@ -224,7 +224,7 @@ def test_a_seal_of_postgres_with_a_shard_or_keys_of_no_part_is_refused() -> None
             sealed := _with_lines(of_postgres(ROW), lambda rows: rows[0].update(shard="01")), of_lake(ROW, sealed)
         )
     sealed = of_postgres(ROW, (("a", START - timedelta(days=1)),))
-    with pytest.raises(NotCheckedError, match=r"1 key \(not_due\) outside"):
+    with pytest.raises(NotCheckedError, match=r"keys \(not_due\) outside"):
         compare_seals(sealed, of_lake(ROW, sealed))
 
 
