@@ -30,7 +30,6 @@ from tsse_validation.settings.definitions import Settings
 
 _EVER = datetime(9999, 1, 1, tzinfo=UTC)
 """A watermark behind which every row lies: what is asked here is what there is, not what is due."""
-_NONE = KEY_SCHEMA.empty_table()
 _MOST_RUNS = 4
 """Parity jobs that narrow a surplus down: each takes one of the POST budget."""
 
@@ -77,7 +76,10 @@ class DirectLook:
     def rows_in(self, window: Window) -> int | None:
         """Count distinct keys."""
         rows = LakeRows(self.lake)
-        counted = sum(rows_digested(part) for _, part in rows.digests(_everything(window), _NONE, hashed=False))
+        counted = sum(
+            rows_digested(part)
+            for _, part in rows.digests(_everything(window), KEY_SCHEMA.empty_table(), hashed=False)
+        )
         return None if any(file.day in set(window.days()) for file in rows.unreadable) else counted
 
     def may_hold(self, window: Window) -> bool:
@@ -108,8 +110,9 @@ class DirectLook:
 
     def _lost_in(self, side: SideOfDays, rows: LakeRows) -> Iterator[Loss]:
         scope = side.scope
-        theirs = add_digests([part for _, part in rows.digests(scope, _NONE)])
-        compared = compare_digests(side.digests, theirs, _NONE, _NONE)
+        none = KEY_SCHEMA.empty_table()
+        theirs = add_digests([part for _, part in rows.digests(scope, none)])
+        compared = compare_digests(side.digests, theirs, none, none)
         known = {row.day for row in compared if row.postgres}
         doubtful = defaultdict[date, list[str]](list)
         for row in compared:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tsse_validation.domain.catalogue import BOTH_SIDES, CHECKS, step_label
 from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.phrasing import count_of, listed
+from tsse_validation.domain.stack import Capability
 from tsse_validation.grading import grade_reached
 from tsse_validation.report.model.commands import run_again
 from tsse_validation.report.model.document import ReportDocument
@@ -21,6 +22,10 @@ _HEALED = "healed by a backfill"
 _REPEATABLE = (
     "If the same differs again then, it is a replication correctness bug: track it as a new task, and do not mark "
     "TSSE-6 Done."
+)
+_BY_A_SEAL = (
+    "Whoever may not read the lake gives --await-seal 10m in place of --hot-path: it prints the one command that "
+    "the service user runs, waits for the seal, and goes on to a proof."
 )
 _BY_AN_OPTION = "left out by --"
 """How the message of a check begins that an option has left out, which the next run does without."""
@@ -153,7 +158,7 @@ def _to_give(document: ReportDocument) -> Iterator[str]:
     result = document.result
     wanted = wanting(result, grade_reached(result))
     if wanted and result.stack is not None and BOTH_SIDES & set(result.stack.absent):
-        yield _sentence(wanted)
+        yield _joined(_sentence(wanted), _BY_A_SEAL if Capability.LAKE in result.stack.absent else "")
     unselected = {check.key for check in document.verdict.not_checked} - {plan.key for plan in result.planned}
     left = [plan.key for plan in result.planned if not plan.selected and plan.key in CHECKS]
     if result.planned and (unselected or left):
