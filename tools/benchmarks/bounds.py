@@ -1,17 +1,35 @@
-"""What the benchmark asserts: ratios within one run, never absolute times."""
+"""What the benchmark asserts: ratios within one run, and memory. What is missed is shown as missed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tools.benchmarks.contenders import COUNTING, OURS, RELADIFF
+from tools.benchmarks.contenders import (
+    COUNTING,
+    JOIN_OF_COPIES,
+    OURS,
+    POSTGRES_BY_TWO,
+    POSTGRES_SIDE,
+    RELADIFF,
+    SEALING,
+    SEALING_AGAIN,
+    Contender,
+)
 from tools.benchmarks.measuring import Costs, Measurement
+from tools.benchmarks.starting import COLLECTING, HELP, PYTEST
 
-MOST_TIMES_COUNTING = 3.0
+MOST_TIMES_COUNTING = 1.3
 LEAST_TIMES_RELADIFF = 10.0
-MOST_PEAK_BYTES = 512 * 2**20
+LEAST_TIMES_JOIN = 2.5
+LEAST_TIMES_TWO_WORKERS = 1.6
+MOST_OF_A_WHOLE_SEAL = 0.15
+LARGE, MIDDLE, SMALL = 26, 10, 2
+"""Millions of rows that a bound is of."""
+MOST_PEAK_BYTES = 350 * 2**20
 MOST_PEAK_GROWTH = 1.3
 MOST_TIME_GROWTH = 1.5
+MOST_TIMES_PYTEST = {HELP: (2.5, 0.4), COLLECTING: (8.0, 1.5)}
+"""Of a start: the ratio to `pytest --version`, and the seconds that this is meant to be on the machine of 2026."""
 
 Results = Mapping[int, Mapping[str, Measurement]]
 """By millions of rows and contender."""
@@ -26,9 +44,11 @@ class Bound:
     held: bool
 
 
-def bounds(results: Results, faults: Mapping[str, Mapping[str, str]]) -> list[Bound]:
-    """Judge a run; `faults` is by fault and contender."""
-    return [*_against_others(results), *_growth(results), *_finds(faults)]
+def bounds(
+    results: Results, faults: Mapping[str, Mapping[str, str]], starts: Mapping[str, float] | None = None
+) -> list[Bound]:
+    """Judge a run; `faults` is by fault and contender, `starts` seconds by what was started."""
+    return [*_against_others(results), *_growth(results), *_starts(starts or {}), *_finds(faults)]
 
 
 def _costs(results: Results, millions: int) -> Costs:
@@ -38,18 +58,41 @@ def _costs(results: Results, millions: int) -> Costs:
 
 
 def _against_others(results: Results) -> Iterator[Bound]:
-    for millions, of_size in results.items():
-        ours = _costs(results, millions)
-        if (counting := of_size.get(COUNTING.name)) and counting.costs:
-            ratio = ours.seconds / counting.costs.seconds
-            claim = f"{millions} M rows: at most {MOST_TIMES_COUNTING:g} × the time of counting both sides"
-            yield Bound(claim, f"{ratio:.1f} ×", ratio <= MOST_TIMES_COUNTING)
-        reladiff = of_size.get(RELADIFF.name)
-        seconds = reladiff and (reladiff.costs.seconds if reladiff.costs else reladiff.timed_out_after)
-        if reladiff and seconds:
-            ratio = seconds / ours.seconds
-            claim = f"{millions} M rows: at least {LEAST_TIMES_RELADIFF:g} × faster than {RELADIFF.name}"
-            yield Bound(claim, f"{'' if reladiff.costs else '> '}{ratio:.1f} ×", ratio >= LEAST_TIMES_RELADIFF)
+    if (ratio := _ratio(results, LARGE, OURS, COUNTING)) is not None:
+        claim = f"{LARGE} M rows: at most {MOST_TIMES_COUNTING:g} × the time of counting both sides"
+        yield Bound(claim, f"{ratio:.2f} ×", ratio <= MOST_TIMES_COUNTING)
+    for millions, slow, fast, least in (
+        (LARGE, RELADIFF, OURS, LEAST_TIMES_RELADIFF),
+        (MIDDLE, JOIN_OF_COPIES, OURS, LEAST_TIMES_JOIN),
+        (LARGE, POSTGRES_SIDE, POSTGRES_BY_TWO, LEAST_TIMES_TWO_WORKERS),
+    ):
+        if (ratio := _ratio(results, millions, slow, fast)) is not None:
+            claim = f"{millions} M rows: {fast.name} at least {least:g} × faster than {slow.name}"
+            yield Bound(claim, f"{ratio:.1f} ×", ratio >= least)
+    if (ratio := _ratio(results, LARGE, SEALING_AGAIN, SEALING)) is not None:
+        claim = f"{LARGE} M rows: {SEALING_AGAIN.name} at most {MOST_OF_A_WHOLE_SEAL:g} × {SEALING.name}"
+        yield Bound(claim, f"{ratio:.2f} ×", ratio <= MOST_OF_A_WHOLE_SEAL)
+    if (ratio := _ratio(results, SMALL, OURS, JOIN_OF_COPIES, whole=True)) is not None:
+        claim = f"{SMALL} M rows: with the start no slower than {JOIN_OF_COPIES.name}"
+        yield Bound(claim, f"{ratio:.2f} ×", ratio <= 1)
+
+
+def _ratio(
+    results: Results, millions: int, one: Contender, other: Contender, *, whole: bool = False
+) -> float | None:
+    """Return how many times the other's seconds one takes, with the start or without; `None` if not measured."""
+    of_size = results.get(millions, {})
+    costs = [of_size[c.name].costs for c in (one, other) if c.name in of_size]
+    seconds = [each.whole_seconds if whole else each.seconds for each in costs if each is not None]
+    return seconds[0] / seconds[1] if len(seconds) == 2 else None
+
+
+def _starts(starts: Mapping[str, float]) -> Iterator[Bound]:
+    for what, (most, meant) in MOST_TIMES_PYTEST.items():
+        if what in starts:
+            ratio = starts[what] / starts[PYTEST]
+            claim = f"{what}: at most {most:g} × the time of {PYTEST} (meant: {meant:g} s)"
+            yield Bound(claim, f"{ratio:.1f} ×, {starts[what]:.2f} s", ratio <= most)
 
 
 def _growth(results: Results) -> Iterator[Bound]:

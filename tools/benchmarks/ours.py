@@ -20,15 +20,20 @@ def prepare(_case: Case) -> None:
     pa.array([0])
 
 
-def run(case: Case) -> Answer:
-    """Prove the window."""
-    lake = LakeReader(LakePaths(case.hot, None, case.shards))
-    proof = DirectProof(PostgresClient.from_settings(SecretStr(case.conninfo), Settings()), lake)
+def scope_of(case: Case, lake: LakeReader) -> Scope:
+    """Return what of the window the lake promises."""
     coverage = Coverage.promised_by(lake.replication())
     assert coverage.window is not None
     window = case.window.clamp(coverage.window)
     assert window is not None
-    scope = Scope(window, coverage)
+    return Scope(window, coverage)
+
+
+def run(case: Case) -> Answer:
+    """Prove the window."""
+    lake = LakeReader(LakePaths(case.hot, None, case.shards))
+    proof = DirectProof(PostgresClient.from_settings(SecretStr(case.conninfo), Settings()), lake)
+    scope = scope_of(case, lake)
     counts = proof.compare_sensor_days(scope)
     differing = [row for row in counts if not row.matches]
     compared = [day.differences.to_pylist() for day in proof.compare_rows(scope, differing)]

@@ -21,11 +21,15 @@ def lake_files(case: Case) -> list[str]:
     return sorted(str(path) for directory in directories for path in directory.glob("shard=*/*.parquet"))
 
 
-def lake_sql(case: Case, columns: str, files: list[str]) -> str:
-    """Return DuckDB's query of some columns of the window's rows, every copy of a row included."""
+def lake_sql(case: Case, columns: str, files: list[str], option: str = "") -> str:
+    """Return DuckDB's query of some columns of the window's rows, every copy of a row included.
+
+    `option` is one more of `read_parquet`.
+    """
+    options = ", ".join(filter(None, ("hive_partitioning = false", option)))
     names = ", ".join(f"'{Path(file)}'" for file in files)
     start, end = (instant.astimezone(UTC).replace(tzinfo=None) for instant in (case.window.start, case.window.end))
     return (
-        f"SELECT {columns} FROM read_parquet([{names}], hive_partitioning = false)"
+        f"SELECT {columns} FROM read_parquet([{names}], {options})"
         f" WHERE ts BETWEEN TIMESTAMP '{start}' AND TIMESTAMP '{end}'"
     )

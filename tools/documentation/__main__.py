@@ -1,6 +1,7 @@
 """Writes the tables of docs/SETTINGS.md, docs/CHECKS.md and docs/FAILURES.md from what the code has.
 
-What stands above a page's mark is written by hand; all below it is made anew.
+Those of docs/SCALE.md are made of what the benchmark has measured. What stands above a page's mark is written by
+hand; all below it is made anew.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from annotated_types import Ge, Gt, Le
 from pydantic.fields import FieldInfo
 
+from tools.benchmarks.scale import scale_tables
 from tsse_validation.domain.catalogue import CHECKS, GATE_TITLES, OTHER_CHECKS, CheckSpec, step_name
 from tsse_validation.failures.scenario import Group, Scenario
 from tsse_validation.failures.table import SCENARIOS
@@ -53,6 +55,7 @@ PAGES: Mapping[Path, Callable[[], Iterator[str]]] = {
     DOCS / "SETTINGS.md": settings_table,
     DOCS / "CHECKS.md": checks_tables,
     DOCS / "FAILURES.md": failures_table,
+    DOCS / "SCALE.md": scale_tables,
 }
 
 
