@@ -46,12 +46,14 @@ OF_OTHERS = {
     *("--bin", "--manifest-path", "--mode", "--start", "--end", "--report", "--wait", "--replace-existing"),
     *("--build-arg", "--init", "--network", "--rm", "--now", "--check", "--tb"),
     *("--user", "--same-dir", "--unit", "--what"),
+    *("--nworkers", "--nthreads", "--no-nanny", "--ntasks", "--cpus-per-task", "--mem-per-cpu"),
+    *("--repo", "--create-namespace", "--generate-name"),
     "pytest",
     "venv",
     "pip",
 }
-"""Names of a core-server's options, of pytest's, of typer's, of our tools', of Docker's and systemd's; and of
-modules that are not ours."""
+"""Names of a core-server's options, of pytest's, of typer's, of our tools', of Docker's, systemd's, Dask's,
+Slurm's and Helm's; and of modules that are not ours."""
 HELD = re.compile(r"\bhold\((\d+),")
 
 

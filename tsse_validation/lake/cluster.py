@@ -69,6 +69,20 @@ def cluster_workers(
     return Workers(partial(_opened, address, paths, waits, told), in_flight=_MOST_BEGUN)
 
 
+def try_cluster(address: str, hot: Path | None, waits: ClusterWaits) -> int:
+    """Return how many threads the workers of a cluster have, once all is held that a use of it would hold.
+
+    Without a hot directory nothing is held of the lake. Errors as in `cluster_workers`.
+    """
+    with cluster_client(address, waits) as client:
+        threads = await_workers(client, address, waits, unheard)
+        if hot is None:
+            hold_software(client)
+        else:
+            hold_workers(client, hot, waits, unheard)
+    return threads
+
+
 @contextmanager
 def _opened(address: str, paths: LakePaths, waits: ClusterWaits, told: Told) -> Iterator[Executor]:
     with cluster_client(address, waits) as client:

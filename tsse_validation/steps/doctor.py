@@ -14,6 +14,7 @@ from tsse_validation.runlog.setting_record import SettingTried, TryOutcome
 from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.loading import DEFAULT, LoadedSettings, run_complaints
 from tsse_validation.steps.attempts import Attempt, Seen, try_all
+from tsse_validation.steps.doctor_cluster import cluster_tried
 from tsse_validation.steps.doctor_places import files_tried, lake_tried, written_places_tried
 from tsse_validation.steps.doctor_services import ControllerTries, PostgresTries, qdrant_tried
 from tsse_validation.steps.surroundings import machine_and_suite
@@ -33,10 +34,12 @@ def try_settings(loaded: LoadedSettings, use: SessionUse | None = None) -> list[
     if not settings.live:
         # a refused address is none: what would be tried beside it waits until that is right
         refused = _refused(loaded, settings)
-        return [*refused, *try_all([written_places_tried(settings, sources)]), _versions()]
+        own = [cluster_tried(settings, sources), written_places_tried(settings, sources)]
+        return [*refused, *try_all(own), _versions()]
     controller, postgres = ControllerTries(settings, sources), PostgresTries(settings, sources, use)
     chains = [controller.tries(), files_tried(settings, sources), postgres.tries()]
     chains += [lake_tried(settings, sources, name) for name in ("hot_path", "cold_path")]
+    chains.append(cluster_tried(settings, sources))
     if not settings.skip_qdrant:
         chains.append(qdrant_tried(settings, sources))
     chains.append(written_places_tried(settings, sources))

@@ -42,8 +42,11 @@ from tsse_validation.lake.cluster_client import ClusterWaits
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.tasks import DigestAnswer, DigestTask, digest_task
 from tsse_validation.lake.working import Workers, local_workers
+from tsse_validation.runlog.setting_record import TryOutcome
 from tsse_validation.seals.lake_sealing import seal_lake
 from tsse_validation.seals.seal_file import seal_bytes
+from tsse_validation.settings.definitions import Settings
+from tsse_validation.steps.doctor_cluster import cluster_tried
 
 CHILD = str(Path(__file__).with_name("interrupted_child.py"))
 BRIEF = ClusterWaits(connect=3, workers=1, sight=2)
@@ -228,6 +231,13 @@ def test_a_scheduler_that_is_not_there_is_told_in_one_sentence(
     ):
         pass
     assert capfd.readouterr() == ("", "")
+
+
+def test_doctor_tries_the_cluster(cluster: DaskCluster, paths: LakePaths) -> None:
+    (tried,) = [one.made() for one in cluster_tried(Settings(cluster=cluster.address, hot_path=paths.hot), {})]
+    assert (tried.option, tried.target, tried.outcome) == ("--cluster", cluster.address, TryOutcome.OK)
+    assert tried.found == "a scheduler and 2 threads of workers, which have our software and see the lake."
+    assert list(cluster_tried(Settings(), {})) == []
 
 
 def test_tls_without_certificates_is_told_before_anything_is_contacted(paths: LakePaths) -> None:
