@@ -99,12 +99,9 @@ class BoundedReader:
         window = next_piece(left, scope.window, layout, self._pace)
         _leave_room(layout, window)
         part = scope.narrowed(window)
-        names = [chunk.name for chunk in layout.chunks_in(window)]
         began = self._clock()
         try:
-            answer = self._asked(
-                lambda snapshot: question(snapshot.of_children(names) if layout.by_name else snapshot, part)
-            )
+            answer = self._asked(lambda snapshot: question(snapshot.laid_out(layout, window), part))
         except DeadlineError:
             self._pace.failed(window)
             raise

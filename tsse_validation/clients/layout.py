@@ -5,7 +5,7 @@ Only catalogues are read, and the sizes of tables without statistics: no row, an
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import psycopg
@@ -166,7 +166,8 @@ def _hypertable(connection: psycopg.Connection, table: _Table, schema: str) -> T
         Chunk(name, start, end, each if packed else _estimated(tuples, size), packed)
         for name, start, end, packed, tuples, size in found
     )
-    return table.layout(TableKind.HYPERTABLE, chunks, more_locks=_COMPRESSED_RELATIONS if compressed else 0)
+    layout = table.layout(TableKind.HYPERTABLE, chunks, more_locks=_COMPRESSED_RELATIONS if compressed else 0)
+    return replace(layout, extension_schema=schema)
 
 
 def _estimated(tuples: float, size: int) -> int:

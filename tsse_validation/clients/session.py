@@ -52,6 +52,12 @@ _SPARES: Mapping[str, str] = {
     "idle_session_timeout": "0",
 }
 """Settings that decide what a session may cost, and how long it lives; those of newer servers too."""
+_IN_PARALLEL: Mapping[str, str] = {
+    "parallel_leader_participation": "on",
+    "parallel_setup_cost": "0",
+    "parallel_tuple_cost": "0",
+}
+"""What lets workers that were asked for come: by its own costs the planner has one process hash the many days."""
 _BEGUN: Mapping[str, str] = {
     "transaction_isolation": "repeatable read",
     "transaction_read_only": "on",
@@ -75,6 +81,7 @@ def fixed_settings(
     return {
         **_READS,
         **_SPARES,
+        **(_IN_PARALLEL if workers else {}),
         "search_path": search_path(),
         "statement_timeout": _milliseconds(statement_timeout),
         "lock_timeout": _milliseconds(lock_timeout),

@@ -32,6 +32,12 @@ _DUE = sql.SQL(
     "CASE WHEN inserted_at IS NULL THEN ts < %(untimed_until)s ELSE inserted_at <= %(watermark)s"
     " AND (ts < %(backfill_to)s OR inserted_at > %(backfill_to)s) END"
 )
+_DUE_OF_CHUNKS = sql.SQL(
+    "(inserted_at IS NOT NULL AND inserted_at <= %(watermark)s"
+    " AND (ts < %(backfill_to)s OR inserted_at > %(backfill_to)s)"
+    " OR inserted_at IS NULL AND ts < %(untimed_until)s)"
+)
+"""`_DUE` as TimescaleDB can try it on many compressed rows at once; on plain tables it is no cheaper."""
 _DUE_SINCE = sql.SQL("inserted_at > %(since)s AND inserted_at <= %(watermark)s")
 """`Scope.holds` in SQL: within the covered range, and outside of it."""
 _NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(untimed_until)s))")
@@ -63,10 +69,13 @@ _TILES_BY_WINDOW = sql.SQL(
     " WHERE {within} AND ts BETWEEN spans.first AND spans.last GROUP BY sensor_id, tile) AS counted"
 )
 _DIGESTS = sql.SQL(
-    "SELECT sensor_id, ts::date, count(*), {digest} FROM {metrics} WHERE {within} AND {condition}"
-    " GROUP BY sensor_id, ts::date"
+    "SELECT sensor_id, ({day})::date, count(*), {digest} FROM {metrics} WHERE {within} AND {condition}"
+    " GROUP BY sensor_id, {day}"
 )
 """Its few groups are hashed: the session keeps the planner from sorting all rows (`session`)."""
+_DAY = sql.SQL("ts::date")
+_BUCKET = sql.SQL("{}.time_bucket('1 day', ts)")
+"""TimescaleDB's own days of UTC, of which its planner knows how many there are."""
 _SUM_SCHEMA = DIGEST_SCHEMA.set(DIGEST_SCHEMA.get_field_index("digest"), pa.field("digest", SUM_TYPE))
 
 
@@ -116,17 +125,27 @@ class Snapshot:
     """One state of the database. Every query is bounded to a window, so that chunks and indexes prune it."""
 
     def __init__(
-        self, connection: psycopg.Connection, tables: Tables, where: str, children: Sequence[str] | None = None
+        self,
+        connection: psycopg.Connection,
+        tables: Tables,
+        where: str,
+        children: Sequence[str] | None = None,
+        extension_schema: str = "",
     ) -> None:
         self._connection = connection
         self._tables = tables
         self._where = where
         self._metrics = _METRICS if children is None else _only(children)
         self._bound = tables.metrics.bound
+        self._extension_schema = extension_schema
 
-    def of_children(self, names: Sequence[str]) -> "Snapshot":
-        """Return the same state, read from `metrics` itself and some child tables, named as SQL names them."""
-        return Snapshot(self._connection, self._tables, self._where, names)
+    def laid_out(self, layout: TableLayout, window: Window) -> "Snapshot":
+        """Return the same state, read as its layout is best read: a hypertable in TimescaleDB's own words.
+
+        Where the layout says so, from `metrics` itself and the child tables that a window meets, by name.
+        """
+        names = [chunk.name for chunk in layout.chunks_in(window)] if layout.by_name else None
+        return Snapshot(self._connection, self._tables, self._where, names, layout.extension_schema)
 
     @property
     def tables(self) -> Tables:
@@ -265,11 +284,13 @@ class Snapshot:
 
         One statement passes once over the window. Without `hashed` the digests are 0.
         """
+        schema = self._extension_schema
         query = _DIGESTS.format(
+            day=_BUCKET.format(sql.Identifier(schema)) if schema else _DAY,
             digest=sql.SQL(DIGEST_SQL if hashed else "0"),
             metrics=self._metrics,
             within=_WITHIN,
-            condition=_due_of(scope, sensor_ids),
+            condition=_due_of(scope, sensor_ids, _DUE_OF_CHUNKS if schema else _DUE),
         )
         parameters = _parameters(scope, self._known(sensor_ids))
         summed = copied_out(self._connection, query, parameters, _SUM_SCHEMA)
@@ -368,8 +389,8 @@ def _only(tables: Sequence[str]) -> sql.Composable:
     return sql.SQL("({}) AS metrics").format(sql.SQL(" UNION ALL ").join(selects))
 
 
-def _due_of(scope: Scope, sensor_ids: Sequence[str] | None) -> sql.Composable:
-    due = _DUE if scope.since is None else _DUE_SINCE
+def _due_of(scope: Scope, sensor_ids: Sequence[str] | None, covered: sql.SQL = _DUE) -> sql.Composable:
+    due = covered if scope.since is None else _DUE_SINCE
     return due if sensor_ids is None else sql.SQL("{due} AND {sensors}").format(due=due, sensors=_OF_SENSORS)
 
 

@@ -79,6 +79,7 @@ class TableLayout:
 
     `locks_each` counts a chunk and its indexes. `lock_room` is how many locks all sessions of the server share.
     With `by_name` a statement names the child tables that it reads, as the server would lock all of them else.
+    `extension_schema` is where TimescaleDB's functions are, for a hypertable.
     """
 
     kind: TableKind
@@ -87,6 +88,7 @@ class TableLayout:
     locks_each: int = 1
     lock_room: int = 6_400
     by_name: bool = False
+    extension_schema: str = ""
 
     def __str__(self) -> str:
         match self.kind:

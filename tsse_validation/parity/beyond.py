@@ -93,10 +93,9 @@ class OuterReader:
         layout = self._reader.layout()
         starts = [chunk.start for chunk in layout.chunks if chunk.start is not None]
         for piece in cut_at(window, starts, layout.most_chunks):
-            names = [chunk.name for chunk in layout.chunks_in(piece)]
 
-            def ask(snapshot: Snapshot, piece: Window = piece, names: Sequence[str] = names) -> Answer:
-                return question(snapshot.of_children(names) if layout.by_name else snapshot, piece)
+            def ask(snapshot: Snapshot, piece: Window = piece) -> Answer:
+                return question(snapshot.laid_out(layout, piece), piece)
 
             yield self._reader.ask(ask)
 

@@ -54,6 +54,7 @@ BENT = (
     "plan_cache_mode = 'force_generic_plan'",
     "enable_partition_pruning = off",
     "constraint_exclusion = off",
+    "enable_hashagg = off",
     "lc_time = 'C'",
 )
 

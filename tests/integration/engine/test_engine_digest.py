@@ -3,6 +3,7 @@
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.support.builders import rows_table
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import DIGEST_SQL, digest_days, row_hashes
 from tsse_validation.domain.instants import EPOCH, MICROSECOND
+from tsse_validation.domain.slicing import TableKind, TableLayout
 from tsse_validation.domain.windows import Window
 
 LAST = datetime(2200, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
@@ -164,6 +166,37 @@ def test_each_of_the_classic_faults_changes_the_digest(farm: Farm, rows: list[Ro
         found = in_order(digest_days(rows_table(changed)))
         assert digests(found) != digests(right), fault
     assert in_order(digest_days(rows_table(rows))) == right
+
+
+BUCKETS = """
+    CREATE SCHEMA IF NOT EXISTS "Extension place";
+    CREATE OR REPLACE FUNCTION "Extension place".time_bucket(width interval, ts timestamptz) RETURNS timestamptz
+        LANGUAGE sql IMMUTABLE AS $$ SELECT date_bin(width, ts, '0001-01-01 00:00:00+00') $$;
+"""
+"""Stands in for TimescaleDB's function."""
+HYPERTABLE = TableLayout(TableKind.HYPERTABLE, extension_schema="Extension place")
+NEAR = st.integers(-4, 4).map(lambda hours: NOON + timedelta(hours=hours))
+TIMED_ROWS = st.dictionaries(
+    st.tuples(st.sampled_from(SENSORS), NEAR), st.tuples(VALUES, QUALITIES, st.none() | NEAR), max_size=40
+).map(lambda rows: [(*key, *version) for key, version in rows.items()])
+COVERAGES = st.builds(
+    Coverage, NEAR, NEAR, NEAR, late_window=st.integers(1, 4).map(lambda hours: timedelta(hours=hours))
+).filter(lambda coverage: coverage.window is not None)
+
+
+@examples
+@given(rows=TIMED_ROWS, coverage=COVERAGES, since=st.none() | NEAR)
+def test_the_due_rows_alone_are_digested_whatever_kind_of_table_they_are_in(
+    farm: Farm, rows: list[Row], coverage: Coverage, since: datetime | None
+) -> None:
+    """A hypertable has a statement of its own, here with a stand-in: no TimescaleDB is asked."""
+    put(farm, rows)
+    farm.connection.execute(BUCKETS)
+    scope = replace(Scope.covered_by(coverage), since=since)
+    due = [row for row in rows if scope.holds(row[1], row[4])]
+    with farm.client.snapshot() as snapshot:
+        for state in (snapshot, snapshot.laid_out(HYPERTABLE, scope.window)):
+            assert in_order(state.digests(scope)) == in_order(digest_days(rows_table(written(due))))
 
 
 def digests(rows: list[dict[str, Any]]) -> dict[tuple[str, object], int]:

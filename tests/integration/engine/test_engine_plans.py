@@ -9,9 +9,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import IsolationLevel
 
 from fixtures.postgres import EmbeddedPostgres
 from tests.support.schema import with_tables
+from tsse_validation.clients.session import fix, fixed_settings, search_path
 from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.clients.tables import find_tables
 from tsse_validation.domain.coverage import Coverage, Scope, scopes_since
@@ -217,6 +219,29 @@ def test_digests_of_a_few_sensors_are_taken_by_the_key(plan: Callable[[Ask], Pla
     assert "Seq Scan" not in found.how
     assert found.columns == {"primary key"}
     assert found.tables == {DAY_PARTITION if partitioned else "metrics"}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_digests_are_hashed_and_never_sorted_and_by_workers_only_where_they_are_asked_for(
+    workers: int, conninfo: str
+) -> None:
+    """The planner takes days for instants: left to itself it would sort all rows, and let no worker hash them."""
+    limits = fixed_settings(statement_timeout=60, lock_timeout=5, transaction_timeout=60, workers=workers)
+    with RecordingConnection.connect(conninfo) as connection:
+        connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
+        fix(connection, limits, "here")
+        tables = find_tables(connection, ["public"], "here")
+        fix(connection, {"search_path": search_path(tables.schema)}, "here")
+        connection.ran.clear()
+        Snapshot(connection, tables, "here").digests(Scope(COVERED, COVERAGE))
+        (query,) = connection.ran
+        found = list(explained(connection, query, "ANALYZE, TIMING off, FORMAT JSON"))
+    kinds = {node["Node Type"] for node in found}
+    assert ("Gather" in kinds) == (workers > 0)
+    assert kinds.isdisjoint({"Sort", "Incremental Sort"})
+    hashes = [node for node in found if node["Node Type"] == "Aggregate"]
+    assert {node["Strategy"] for node in hashes} == {"Hashed"}
+    assert not any(node.get("Disk Usage") for node in hashes)
 
 
 @pytest.mark.parametrize("window", [COVERED, ONE_DAY], ids=["all of the covered range", "a day"])
