@@ -3,28 +3,16 @@
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import KEY_SCHEMA
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.lake.reader import LakeReader
-from tsse_validation.lake.rows import LakeRows
 from tsse_validation.lake.shards import shard_of
+from tsse_validation.seals.lake_sealing import seal_lake
 from tsse_validation.seals.seal import (
-    FILE_SCHEMA,
-    FILES,
-    KEYS_SCHEMA,
-    LINE_SCHEMA,
-    NOT_DUE,
-    PENDING,
-    LakeRead,
     Seal,
-    SealFacts,
-    SealSide,
 )
 from tsse_validation.seals.seal_file import seal_bytes, seal_of
-from tsse_validation.seals.stamping import stamp_of
 
 
 def filed(seal: Seal) -> Seal:
@@ -34,27 +22,7 @@ def filed(seal: Seal) -> Seal:
 
 def lake_seal(reader: LakeReader, as_of: Seal | None, parts: Sequence[Scope] = ()) -> Seal:
     """Seal a lake as of a seal of Postgres, or for parts of its own."""
-    rows, lines, pending = LakeRows(reader), [LINE_SCHEMA.empty_table()], [KEYS_SCHEMA.empty_table()]
-    parts = as_of.facts.parts if as_of else parts
-    for number, scope in enumerate(parts):
-        keys = as_of.tables[NOT_DUE] if as_of else KEYS_SCHEMA.empty_table()
-        not_due = keys.filter(pc.equal(keys["part"], number)).select(KEY_SCHEMA.names)
-        lines += [lake_lines(number, digests, reader.paths.shards) for _, digests in rows.digests(scope, not_due)]
-        pending.append(in_part(number, rows.pending_keys(scope, not_due)))
-    facts = SealFacts(
-        side=SealSide.LAKE,
-        parts=tuple(parts),
-        lake=LakeRead(
-            hot=str(reader.paths.hot),
-            cold=None,
-            shards=reader.paths.shards,
-            replication=reader.replication().model_dump_json(),
-            manifest="{}",
-            as_of=as_of.stamp.sha256 if as_of else "",
-        ),
-    )
-    tables = {PENDING: pa.concat_tables(pending), FILES: FILE_SCHEMA.empty_table()}
-    return filed(Seal(facts, stamp_of(utc_now()), pa.concat_tables(lines), tables))
+    return filed(seal_lake(reader, as_of.facts.parts if as_of else parts, now=utc_now, as_of=as_of))
 
 
 def lake_lines(number: int, digests: pa.Table, shards: int) -> pa.Table:

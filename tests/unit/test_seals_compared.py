@@ -23,6 +23,8 @@ from tsse_validation.seals.seal import (
     KEYS_SCHEMA,
     LINE_SCHEMA,
     NOT_DUE,
+    Examined,
+    FileFault,
     LakeRead,
     PostgresRead,
     Seal,
@@ -309,3 +311,15 @@ def test_a_seal_of_another_version_is_refused(what: str) -> None:
 def test_the_same_rows_give_the_same_bytes() -> None:
     rows = dict(reversed(ROW.items()))
     assert seal_bytes(of_postgres(ROW)) == seal_bytes(of_postgres(rows))
+
+
+def test_a_file_that_is_not_as_the_contract_wants_it_is_told_though_its_rows_are_found() -> None:
+    postgres = of_postgres(ROW)
+    lake = of_lake(ROW, postgres)
+    assert lake.facts.lake is not None
+    fault = FileFault(place="hot", path="date=2026-03-01/shard=00/part-1-0.parquet", what="has a column more")
+    for aspect, told in (("schema", ((("schema", fault),))), ("readable", ())):
+        read = lake.facts.lake.model_copy(update={"examined": Examined(problems={aspect: (fault,)})})
+        compared = compare_seals(postgres, replace(lake, facts=lake.facts.model_copy(update={"lake": read})))
+        assert compared.faults == told
+        assert compared.alike == (not told)

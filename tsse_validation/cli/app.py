@@ -23,7 +23,7 @@ COMMANDS: Mapping[str, CommandPlace] = {
     "inspect": CommandPlace("inspect_command", "inspect", _EPILOG),
     "backfill": CommandPlace("backfill_command", "backfill", _EPILOG),
     "parity": CommandPlace("parity_command", "parity", _EPILOG),
-    "compare": CommandPlace("compare_command", "compare", _EPILOG),
+    "compare": CommandPlace("compare_command", "compare_sealed", _EPILOG),
     "report": CommandPlace("report_command", "report", _EPILOG),
     "index": CommandPlace("report_command", "index", _EPILOG),
     "run": CommandPlace("run_command", "run_runbook", _OF_PYTEST),

@@ -14,7 +14,7 @@ from tsse_validation.domain.outcome import EXIT_CODES, Outcome
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.runlog.records import CountRow
 from tsse_validation.seals.comparing import LeftDay, PartCompared, SealComparison, compare_seals
-from tsse_validation.seals.seal import Seal, Stamp
+from tsse_validation.seals.seal import LakeRead, Seal, Stamp
 from tsse_validation.seals.seal_file import read_seal
 
 _NOT_OF_A_SEAL = {"record", "job_id", "job_created_at"}
@@ -31,7 +31,7 @@ _ON = (
 _ON_WITH_LEFT = "Seal the lake again, --as-of this seal of Postgres, with every file readable."
 
 
-def compare(
+def compare_sealed(
     postgres: Annotated[Path, typer.Argument(metavar="POSTGRES.seal", readable=False, show_default=False)],
     lake: Annotated[Path, typer.Argument(metavar="LAKE.seal", readable=False, show_default=False)],
     as_json: AsJson = False,
@@ -43,7 +43,7 @@ def compare(
         print_json(_document(compared, *seals))
     else:
         typer.echo("\n".join(_text(compared, *seals)))
-    if compared.differing or compared.misplaced:
+    if compared.differing or compared.misplaced or compared.faults:
         typer.echo(f"tsse-validate: not alike. {_ON}", err=True)
         raise typer.Exit(EXIT_CODES[Outcome.NO_GO])
     if compared.left:
@@ -60,6 +60,7 @@ def _text(compared: SealComparison, postgres: Seal, lake: Seal) -> Iterator[str]
     where = f"{read.hot} and {read.cold}" if read.cold else read.hot
     how = "as of this seal of Postgres" if read.as_of else "as of its own state"
     yield f"lake: {where}, {how}; {_made(lake.stamp)}"
+    yield from _taken_over(read)
     for number, part in enumerate(compared.parts):
         yield f"{'covered' if number == 0 else 'beyond'}: {_of_part(part)}"
     yield from _named("not alike", map(_both_sides, compared.differing), len(compared.differing))
@@ -69,8 +70,24 @@ def _text(compared: SealComparison, postgres: Seal, lake: Seal) -> Iterator[str]
         (f"{sensor} on {day}: shard {shard}" for sensor, day, shard in compared.misplaced),
         len(compared.misplaced),
     )
+    yield from _named(
+        "not as the contract wants it",
+        (f"{fault.place}/{fault.path}: {fault.what}" for _, fault in compared.faults),
+        len(compared.faults),
+        of="file",
+    )
     yield "All alike." if compared.alike else "Not proven alike."
     yield NOT_PROVEN
+
+
+def _taken_over(read: LakeRead) -> Iterator[str]:
+    """Say what of the lake was not read for this seal: it rests on an earlier one, and on identities of files."""
+    if (taken := read.taken_over) is not None and taken.days:
+        yield (
+            f"lake, taken over from the seal {taken.baseline[:12]}…: {count_of(len(taken.days), 'date')}, read "
+            f"{to_the_second(min(taken.days.values()))} and later; {count_of(taken.reread, 'shard-day')} of "
+            f"{taken.shard_days + taken.reread:,} unchanged ones read again and found the same"
+        )
 
 
 def _made(stamp: Stamp) -> str:
@@ -88,9 +105,9 @@ def _of_part(part: PartCompared) -> str:
     )
 
 
-def _named(what: str, lines: Iterable[str], number: int) -> Iterator[str]:
+def _named(what: str, lines: Iterable[str], number: int, of: str = "sensor-day") -> Iterator[str]:
     if number:
-        yield f"{count_of(number, 'sensor-day')} {what}:"
+        yield f"{count_of(number, of)} {what}:"
     for line, _ in zip(lines, range(MOST_NAMED), strict=False):
         yield f"  {line}"
     if number > MOST_NAMED:
@@ -125,6 +142,7 @@ def _document(compared: SealComparison, postgres: Seal, lake: Seal) -> dict[str,
         "misplaced": [
             {"sensor_id": sensor, "day": str(day), "shard": shard} for sensor, day, shard in compared.misplaced
         ],
+        "files": [{"aspect": aspect, **fault.model_dump(mode="json")} for aspect, fault in compared.faults],
         "proves_who_made_them": False,
     }
 

@@ -24,7 +24,7 @@ from tsse_validation.steps.seal_coverage import parts_to_seal
     *("database_url", "setup_config", "statement_timeout", "postgres_workers"),
     *("hot_path", "cold_path", "hot_retention_days"),
 )
-def postgres(
+def seal_postgres_side(
     settings: Settings,
     output: Annotated[Path, typer.Option("--output", help="write the seal there; - is stdout", metavar="FILE")],
     as_of: Annotated[

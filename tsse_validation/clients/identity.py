@@ -114,7 +114,7 @@ def server_process(connection: psycopg.Connection) -> ServerProcess:
     return ServerProcess(*row)
 
 
-def moment(connection: psycopg.Connection) -> Moment:
+def database_moment(connection: psycopg.Connection) -> Moment:
     """Return which state of the database this transaction sees."""
     row = connection.execute(_MOMENT).fetchone()
     assert row is not None  # noqa: S101

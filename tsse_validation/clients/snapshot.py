@@ -10,7 +10,7 @@ from psycopg import sql
 
 from tsse_validation.clients.copying import copied_out
 from tsse_validation.clients.encodings import storable
-from tsse_validation.clients.identity import Anchor, Moment, describe, moment, server_process, shows_job
+from tsse_validation.clients.identity import Anchor, Moment, database_moment, describe, server_process, shows_job
 from tsse_validation.clients.layout import read_layout
 from tsse_validation.clients.tables import Tables
 from tsse_validation.domain.coverage import Scope
@@ -162,7 +162,7 @@ class Snapshot:
 
     def moment(self) -> Moment:
         """Return which state of the database this is."""
-        return moment(self._connection)
+        return database_moment(self._connection)
 
     def anchor(self, job_id: str) -> Anchor | None:
         """Return what to hold later sessions to when this state shows a job; errors as in `identity.shows_job`."""

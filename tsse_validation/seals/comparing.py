@@ -31,10 +31,20 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.parity.comparing import compare_digests
 from tsse_validation.runlog.records import CountRow
-from tsse_validation.seals.seal import KEYS_SCHEMA, NOT_DUE, PENDING, LakeRead, PostgresRead, Seal, SealSide
+from tsse_validation.seals.seal import (
+    KEYS_SCHEMA,
+    NOT_DUE,
+    PENDING,
+    FileFault,
+    LakeRead,
+    PostgresRead,
+    Seal,
+    SealSide,
+)
 
 _SEAL_THE_LAKE = "Seal the lake again, --as-of this seal of Postgres."
 _SEAL_AGAIN = "Make both seals again."
+_READABLE = "readable"
 _KEYS = ("part", "sensor_id", "day", "shard")
 
 
@@ -81,13 +91,15 @@ class SealComparison:
     """What two seals say about each other, part by part.
 
     `misplaced` are the lake's lines of sensors that stand in another shard's directory, as `(sensor, day, shard)`:
-    their rows were compared, and yet no reader of that shard finds them.
+    their rows were compared, and yet no reader of that shard finds them. `faults` are of files that could be read,
+    by aspect: their rows may all be found, and yet no writer of the controller's makes such a file.
     """
 
     postgres: PostgresRead
     lake: LakeRead
     parts: Sequence[PartCompared]
     misplaced: Sequence[tuple[str, date, str]] = ()
+    faults: Sequence[tuple[str, FileFault]] = ()
 
     @property
     def differing(self) -> list[CountRow]:
@@ -107,7 +119,7 @@ class SealComparison:
     @property
     def alike(self) -> bool:
         """Whether all is proven alike."""
-        return not (self.differing or self.left or self.misplaced)
+        return not (self.differing or self.left or self.misplaced or self.faults)
 
 
 def compare_seals(postgres: Seal, lake: Seal) -> SealComparison:
@@ -123,7 +135,8 @@ def compare_seals(postgres: Seal, lake: Seal) -> SealComparison:
     parts = tuple(_compared(number, scope, postgres, lake) for number, scope in enumerate(postgres.facts.parts))
     if not any(row.postgres or row.lake for part in parts for row in part.rows):
         raise NotCheckedError("Both seals are empty: equal zeros prove nothing.", _SEAL_AGAIN)
-    return SealComparison(of_postgres, of_lake, parts, tuple(_misplaced(lake.lines, of_lake.shards)))
+    misplaced = tuple(_misplaced(lake.lines, of_lake.shards))
+    return SealComparison(of_postgres, of_lake, parts, misplaced, tuple(_faults(of_lake)))
 
 
 def _sides(postgres: Seal, lake: Seal) -> tuple[PostgresRead, LakeRead]:
@@ -321,6 +334,13 @@ def _digests(lines: pa.Table, number: int) -> pa.Table:
 def _keys(seal: Seal, name: str, number: int) -> pa.Table:
     table = seal.tables.get(name, KEYS_SCHEMA.empty_table())
     return table.filter(pc.equal(table["part"], number)).select(KEY_SCHEMA.names).cast(KEY_SCHEMA)
+
+
+def _faults(read: LakeRead) -> Iterator[tuple[str, FileFault]]:
+    """Yield what is wrong with files; what cannot be read is left, whatever it holds."""
+    for aspect, faults in read.examined.problems.items():
+        if aspect != _READABLE:
+            yield from ((aspect, fault) for fault in faults)
 
 
 def _misplaced(lines: pa.Table, shards: int) -> Iterator[tuple[str, date, str]]:
