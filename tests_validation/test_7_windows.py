@@ -2,7 +2,7 @@
 
 import pytest
 
-from tsse_validation.parity.strategies import EDGES, Landmarks
+from tsse_validation.parity.landmarks import EDGES, Landmarks
 from tsse_validation.steps.drawing import Drawing, check_drawn, check_drawn_by_job, draw_and_check
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     __version__: str
     from tsse_validation.domain.digest import digest_days
     from tsse_validation.domain.windows import Window
-    from tsse_validation.parity.strategies import Landmarks, windows
+    from tsse_validation.parity.landmarks import Landmarks
+    from tsse_validation.parity.strategies import windows
     from tsse_validation.report.model.document import read_result_json
     from tsse_validation.runlog.result import RunResult
     from tsse_validation.settings.definitions import Settings
@@ -37,7 +38,7 @@ __all__ = [
     "windows",
 ]
 _MODULES = {
-    "Landmarks": "parity.strategies",
+    "Landmarks": "parity.landmarks",
     "RunResult": "runlog.result",
     "Settings": "settings.definitions",
     "Window": "domain.windows",

@@ -24,7 +24,8 @@ from tsse_validation.domain.errors import (
 from tsse_validation.domain.instants import MICROSECOND, format_rfc3339
 from tsse_validation.domain.polling import Update
 from tsse_validation.domain.windows import Window
-from tsse_validation.parity.strategies import Landmarks, windows
+from tsse_validation.parity.landmarks import Landmarks
+from tsse_validation.parity.strategies import windows
 from tsse_validation.runlog.records import WindowChecked
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.loading import load_settings

@@ -18,7 +18,7 @@ from tsse_validation.domain.catalogue import (
     step_label,
 )
 from tsse_validation.lake.file_checks import FILE_ASPECTS
-from tsse_validation.parity.strategies import EDGES
+from tsse_validation.parity.landmarks import EDGES
 from tsse_validation.steps.inspecting import INSPECTION_ASPECTS
 from tsse_validation.steps.promises import BACKFILL_PROMISES, REPLICATION_PROMISES
 

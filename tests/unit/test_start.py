@@ -57,6 +57,17 @@ def test_the_plugin_imports_nothing_heavy_outside_of_the_suite(tmp_path: Path) -
     assert {name.partition(".")[0] for name in done.stdout.split()} & HEAVY == set()
 
 
+def test_collecting_the_runbook_draws_nothing_yet(tmp_path: Path) -> None:
+    program = (
+        "import importlib, pytest, sys, tsse_validation.steps.drawing;"
+        "from tsse_validation.pytest_plugin.parts import PARTS; [importlib.import_module(part) for part in PARTS];"
+        "print(*{'hypothesis', 'pandas'} & {*sys.modules})"
+    )
+    python = [sys.executable, "-c", program]
+    done = subprocess.run(python, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.split() == []
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_says_of_a_command_what_it_says_of_itself(name: str) -> None:
     summary = COMMANDS[name].summary()

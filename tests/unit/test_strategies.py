@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tsse_validation.domain.instants import DAY, MICROSECOND, from_micros, to_micros, utc_day
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity import strategies
-from tsse_validation.parity.strategies import EDGES, LONGEST_RANDOM_DAYS, Landmarks, windows
+from tsse_validation.parity.landmarks import EDGES, Landmarks
+from tsse_validation.parity.strategies import LONGEST_RANDOM_DAYS, windows
 
 _FIRST = to_micros(datetime(2025, 12, 30, tzinfo=UTC))
 _MIDNIGHT = to_micros(datetime(2026, 1, 1, tzinfo=UTC))

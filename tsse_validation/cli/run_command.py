@@ -1,5 +1,6 @@
 """`tsse-validate run`: the whole runbook, from any directory."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,6 @@ class _WholeRunbook:
         self._runbook = str(runbook)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_configure(self) -> None:
-        """Keep hypothesis from leaving its notes in the current directory."""
-        from hypothesis.configuration import set_hypothesis_home_dir
-
-        set_hypothesis_home_dir(cache_directory() / "hypothesis")
-
-    @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         """Raise pytest.UsageError for what is no option, before the run begins."""
         if strange := [argument for argument in config.args if argument != self._runbook]:
@@ -41,4 +35,6 @@ def run_runbook(context: typer.Context) -> None:
     # may not keep what it has rewritten beside an installed package
     ours = ["-p", "tsse_validation.pytest_plugin.command_line", "-p", "no:cacheprovider", "--assert=plain"]
     places = ["-c", str(home / CONFIG_NAME), "--rootdir", str(home), "--confcutdir", str(home)]
+    # else it leaves its notes in the current directory
+    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(cache_directory() / "hypothesis")
     raise typer.Exit(pytest.main([*ours, *places, *context.args, str(runbook)], plugins=[_WholeRunbook(runbook)]))

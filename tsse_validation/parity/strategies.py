@@ -15,7 +15,7 @@ ends are UTC-aware and whole microseconds, which is what Postgres and the lake k
 microsecond, and may hold no row. Where there is nothing to draw at (no midnight in the covered window, no row that
 is known), an edge falls back to `random`.
 
-**The edges**, the keys of `EDGES`, by what such a window does:
+**The edges**, those of `EDGES`, by what such a window does:
 
 `random`          begins anywhere
 `day-boundary`    begins or ends within a microsecond of a UTC midnight, where partitions meet (section 4)
@@ -34,43 +34,18 @@ half fails, as step 7 does.
 moves on, so a failing window is repeated by its two ends.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
 
-from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, from_micros, require_utc, to_micros
+from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, from_micros, to_micros
 from tsse_validation.domain.windows import Window
+from tsse_validation.parity.landmarks import EDGES, Landmarks
 
 LONGEST_RANDOM_DAYS = 3
 _EVENLY_DRAWN = 2**24
 """Of ranges up to here hypothesis draws evenly."""
-
-
-@dataclass(frozen=True)
-class Landmarks:
-    """What edges are made of: the covered window, and instants at which Postgres has a row.
-
-    `row_instants` must lie in `covered`, UTC-aware; they may be any sample, and none at all.
-
-    >>> from datetime import UTC, datetime
-    >>> from tsse_validation import Landmarks, Window
-    >>> Landmarks(Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)), []).row_instants
-    []
-
-    Raises:
-        ValueError: an instant is naive, or lies outside.
-    """
-
-    covered: Window
-    row_instants: Sequence[datetime]
-
-    def __post_init__(self) -> None:
-        for instant in self.row_instants:
-            if require_utc(instant) not in self.covered:
-                msg = f"{instant.isoformat()} lies outside of the covered window, {self.covered}"
-                raise ValueError(msg)
 
 
 def _micros(most: int) -> st.SearchStrategy[int]:
@@ -164,7 +139,7 @@ def _empty(marks: Landmarks) -> st.SearchStrategy[Window]:
     return _instants(marks.covered.start, marks.covered.end).map(lambda at: Window(at, at))
 
 
-EDGES: Mapping[str, Callable[[Landmarks], st.SearchStrategy[Window]]] = {
+_DRAWN: Mapping[str, Callable[[Landmarks], st.SearchStrategy[Window]]] = {
     "random": _random,
     "day-boundary": _day_boundary,
     "backfill-start": _backfill_start,
@@ -173,13 +148,12 @@ EDGES: Mapping[str, Callable[[Landmarks], st.SearchStrategy[Window]]] = {
     "beside-a-row": _beside_a_row,
     "empty": _empty,
 }
-"""The kinds of window that step 7 draws, by name."""
 
 
 def windows(marks: Landmarks, edge: str) -> st.SearchStrategy[Window]:
     """Draw windows of one kind, inclusive, UTC and in microseconds; every one lies in the covered window.
 
-    `edge` is a key of `EDGES`; the module's own text tells what each does, and how windows shrink.
+    `edge` is one of `EDGES`; the module's own text tells what each does, and how windows shrink.
 
     >>> from datetime import UTC, datetime
     >>> from hypothesis import find
@@ -194,7 +168,7 @@ def windows(marks: Landmarks, edge: str) -> st.SearchStrategy[Window]:
     if edge not in EDGES:
         msg = f"no edge is called {edge!r}: there are {', '.join(EDGES)}"
         raise ValueError(msg)
-    return EDGES[edge](marks)
+    return _DRAWN[edge](marks)
 
 
 def _inside(marks: Landmarks, instant: datetime) -> datetime:

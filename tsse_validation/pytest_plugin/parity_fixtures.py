@@ -18,8 +18,8 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import SpotChecker
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.parity.job_counts import ParityJobs
+from tsse_validation.parity.landmarks import Landmarks
 from tsse_validation.parity.settling import ByOurReading, Explaining
-from tsse_validation.parity.strategies import Landmarks
 from tsse_validation.parity.whole_range import Census
 from tsse_validation.runlog.database_record import DatabaseSeen
 from tsse_validation.runlog.records import CountRow, Finding, Note

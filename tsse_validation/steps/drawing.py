@@ -5,11 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Literal
-
-import hypothesis
-from hypothesis import HealthCheck, Phase, given
-from hypothesis.strategies import SearchStrategy
+from typing import TYPE_CHECKING, Literal
 
 from tsse_validation.clients.bounded import BoundedReader
 from tsse_validation.clients.postgres import PostgresClient
@@ -29,7 +25,7 @@ from tsse_validation.domain.polling import Update
 from tsse_validation.domain.windows import Window
 from tsse_validation.parity.by_job import MismatchError, SpotChecker
 from tsse_validation.parity.direct import DirectProof
-from tsse_validation.parity.strategies import EDGES, Landmarks, windows
+from tsse_validation.parity.landmarks import EDGES, Landmarks
 from tsse_validation.runlog.records import CountRow, WindowChecked
 from tsse_validation.settings.definitions import option_of
 from tsse_validation.settings.spelling import spelled
@@ -37,6 +33,9 @@ from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check, ValidationRun
 from tsse_validation.steps.spot_checking import POSTS_KEPT_FOR_OTHERS
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 MOST_LANDMARKS = 64
 SENSORS_ASKED = 3
@@ -241,6 +240,9 @@ def draw_and_check(
         raise UnaffordableError(msg, "Run again later for the windows: step 6 has counted what they would.")
     if drawing.most < 1:
         raise NotCheckedError("No window could be drawn.", "Raise --max-windows or --max-job-windows.")
+    # not above: it imports hypothesis, and whoever only collects the checks draws nothing
+    from tsse_validation.parity.strategies import windows
+
     checked: list[WindowChecked] = []
     check.fact("seed", drawing.seed)
     with progress.track(f"{drawing.what}, {edge}") as update:
@@ -252,8 +254,11 @@ def draw_and_check(
     return checked
 
 
-def draw(strategy: SearchStrategy[Window], drawing: Drawing) -> list[Window]:
+def draw(strategy: "SearchStrategy[Window]", drawing: Drawing) -> list[Window]:
     """Draw as many windows as are wanted; the same seed draws the same."""
+    import hypothesis
+    from hypothesis import HealthCheck, Phase, given
+
     drawn: list[Window] = []
 
     @hypothesis.seed(drawing.seed)

@@ -19,7 +19,8 @@ from tests.integration.stateful.model import DAY, LAG, LATE_WINDOW, MICROSECOND,
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.windows import Window
-from tsse_validation.parity.strategies import EDGES, Landmarks, windows
+from tsse_validation.parity.landmarks import EDGES, Landmarks
+from tsse_validation.parity.strategies import windows
 from tsse_validation.runlog.records import CheckStatus
 
 

@@ -9,6 +9,7 @@ from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
 from tsse_validation.domain.instants import utc_day
 from tsse_validation.domain.phrasing import listed
 from tsse_validation.domain.replacement import MOST_DAYS
+from tsse_validation.parity.landmarks import EDGES
 from tsse_validation.report.model.commands import given_options, helper, run_again, untold
 from tsse_validation.report.model.keeping import run_folder
 from tsse_validation.runlog.result import RunResult
@@ -124,9 +125,6 @@ def _in_the_way(result: RunResult) -> Iterator[tuple[str, str]]:
 
 def _fewest_windows() -> Mapping[str, int]:
     """Return with how many windows step 7 draws any at all."""
-    # not above: `tsse-validate run` imports this before pytest, which is to rewrite hypothesis as it is imported
-    from tsse_validation.parity.strategies import EDGES
-
     return {"max_windows": len(EDGES), "max_job_windows": 1}
 
 
