@@ -475,9 +475,7 @@ def left_to_seal(records: Sequence[Record]) -> list[Record]:
 def test_windows_that_a_seal_cannot_hold_are_excused_beside_a_proof_by_it_and_said() -> None:
     found = verdict([*left_to_seal(good_run()), LAKE_SEALED])
     assert found.outcome is Outcome.GO
-    assert [(missing.reason, missing.tolerated) for missing in found.not_checked] == [
-        ("left out: no windows", True)
-    ]
+    assert [(one.reason, one.tolerated) for one in found.not_checked] == [("left out: no windows", True)]
 
 
 def test_nothing_is_left_to_a_seal_that_was_not_taken_or_below_a_proof() -> None:

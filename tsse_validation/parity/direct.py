@@ -117,7 +117,7 @@ class DirectProof:
                 pending = lake.pending_keys(taken.scope, taken.not_due)
                 rows = compare_digests(taken.digests, add_digests(parts), taken.not_due, pending)
                 upcoming.settle()
-                yield taken.scope, self._settled(rows, taken.scope, hashed=hashed)
+                yield taken.scope, self.settled(rows, taken.scope, hashed=hashed)
 
     def count_window(self, scope: Scope) -> WindowCount:
         """Count every sensor in one window: give at most a few days."""
@@ -163,7 +163,7 @@ class DirectProof:
             found += lake.rows_as_they_stand(Window(window.start, window.end + MICROSECOND), sensor_ids)
         return found
 
-    def _settled(self, rows: list[CountRow], scope: Scope, *, hashed: bool) -> list[CountRow]:
+    def settled(self, rows: list[CountRow], scope: Scope, *, hashed: bool) -> list[CountRow]:
         """Read the sensor-days that differ again, and replace them by the result.
 
         The rows of an unreadable file are not known: no sensor-day of its shard matches.

@@ -85,7 +85,7 @@ def watch(
     lake_recorder: LakeRecorder,
 ) -> ReplicationWatch:
     """Watch the replication state: by its file where that is readable, else by inspection jobs."""
-    if Capability.LAKE in run.unavailable:
+    if Capability.LAKE in run.unavailable or settings.sealed:
         return watch_by_jobs(jobs, settings, lake_recorder)
     return watch_by_file(request.getfixturevalue("lake"), lake_recorder, jobs.core.told)
 
@@ -103,6 +103,9 @@ def promised_scope(
 @pytest.fixture(scope="session")
 def covered(request: pytest.FixtureRequest, run: ValidationRun, facts: Facts, promised_scope: Scope) -> Scope:
     """Return the scope in which every due row must be in the lake: without what Postgres itself has dropped."""
+    if run.settings.sealed and _own_database(request, run) is not None:
+        sealed_parts: Sequence[Scope] = request.getfixturevalue("sealed_parts")
+        return sealed_parts[0]
     database = _own_database(request, run) if reads_directly(run) else None
     if database is None:
         inspection = require(facts.inspection, "the lake's inspection")

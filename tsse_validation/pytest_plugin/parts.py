@@ -21,6 +21,7 @@ PARTS = tuple(
         "console",
         "resources",
         "parity_fixtures",
+        "seal_fixtures",
         "asked_for",
         "conformance_fixtures",
         "failure_fixtures",

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -23,6 +24,9 @@ from tsse_validation.steps.opening import lake_at, qdrant_server
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check, Facts, ValidationRun
 from tsse_validation.steps.validated_stack import Stack, live_stack
+
+if TYPE_CHECKING:
+    from tsse_validation.seals.sealed_proof import SealedProof
 
 
 @pytest.fixture(scope="session")
@@ -105,12 +109,20 @@ def postgres(run: ValidationRun, stack: Stack, settings: Settings) -> PostgresCl
 
 
 @pytest.fixture(scope="session")
-def lake(stack: Stack, settings: Settings, progress: ProgressReporter) -> LakeReader:
-    """Provide the lake's files, read-only, and the workers that digest them."""
+def lake(
+    request: pytest.FixtureRequest, stack: Stack, settings: Settings, progress: ProgressReporter
+) -> LakeReader:
+    """Provide the lake's files, read-only, and the workers that digest them; or what a seal tells of them."""
+    if settings.sealed:
+        return cast("SealedProof", request.getfixturevalue("sealed_proof")).lake
     return lake_at(require(stack.lake, "the path of the lake"), settings, progress.waits)
 
 
 @pytest.fixture(scope="session")
-def proof(database: PostgresClient, lake: LakeReader) -> DirectProof:
-    """Count and compare by our own reading, once the database is proven to be the controller's."""
+def proof(
+    request: pytest.FixtureRequest, database: PostgresClient, settings: Settings, lake: LakeReader
+) -> DirectProof:
+    """Count and compare by our own reading or by seals, once the database is proven to be the controller's."""
+    if settings.sealed:
+        return cast("SealedProof", request.getfixturevalue("sealed_proof"))
     return DirectProof(database, lake)

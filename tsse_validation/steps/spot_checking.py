@@ -45,8 +45,8 @@ POSTS_KEPT_FOR_OTHERS = 15
 
 
 def reads_directly(run: ValidationRun) -> bool:
-    """Whether both Postgres and the lake's files can be read in this run."""
-    return not {Capability.POSTGRES, Capability.LAKE} & run.unavailable.keys()
+    """Whether both Postgres and the lake's files can be read in this run; what a seal tells of, cannot."""
+    return not run.settings.sealed and not {Capability.POSTGRES, Capability.LAKE} & run.unavailable.keys()
 
 
 def asks_for_a_part(settings: Settings) -> bool:

@@ -50,7 +50,7 @@ def absent_capabilities(loaded: LoadedSettings) -> dict[Capability, str]:
         return absent
     if settings.database_url is None and settings.setup_config is None:
         absent[Capability.POSTGRES] = withheld.get("setup_config", "no --database-url or --setup-config was given")
-    if settings.hot_path is None:
+    if settings.hot_path is None and not settings.sealed:
         absent[Capability.LAKE] = withheld.get("hot_path") or withheld.get("cold_path", "no --hot-path was given")
     if settings.view_token_file is None:
         absent[Capability.VIEW_TOKEN] = "no --view-token-file was given"

@@ -16,6 +16,7 @@ from tsse_validation.domain.instants import format_rfc3339
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.lake.file_checks import FileFindings, examine
 from tsse_validation.lake.reader import LakeReader
+from tsse_validation.seals.sealed_lake import SealedLake
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.inspecting import temporary_files_left
 from tsse_validation.steps.progress import ProgressReporter
@@ -200,6 +201,10 @@ def check_temporary_files(lake: LakeReader, check: Check) -> None:
         check.warn(
             f"{len(listing.foreign)} names in the lake are none of its own, such as {listing.foreign[0].name}"
         )
+    if isinstance(lake, SealedLake):
+        # a seal shows one moment: what is in the making then is renamed before long
+        names = count_of(len(listing.temporary), "temporary file")
+        check.needs(not listing.temporary, f"{names} lay there as it was sealed: whether they stay is open.")
     left = temporary_files_left(lake)
     finding = leftover_files(left)
     if finding is not None:
@@ -213,7 +218,9 @@ def check_temporary_files(lake: LakeReader, check: Check) -> None:
 
 
 def examine_files(lake: LakeReader, progress: ProgressReporter) -> FileFindings:
-    """Look into every file of the lake."""
+    """Look into every file of the lake, or take what its seal says was found there."""
+    if isinstance(lake, SealedLake):
+        return lake.findings()
     findings = FileFindings()
     files = lake.listing().files
     with progress.track("lake files") as update:
