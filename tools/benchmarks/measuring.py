@@ -126,8 +126,11 @@ class Bench:
             return Measurement(nobody, failure=f"> {self._limit:,.0f} s")
         if ended.returncode == 0:
             return None
-        if case.memory_limit and _out_of_memory(ended):
-            return Measurement(nobody, failure=f"more than {case.memory_limit / 2**30:.0f} GiB of memory")
+        if _out_of_memory(ended):
+            limit = (
+                f"{case.memory_limit / 2**30:.0f} GiB of memory" if case.memory_limit else "memory than there is"
+            )
+            return Measurement(nobody, failure=f"more {'than ' if case.memory_limit else ''}{limit}")
         msg = f"{case.contender} ended with status {ended.returncode}:\n{ended.stderr[-4000:]}"
         raise RuntimeError(msg)
 
@@ -178,6 +181,6 @@ def _seconds(measurement: Measurement) -> float:
 
 
 def _out_of_memory(ended: subprocess.CompletedProcess[str]) -> bool:
-    """Whether a process with a limit of memory ended by it: Python raises, Rust and C++ abort."""
+    """Whether a process ended by lack of memory: Python and DuckDB raise, Rust and C++ abort, the kernel kills."""
     told = ("MemoryError", "memory allocation", "bad_alloc", "failed to allocate", "Out of Memory")
     return ended.returncode < 0 or any(words in ended.stderr for words in told)
