@@ -8,6 +8,7 @@ from tsse_validation.cli.exit_codes import EXIT_CODES_TEXT
 from tsse_validation.cli.lazy_commands import CommandPlace, LazyGroup
 
 SEAL_COMMANDS: Mapping[str, CommandPlace] = {
+    "lake": CommandPlace("seal_lake_command", "write_lake_seal", {"epilog": EXIT_CODES_TEXT}),
     "postgres": CommandPlace("seal_postgres_command", "seal_postgres_side", {"epilog": EXIT_CODES_TEXT}),
 }
 

@@ -1,0 +1,135 @@
+"""`tsse-validate seal lake`: what the lake holds of each sensor-day, in a file that travels."""
+
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tsse_validation.cli.printing import say_wait
+from tsse_validation.cli.rows_answer import write_rows
+from tsse_validation.cli.seal_output import STDOUT, hold_output, write_seal
+from tsse_validation.cli.setting_options import takes
+from tsse_validation.domain.errors import SettingsError, SuiteError
+from tsse_validation.domain.instants import to_the_second, utc_now
+from tsse_validation.domain.phrasing import count_of
+from tsse_validation.seals.lake_sealing import Reuse, hold_as_of, seal_lake
+from tsse_validation.seals.parts import promised_parts
+from tsse_validation.seals.seal import Seal
+from tsse_validation.seals.seal_file import read_seal, seal_of
+from tsse_validation.settings.definitions import Settings
+from tsse_validation.steps.opening import lake_reader
+from tsse_validation.steps.scoping import covered_scope
+
+STDIN = Path("-")
+VERIFIED_SHARE = 0.02
+_SEED_BITS = 32
+
+
+@takes("hot_path", "cold_path", "shards", "hot_retention_days", "cluster")
+def write_lake_seal(
+    settings: Settings,
+    output: Annotated[Path, typer.Option("--output", help="write the seal there; - is stdout", metavar="FILE")],
+    as_of: Annotated[
+        Path | None,
+        typer.Option(
+            "--as-of",
+            help="seal as of a seal of Postgres, without the keys that are not due in it; - is stdin",
+            metavar="PG.seal",
+            readable=False,
+        ),
+    ] = None,
+    rows_of: Annotated[
+        Path | None,
+        typer.Option(
+            "--rows-of",
+            help="write no seal, but the lake's files behind what a run has found to differ; - is stdin",
+            metavar="rows.request",
+            readable=False,
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            help="take over from an earlier seal what its unchanged files hold",
+            metavar="EARLIER.seal",
+            readable=False,
+        ),
+    ] = None,
+    verify_all: Annotated[
+        bool, typer.Option("--verify-all", help="read all files, and hold those unchanged to the baseline")
+    ] = False,
+    verify_share: Annotated[
+        float,
+        typer.Option("--verify-share", help="share of what is unchanged that is read again", min=0.0, max=1.0),
+    ] = VERIFIED_SHARE,
+) -> None:
+    """Seal the lake: a digest of each sensor-day's newest rows, and which files it was read from.
+
+    It reads the lake's directories and nothing else: no database, no network, no token. Without --as-of a
+    sensor-day with keys that are not due cannot be proven by it.
+    """
+    if settings.hot_path is None:
+        raise SettingsError("seal lake needs --hot-path, the lake's hot directory.")
+    hold_output(settings, output)
+    if rows_of is not None:
+        write_rows(settings, rows_of, output)
+        return
+    if baseline is None and verify_all:
+        raise SettingsError("--verify-all needs --baseline: without one all files are read.")
+    postgres = None if as_of is None else _given(as_of)
+    reuse = None
+    if baseline is not None:
+        share = 1.0 if verify_all else verify_share
+        reuse = Reuse(read_seal(baseline), share, secrets.randbits(_SEED_BITS))
+    reader = lake_reader(settings, say_wait)
+    state, now = reader.replication(), utc_now()
+    if postgres is not None:
+        hold_as_of(postgres, state)
+        parts = postgres.facts.parts
+    else:
+        parts = promised_parts(covered_scope(settings, state, cold=reader.paths.cold is not None, now=now))
+    seal = seal_lake(reader, parts, now=lambda: now, as_of=postgres, reuse=reuse, on_day=_say_day)
+    write_seal(seal, output)
+    for words in _summary(seal, output):
+        _say(words)
+
+
+def _given(as_of: Path) -> Seal:
+    if as_of != STDIN:
+        return read_seal(as_of)
+    if sys.stdin.isatty():
+        raise SettingsError("--as-of - reads a seal from stdin: redirect it, as in < postgres.seal")
+    return seal_of(sys.stdin.buffer.read(), "what stdin gave")
+
+
+def _summary(seal: Seal, output: Path) -> list[str]:
+    read, covered = seal.facts.lake, seal.facts.parts[0]
+    if read is None:
+        raise SuiteError("The seal does not say what was read for it.")
+    where = "stdout" if output == STDOUT else str(output)
+    lines, files = count_of(seal.lines.num_rows, "line"), count_of(read.examined.files, "file")
+    as_of = to_the_second(covered.coverage.watermark)
+    said = [f"sealed {lines} from {files} of {read.hot}, {covered.window} as of {as_of}: {where}"]
+    if taken := read.taken_over:
+        said.append(
+            f"{count_of(taken.shard_days, 'shard-day')} taken over from {taken.baseline[:12]}…, "
+            f"{taken.reread:,} more read again and found as they were"
+        )
+    if read.unreadable:
+        path, why = next(iter(read.unreadable.items()))
+        said.append(f"{count_of(len(read.unreadable), 'file')} cannot be read, such as {path}: {why[:200]}")
+    if not read.as_of:
+        said.append("without --as-of: sensor-days with keys that are not due are left, and named by compare")
+    return said
+
+
+def _say_day(done: int, total: int | None, message: str, *, rows: int = 0) -> None:
+    del rows
+    _say(f"{message}, {done} of {total} days")
+
+
+def _say(words: str) -> None:
+    typer.echo(f"tsse-validate: {words}", err=True)
