@@ -7,7 +7,7 @@ from tsse_validation.cli.seal_output import STDOUT
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.runlog.whole_files import replacing
-from tsse_validation.seals.rows import RowsRequest, answer_rows
+from tsse_validation.seals.sent_files import RowsRequest, answer_rows
 from tsse_validation.seals.stamping import stamp_of
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.opening import lake_reader

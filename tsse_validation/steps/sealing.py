@@ -22,10 +22,10 @@ from tsse_validation.runlog.whole_files import replacing
 from tsse_validation.seals.comparing import compare_seals
 from tsse_validation.seals.parts import parts_held
 from tsse_validation.seals.postgres_sealing import seal_postgres
-from tsse_validation.seals.rows import RowsAnswer, RowsRequest
 from tsse_validation.seals.seal import FILES, Seal
 from tsse_validation.seals.seal_file import seal_bytes, seal_of
 from tsse_validation.seals.sealed_lake import SealedLake
+from tsse_validation.seals.sent_files import RowsAnswer, RowsRequest
 from tsse_validation.steps.inspecting import dataset_of
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.proving_beyond import earlier_promise
