@@ -4,7 +4,7 @@ A grade rests on checks that are proven and on single records that reach over th
 that is missing never makes it higher.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,6 +18,7 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.records import CountsTaken, EarlierRun, JobCoverage
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.seal_account import baseline_of, lake_by_seal, lake_in_words, seal_flaw
+from tsse_validation.settings.definitions import option_of
 
 _ROWS_TOO = frozenset({Assurance.PROOF, Assurance.COUNTS})
 _COUNTS = frozenset({Assurance.COUNTS})
@@ -25,6 +26,18 @@ _BY_ROWS = frozenset({"digest", "rows"})
 CLEARLY_MORE = 1.05
 """Times this run's rows from which on an earlier run has compared clearly more: farms grow, and retention cuts."""
 _OWN_COUNTS = "our own counts of both sides; 100 % of sensors, values not compared"
+_GIVE: Mapping[Capability, str] = {
+    Capability.POSTGRES: "--database-url (or --setup-config)",
+    Capability.LAKE: "--hot-path",
+}
+_WAS: Mapping[Assurance | None, str] = {
+    Assurance.PROOF: "proof was",
+    Assurance.COUNTS: "counts were",
+    Assurance.SAMPLE: "a sample was",
+    None: "no grade was",
+}
+_NARROWING = ("sample", "sensor_ids", "window_start", "window_end")
+"""Settings that keep the controller's job to a part of what it can count."""
 
 
 class ProvenShare(BaseModel):
@@ -256,3 +269,36 @@ def _limits_of_the_job(job: JobCoverage, *, named: bool) -> Iterator[str]:
             f"the lake holds {count_of(job.surplus, 'row')} beyond those of Postgres, which can be copies that "
             "wait for compaction: a row lost beside a doubled one is not seen by a count"
         )
+
+
+def wanting(result: RunResult, reached: Reached | None) -> str:
+    """Say which grade was reached, and what to give for the one required, or what to accept; nothing if it was."""
+    required, got = result.started.required, reached.assurance if reached else None
+    if got and got.reaches(required):
+        return ""
+    accept = f", or accept it by --require {got}" if got else ""
+    return f"{_WAS[required]} required and {_WAS[got]} reached: {_what_to_give(result)}{accept}"
+
+
+def narrowing_settings(result: RunResult) -> tuple[str, ...]:
+    """Return the settings that kept the job from counting all, where the grade required needs that."""
+    given = {setting.name for setting in result.started.settings if setting.source != "default"}
+    by_job = result.stack is not None and bool(BOTH_SIDES & set(result.stack.absent))
+    asked = by_job and result.started.required is Assurance.COUNTS
+    return tuple(name for name in _NARROWING if name in given) if asked else ()
+
+
+def _what_to_give(result: RunResult) -> str:
+    absent = {
+        side: why for side, why in (result.stack.absent if result.stack else {}).items() if side in BOTH_SIDES
+    }
+    if flaw := seal_flaw(result):
+        return flaw
+    if narrowing := narrowing_settings(result):
+        return f"leave {' and '.join(map(option_of, narrowing))} out"
+    if absent:
+        options = " and ".join(option for side, option in _GIVE.items() if side in absent)
+        return f"give {options} (absent: {'; '.join(dict.fromkeys(absent.values()))})"
+    if result.started.value_of("level") == "count":
+        return "compare the rows too, by --level digest"
+    return "see to the checks of it that were not proven"

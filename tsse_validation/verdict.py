@@ -14,7 +14,7 @@ The rules, the strongest first:
 6. GO needs at least one proven check on every gate line, sensors that were compared, and rows that were.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -44,6 +44,7 @@ from tsse_validation.grading import (
     grade_reached,
     rows_compared,
     share_proven,
+    wanting,
 )
 from tsse_validation.incremental import rests_on
 from tsse_validation.runlog.records import CheckFinished, CheckPlanned, CheckStatus
@@ -55,9 +56,7 @@ from tsse_validation.seal_account import (
     lake_by_seal,
     lake_in_words,
     lake_seals,
-    seal_flaw,
 )
-from tsse_validation.settings.definitions import option_of
 from tsse_validation.soak_account import soak_asked, soak_gaps
 
 EXCUSABLE = frozenset({Capability.POSTGRES, Capability.LAKE, Capability.VIEW_TOKEN, Capability.TOKEN_FILE})
@@ -191,53 +190,8 @@ def _require_option(result: RunResult) -> str:
     return f"--require {result.started.required}" + "".join(f" ({source})" for source in sources)
 
 
-_GIVE: Mapping[Capability, str] = {
-    Capability.POSTGRES: "--database-url (or --setup-config)",
-    Capability.LAKE: "--hot-path",
-}
-_WAS: Mapping[Assurance | None, str] = {
-    Assurance.PROOF: "proof was",
-    Assurance.COUNTS: "counts were",
-    Assurance.SAMPLE: "a sample was",
-    None: "no grade was",
-}
 _MOST_TITLES = 2
 """Checks of a gate line that are named where they were not made; more are counted."""
-_NARROWING = ("sample", "sensor_ids", "window_start", "window_end")
-"""Settings that keep the controller's job to a part of what it can count."""
-
-
-def wanting(result: RunResult, reached: Reached | None) -> str:
-    """Say which grade was reached, and what to give for the one required, or what to accept; nothing if it was."""
-    required, got = result.started.required, reached.assurance if reached else None
-    if got and got.reaches(required):
-        return ""
-    accept = f", or accept it by --require {got}" if got else ""
-    return f"{_WAS[required]} required and {_WAS[got]} reached: {_what_to_give(result)}{accept}"
-
-
-def narrowing_settings(result: RunResult) -> tuple[str, ...]:
-    """Return the settings that kept the job from counting all, where the grade required needs that."""
-    given = {setting.name for setting in result.started.settings if setting.source != "default"}
-    by_job = result.stack is not None and bool(BOTH_SIDES & set(result.stack.absent))
-    asked = by_job and result.started.required is Assurance.COUNTS
-    return tuple(name for name in _NARROWING if name in given) if asked else ()
-
-
-def _what_to_give(result: RunResult) -> str:
-    absent = {
-        side: why for side, why in (result.stack.absent if result.stack else {}).items() if side in BOTH_SIDES
-    }
-    if flaw := seal_flaw(result):
-        return flaw
-    if narrowing := narrowing_settings(result):
-        return f"leave {' and '.join(map(option_of, narrowing))} out"
-    if absent:
-        options = " and ".join(option for side, option in _GIVE.items() if side in absent)
-        return f"give {options} (absent: {'; '.join(dict.fromkeys(absent.values()))})"
-    if result.started.value_of("level") == "count":
-        return "compare the rows too, by --level digest"
-    return "see to the checks of it that were not proven"
 
 
 def sensors_compared(result: RunResult) -> int:

@@ -18,9 +18,9 @@ from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.seals.lake_sealing import Reuse, seal_lake
-from tsse_validation.seals.parts import promised_parts
 from tsse_validation.seals.seal import KEYS_SCHEMA, LINE_SCHEMA, NOT_DUE, Seal, SealFacts, SealSide
 from tsse_validation.seals.seal_file import seal_bytes, seal_of
+from tsse_validation.seals.sealed_parts import promised_parts
 from tsse_validation.seals.stamping import stamp_of
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,10 +13,10 @@ from tsse_validation.domain.outcome import Outcome
 from tsse_validation.report.model import words
 from tsse_validation.runlog.records import CheckStatus, Record, RowsCompared, RunStarted
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.runlog.seal_record import TakenOver
+from tsse_validation.runlog.seal_record import EarlierReading
 from tsse_validation.verdict import Verdict, decide
 
-EARLIER = TakenOver(
+EARLIER = EarlierReading(
     sha256="d1c0" * 16,
     read_at=datetime(2026, 1, 17, 16, 12, 3, tzinfo=UTC),
     days=tuple(date(2025, 10, 26) + timedelta(day) for day in range(40)),

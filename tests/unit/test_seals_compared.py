@@ -17,8 +17,6 @@ from tsse_validation.domain.digest import ROW_SCHEMA, digest_days
 from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.runlog.database_record import DatabaseSeen
-from tsse_validation.seals.comparing import Left, SealComparison, compare_seals
-from tsse_validation.seals.parts import promised_parts
 from tsse_validation.seals.seal import (
     KEYS_SCHEMA,
     LINE_SCHEMA,
@@ -32,7 +30,9 @@ from tsse_validation.seals.seal import (
     SealSide,
     Stamp,
 )
+from tsse_validation.seals.seal_comparing import Left, SealComparison, compare_seals
 from tsse_validation.seals.seal_file import seal_bytes, seal_of
+from tsse_validation.seals.sealed_parts import promised_parts
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 COVERAGE = Coverage(START, START + timedelta(days=3), START + timedelta(days=3, hours=1))

@@ -13,8 +13,8 @@ from tsse_validation.domain.instants import format_rfc3339, to_the_second
 from tsse_validation.domain.outcome import EXIT_CODES, Outcome
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.runlog.records import CountRow
-from tsse_validation.seals.comparing import LeftDay, PartCompared, SealComparison, compare_seals
 from tsse_validation.seals.seal import LakeRead, Seal, Stamp
+from tsse_validation.seals.seal_comparing import LeftDay, PartCompared, SealComparison, compare_seals
 from tsse_validation.seals.seal_file import read_seal
 
 _NOT_OF_A_SEAL = {"record", "job_id", "job_created_at"}

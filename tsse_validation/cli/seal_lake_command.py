@@ -15,9 +15,9 @@ from tsse_validation.domain.errors import SettingsError, SuiteError
 from tsse_validation.domain.instants import to_the_second, utc_now
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.seals.lake_sealing import Reuse, hold_as_of, seal_lake
-from tsse_validation.seals.parts import promised_parts
 from tsse_validation.seals.seal import Seal
 from tsse_validation.seals.seal_file import read_seal, seal_of
+from tsse_validation.seals.sealed_parts import promised_parts
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.opening import lake_reader
 from tsse_validation.steps.scoping import covered_scope

@@ -9,6 +9,17 @@ import pyarrow as pa
 from psycopg import sql
 
 from tsse_validation.clients.copying import copied_out
+from tsse_validation.clients.due_sql import (
+    AHEAD,
+    DUE,
+    DUE_SINCE,
+    NOT_DUE,
+    NOT_LATER,
+    OF_SENSORS,
+    WITHIN,
+    digest_statement,
+    due_of,
+)
 from tsse_validation.clients.encodings import storable
 from tsse_validation.clients.identity import Anchor, Moment, database_moment, describe, server_process, shows_job
 from tsse_validation.clients.layout import read_layout
@@ -16,7 +27,6 @@ from tsse_validation.clients.tables import Tables
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import (
     DIGEST_SCHEMA,
-    DIGEST_SQL,
     KEY_SCHEMA,
     QUALITY_SQL,
     ROW_SCHEMA,
@@ -28,30 +38,12 @@ from tsse_validation.domain.tiling import Tiling
 from tsse_validation.domain.windows import Window
 from tsse_validation.runlog.database_record import DatabaseSeen
 
-_DUE = sql.SQL(
-    "CASE WHEN inserted_at IS NULL THEN ts < %(untimed_until)s ELSE inserted_at <= %(watermark)s"
-    " AND (ts < %(backfill_to)s OR inserted_at > %(backfill_to)s) END"
-)
-_DUE_OF_CHUNKS = sql.SQL(
-    "(inserted_at IS NOT NULL AND inserted_at <= %(watermark)s"
-    " AND (ts < %(backfill_to)s OR inserted_at > %(backfill_to)s)"
-    " OR inserted_at IS NULL AND ts < %(untimed_until)s)"
-)
-"""`_DUE` as TimescaleDB can try it on many compressed rows at once; on plain tables it is no cheaper."""
-_DUE_SINCE = sql.SQL("inserted_at > %(since)s AND inserted_at <= %(watermark)s")
-"""`Scope.holds` in SQL: within the covered range, and outside of it."""
-_NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(untimed_until)s))")
-_AHEAD = sql.SQL("(ts >= %(backfill_to)s AND inserted_at <= %(backfill_to)s)")
-"""The opposite of `_DUE` in two parts, each in the words that the index on `inserted_at` serves."""
-_NOT_LATER = sql.SQL("(inserted_at IS NULL OR inserted_at <= %(watermark)s)")
 _MOVED = sql.SQL(
     "greatest(extract(epoch FROM clock_timestamp() - updated_at), 0)::float8,"
     " concat_ws(' of ', progress ->> 'completed', progress ->> 'total')"
 )
 """How long a job has not moved, in seconds, and how far it came."""
 _AS_KEPT = sql.SQL(f"sensor_id, ts, value, {QUALITY_SQL}, nullif(inserted_at, '-infinity')")
-_WITHIN = sql.SQL("ts BETWEEN %(start)s AND %(end)s")
-_OF_SENSORS = sql.SQL("sensor_id = ANY(%(sensor_ids)s)")
 _METRICS = sql.SQL("metrics")
 _KEY = sql.SQL("sensor_id, ts")
 _TILES_BY_SENSOR = sql.SQL(
@@ -68,14 +60,6 @@ _TILES_BY_WINDOW = sql.SQL(
     " count(*) FILTER (WHERE {due}) AS due, count(*) FILTER (WHERE NOT {due}) AS not_due FROM {metrics}"
     " WHERE {within} AND ts BETWEEN spans.first AND spans.last GROUP BY sensor_id, tile) AS counted"
 )
-_DIGESTS = sql.SQL(
-    "SELECT sensor_id, ({day})::date, count(*), {digest} FROM {metrics} WHERE {within} AND {condition}"
-    " GROUP BY sensor_id, {day}"
-)
-"""Its few groups are hashed: the session keeps the planner from sorting all rows (`session`)."""
-_DAY = sql.SQL("ts::date")
-_BUCKET = sql.SQL("{}.time_bucket('1 day', ts)")
-"""TimescaleDB's own days of UTC, of which its planner knows how many there are."""
 _SUM_SCHEMA = DIGEST_SCHEMA.set(DIGEST_SCHEMA.get_field_index("digest"), pa.field("digest", SUM_TYPE))
 
 
@@ -230,7 +214,7 @@ class Snapshot:
             " FROM {metrics} WHERE metrics.sensor_id = sensors.sensor_id AND {within}"
             ") AS counted WHERE counted.due > 0 OR counted.not_due > 0"
         )
-        query = (by_sensor if self._bound else by_window).format(due=_DUE, metrics=self._metrics, within=_WITHIN)
+        query = (by_sensor if self._bound else by_window).format(due=DUE, metrics=self._metrics, within=WITHIN)
         rows = self._connection.execute(query, _parameters(scope))
         return {sensor_id: DueCount(due, not_due) for sensor_id, due, not_due in rows}
 
@@ -243,7 +227,7 @@ class Snapshot:
         if not spans:
             return {}
         query = (_TILES_BY_SENSOR if self._bound else _TILES_BY_WINDOW).format(
-            due=_DUE, metrics=self._metrics, within=_WITHIN
+            due=DUE, metrics=self._metrics, within=WITHIN
         )
         given = {
             "cuts": tiling.cuts,
@@ -270,12 +254,12 @@ class Snapshot:
         query = sql.SQL(
             "SELECT FROM sensors CROSS JOIN LATERAL (SELECT FROM {metrics}"
             " WHERE metrics.sensor_id = sensors.sensor_id AND {within} AND {due} LIMIT 1) AS found LIMIT 1"
-        ).format(metrics=self._metrics, within=_WITHIN, due=_DUE)
+        ).format(metrics=self._metrics, within=WITHIN, due=DUE)
         return self._connection.execute(query, _parameters(scope)).fetchone() is not None
 
     def _day_with_rows(self, scope: Scope) -> dict[date, bool]:
         query = sql.SQL("SELECT ts::date, bool_or({due}) FROM {metrics} WHERE {within} GROUP BY 1").format(
-            metrics=self._metrics, within=_WITHIN, due=_DUE
+            metrics=self._metrics, within=WITHIN, due=DUE
         )
         return dict(self._connection.execute(query, _parameters(scope)).fetchall())
 
@@ -284,13 +268,9 @@ class Snapshot:
 
         One statement passes once over the window. Without `hashed` the digests are 0.
         """
-        schema = self._extension_schema
-        query = _DIGESTS.format(
-            day=_BUCKET.format(sql.Identifier(schema)) if schema else _DAY,
-            digest=sql.SQL(DIGEST_SQL if hashed else "0"),
-            metrics=self._metrics,
-            within=_WITHIN,
-            condition=_due_of(scope, sensor_ids, _DUE_OF_CHUNKS if schema else _DUE),
+        version, schema = self._connection.info.server_version, self._extension_schema
+        query = digest_statement(
+            scope, sensor_ids, self._metrics, hashed=hashed, server_version=version, extension_schema=schema
         )
         parameters = _parameters(scope, self._known(sensor_ids))
         summed = copied_out(self._connection, query, parameters, _SUM_SCHEMA)
@@ -301,10 +281,10 @@ class Snapshot:
 
         Those are late arrivals, pending upserts, and rows ahead of the backfill's target that it did not export.
         """
-        keys = self._copy(_KEY, _NOT_DUE, _parameters(scope), KEY_SCHEMA)
+        keys = self._copy(_KEY, NOT_DUE, _parameters(scope), KEY_SCHEMA)
         if scope.since is not None or scope.window.end < scope.coverage.backfill_to:
             return keys
-        return pa.concat_tables([keys, self._copy(_KEY, _AHEAD, _parameters(scope), KEY_SCHEMA)])
+        return pa.concat_tables([keys, self._copy(_KEY, AHEAD, _parameters(scope), KEY_SCHEMA)])
 
     def due_rows(self, scope: Scope, sensor_ids: Sequence[str] | None = None) -> pa.Table:
         """Return the rows that are due in the lake, as the lake keeps them; give at most a day at a time.
@@ -312,25 +292,25 @@ class Snapshot:
         No quality is 0, as the lake has it. What has no `inserted_at` has none here: nothing says when it came in.
         """
         return self._copy(
-            _AS_KEPT, _due_of(scope, sensor_ids), _parameters(scope, self._known(sensor_ids)), ROW_SCHEMA
+            _AS_KEPT, due_of(scope, sensor_ids), _parameters(scope, self._known(sensor_ids)), ROW_SCHEMA
         )
 
     def held_rows(self, scope: Scope, sensor_ids: Sequence[str]) -> pa.Table:
         """Return the rows that were not inserted after the watermark, due or not; give at most a day at a time."""
-        held = sql.SQL("{} AND {}").format(_NOT_LATER, _OF_SENSORS)
+        held = sql.SQL("{} AND {}").format(NOT_LATER, OF_SENSORS)
         return self._copy(_AS_KEPT, held, _parameters(scope, self._known(sensor_ids)), ROW_SCHEMA)
 
     def days_since(self, scope: Scope) -> set[date]:
         """Return the UTC days with rows that were inserted since the scope's `since`, up to its watermark."""
         query = sql.SQL("SELECT DISTINCT ts::date FROM {metrics} WHERE {within} AND {since}").format(
-            metrics=self._metrics, within=_WITHIN, since=_DUE_SINCE
+            metrics=self._metrics, within=WITHIN, since=DUE_SINCE
         )
         return {row[0] for row in self._connection.execute(query, _parameters(scope))}
 
     def count(self, window: Window) -> int:
         """Return how many rows lie in a window."""
         query = sql.SQL("SELECT count(*) FROM {metrics} WHERE {within}").format(
-            metrics=self._metrics, within=_WITHIN
+            metrics=self._metrics, within=WITHIN
         )
         row = self._connection.execute(query, {"start": window.start, "end": window.end}).fetchone()
         return int(row[0]) if row is not None else 0
@@ -345,7 +325,7 @@ class Snapshot:
         )
         by_sensor = sql.SQL("SELECT min({found} LIMIT 1)), max({found} DESC LIMIT 1)) FROM sensors")
         by_window = sql.SQL("SELECT min(ts), max(ts) FROM {metrics} WHERE {within}")
-        parts = {"metrics": self._metrics, "within": _WITHIN}
+        parts = {"metrics": self._metrics, "within": WITHIN}
         query = by_sensor.format(found=found.format(**parts)) if self._bound else by_window.format(**parts)
         row = self._connection.execute(query, {"start": window.start, "end": window.end}).fetchone()
         return None if row is None or row[0] is None else (row[0], row[1])
@@ -354,7 +334,7 @@ class Snapshot:
         """Return the first instant of a window at which the first of some sensors that has a row there has one."""
         query = sql.SQL(
             "SELECT ts FROM {metrics} WHERE sensor_id = %(sensor)s AND {within} ORDER BY ts LIMIT 1"
-        ).format(metrics=self._metrics, within=_WITHIN)
+        ).format(metrics=self._metrics, within=WITHIN)
         for sensor_id in sensor_ids:
             given = {"sensor": sensor_id, "start": window.start, "end": window.end}
             if (row := self._connection.execute(query, given).fetchone()) is not None:
@@ -375,7 +355,7 @@ class Snapshot:
         schema: pa.Schema,
     ) -> pa.Table:
         query = sql.SQL("SELECT {columns} FROM {metrics} WHERE {within} AND {condition}").format(
-            columns=columns, metrics=self._metrics, within=_WITHIN, condition=condition
+            columns=columns, metrics=self._metrics, within=WITHIN, condition=condition
         )
         return copied_out(self._connection, query, parameters, schema)
 
@@ -387,11 +367,6 @@ def _only(tables: Sequence[str]) -> sql.Composable:
     names = ("metrics", *(name.replace("%", "%%") for name in tables))
     selects = [sql.SQL(f"{columns} {name}") for name in names]
     return sql.SQL("({}) AS metrics").format(sql.SQL(" UNION ALL ").join(selects))
-
-
-def _due_of(scope: Scope, sensor_ids: Sequence[str] | None, covered: sql.SQL = _DUE) -> sql.Composable:
-    due = covered if scope.since is None else _DUE_SINCE
-    return due if sensor_ids is None else sql.SQL("{due} AND {sensors}").format(due=due, sensors=_OF_SENSORS)
 
 
 def _parameters(scope: Scope, sensor_ids: Sequence[str] | None = None) -> dict[str, object]:

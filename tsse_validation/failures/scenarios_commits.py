@@ -13,7 +13,7 @@ from tsse_validation.failures.arena import Arena
 from tsse_validation.failures.backfills import REPEATED, dates_of_backfill, repeat_backfill
 from tsse_validation.failures.scenario import Chance, Group, MissedError, Scenario, Struck
 from tsse_validation.failures.scenarios_postgres import SERVER
-from tsse_validation.failures.sessions import insert_late, old_day, session, stamp_of
+from tsse_validation.failures.sessions import insert_late, old_day, session, stamped_now
 from tsse_validation.lake.reader import LakeReader
 
 _ROWS = 40
@@ -56,7 +56,7 @@ def _long_transaction(arena: Arena, chance: Chance) -> Struck:
     day = old_day(arena, chance.rng.randrange(1, arena.days - 1))
     with session(arena, autocommit=False) as connection:
         insert_late(connection, chance.rng.choice(arena.sensors), day, _ROWS)
-        stamped = stamp_of(connection)
+        stamped = stamped_now(connection)
         began = time.monotonic()
         passed = wait_until(lambda: _watermark(arena) > stamped, seconds=_SECONDS, every=0.1)
         connection.commit()
@@ -112,9 +112,9 @@ def _replicated_and_then_lost(arena: Arena, sensor: str, day: date) -> datetime:
     try:
         with session(arena) as connection:
             _stop_wal_writer(connection)
-            at = stamp_of(connection)
+            at = stamped_now(connection)
             insert_late(connection, sensor, day, _ROWS)
-            last = stamp_of(connection)
+            last = stamped_now(connection)
         wait_until(lambda: (arena.now() - last).total_seconds() > arena.lag, seconds=arena.lag + 5, every=0.1)
         arena.tick()
         if _watermark(arena) < last:

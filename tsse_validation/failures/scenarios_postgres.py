@@ -26,7 +26,7 @@ from tsse_validation.failures.sessions import (
     end_who_reads,
     session,
     somebody_reads,
-    stamp_of,
+    stamped_now,
 )
 from tsse_validation.failures.watching import ended
 from tsse_validation.lake.reader import LakeReader
@@ -127,7 +127,7 @@ def _statement_timeout(arena: Arena, _chance: Chance) -> Struck:
     with session(arena) as connection:
         _set_timeout(connection, _SHORT_TIMEOUT)
         try:
-            at = stamp_of(connection)
+            at = stamped_now(connection)
             failed = wait_until(lambda: _has_failed_since(arena, at), seconds=_SECONDS, every=0.2)
         finally:
             _set_timeout(connection, None)

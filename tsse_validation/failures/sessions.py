@@ -51,7 +51,7 @@ def old_day(arena: Arena, days_ago: int) -> date:
     return utc_day(arena.now()) - timedelta(days=days_ago)
 
 
-def stamp_of(connection: psycopg.Connection) -> datetime:
+def stamped_now(connection: psycopg.Connection) -> datetime:
     """Return the present by the database's clock, as rows get it."""
     instant: datetime = _first(connection, "SELECT clock_timestamp()")
     return instant

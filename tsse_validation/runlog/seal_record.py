@@ -9,7 +9,7 @@ from tsse_validation.domain.instants import Instant
 from tsse_validation.runlog.record_base import Record
 
 
-class TakenOver(BaseModel):
+class EarlierReading(BaseModel):
     """What a seal has of an earlier one and has not read itself: days with digests from there.
 
     `sha256` is the earlier seal's, which read them itself `read_at`, by the clock of its host. `files` were
@@ -46,7 +46,7 @@ class SealUsed(Record):
     days: int
     files: int = 0
     rows: int
-    rests_on: tuple[TakenOver, ...] = ()
+    rests_on: tuple[EarlierReading, ...] = ()
     unchanged: int = 0
     reread: int = 0
     left: int

@@ -38,7 +38,7 @@ class Share(Enum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class UnchangedShardDay:
     """A shard-day that stands: its row of the baseline's table, its files, and of each part its lines."""
 
     row: Row
@@ -63,7 +63,7 @@ class Baseline:
 
     def standing(
         self, listed: Iterable[LakeFile], parts: Sequence[Scope], not_due: Collection[ShardDay]
-    ) -> dict[ShardDay, Standing]:
+    ) -> dict[ShardDay, UnchangedShardDay]:
         """Return the shard-days that stand, of the files listed now; their footers are read.
 
         `not_due` are the shard-days with a key that is not due now. Errors as in `footer_sha256`.
@@ -83,7 +83,7 @@ class Baseline:
         }
         lines = self._lines_of(numbers)
         return {
-            place: Standing(self._rows[place], list(self._files[place].values()), lines[place])
+            place: UnchangedShardDay(self._rows[place], list(self._files[place].values()), lines[place])
             for place in numbers
         }
 

@@ -26,7 +26,7 @@ from tsse_validation.lake.file_checks import FILE_ASPECTS, FileProblem
 from tsse_validation.lake.reader import LakeFile, LakeListing, LakeReader
 from tsse_validation.lake.shards import shard_of, shards_that_fit
 from tsse_validation.lake.tasks import DigestAnswer, DigestTask, ShardDay, TaskPart, digest_task, split_tasks
-from tsse_validation.seals.baseline import Baseline, Standing, differ, lines_of
+from tsse_validation.seals.baseline import Baseline, UnchangedShardDay, differ, lines_of
 from tsse_validation.seals.seal import (
     FILE_SCHEMA,
     FILES,
@@ -271,7 +271,7 @@ class _Sealing:
             not_due = (span["day"], span["shard"]) in self._not_due
             self._shard_days.append({**span, "not_due": not_due, "seal": None, "read_at": None})
 
-    def _keep(self, place: ShardDay, standing: Standing, seal: Seal) -> datetime:
+    def _keep(self, place: ShardDay, standing: UnchangedShardDay, seal: Seal) -> datetime:
         """Take a shard-day over, and return when its files were read."""
         row = dict(standing.row)
         if row["seal"] is None:
@@ -291,7 +291,7 @@ class _Sealing:
         ]
 
 
-def _changed_in_place(standing: Standing) -> PromiseBrokenError:
+def _changed_in_place(standing: UnchangedShardDay) -> PromiseBrokenError:
     files = ", ".join(sorted(file["path"] for file in standing.files)[:3])
     msg = (
         f"{files}: changed in place since the baseline: size, time and footer are the same, and its rows are not."

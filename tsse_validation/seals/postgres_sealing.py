@@ -30,7 +30,6 @@ from tsse_validation.domain.windows import Window, without_windows
 from tsse_validation.parity.beyond import OuterReader
 from tsse_validation.parity.postgres_side import PostgresSide, SideOfDays
 from tsse_validation.runlog.database_record import DatabaseSeen
-from tsse_validation.seals.parts import begins_within
 from tsse_validation.seals.seal import (
     KEYS_SCHEMA,
     LINE_SCHEMA,
@@ -41,6 +40,7 @@ from tsse_validation.seals.seal import (
     SealSide,
     SliceRead,
 )
+from tsse_validation.seals.sealed_parts import begins_within
 from tsse_validation.seals.stamping import stamp_of
 
 _BEGIN_ANEW = "Leave --resume out to seal every day anew."

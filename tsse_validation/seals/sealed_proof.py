@@ -19,8 +19,8 @@ from tsse_validation.lake.rows import COPY_SCHEMA, LakeRows
 from tsse_validation.parity.comparing import DayComparison
 from tsse_validation.parity.direct import DirectProof, WindowCount
 from tsse_validation.runlog.records import CountRow
-from tsse_validation.seals.comparing import SealComparison, compare_seals
 from tsse_validation.seals.seal import Seal
+from tsse_validation.seals.seal_comparing import SealComparison, compare_seals
 from tsse_validation.seals.sealed_lake import SealedLake
 from tsse_validation.seals.sent_files import RowsAnswer, RowsRequest
 from tsse_validation.settings.fields import Level

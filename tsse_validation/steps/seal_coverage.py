@@ -10,9 +10,9 @@ from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError, SettingsError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.polling import Told, unheard
-from tsse_validation.seals.parts import parts_held
 from tsse_validation.seals.seal import SealSide
 from tsse_validation.seals.seal_file import read_seal
+from tsse_validation.seals.sealed_parts import parts_held
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.inspecting import inspect_by_job
 from tsse_validation.steps.opening import job_runner, lake_reader

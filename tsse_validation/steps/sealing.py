@@ -17,14 +17,14 @@ from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.polling import looks
 from tsse_validation.runlog.records import Note
-from tsse_validation.runlog.seal_record import SealUsed, TakenOver
+from tsse_validation.runlog.seal_record import EarlierReading, SealUsed
 from tsse_validation.runlog.whole_files import replacing
-from tsse_validation.seals.comparing import compare_seals
-from tsse_validation.seals.parts import parts_held
 from tsse_validation.seals.postgres_sealing import seal_postgres
 from tsse_validation.seals.seal import FILES, Seal
+from tsse_validation.seals.seal_comparing import compare_seals
 from tsse_validation.seals.seal_file import seal_bytes, seal_of
 from tsse_validation.seals.sealed_lake import SealedLake
+from tsse_validation.seals.sealed_parts import parts_held
 from tsse_validation.seals.sent_files import RowsAnswer, RowsRequest
 from tsse_validation.steps.inspecting import dataset_of
 from tsse_validation.steps.progress import ProgressReporter
@@ -236,11 +236,11 @@ def _rests_on(seal: Seal) -> dict[str, object]:
     taken = seal.facts.lake.taken_over if seal.facts.lake else None
     if taken is None:
         return {}
-    by_instant: dict[object, list[object]] = {}
+    by_instant: dict[datetime, list[date]] = {}
     for day, read_at in sorted(taken.days.items()):
         by_instant.setdefault(read_at, []).append(day)
     rests = [
-        TakenOver.model_validate({"sha256": taken.baseline, "read_at": read_at, "days": tuple(days), "files": 0})
+        EarlierReading(sha256=taken.baseline, read_at=read_at, days=tuple(days), files=0)
         for read_at, days in by_instant.items()
     ]
     return {"rests_on": tuple(rests), "unchanged": taken.shard_days, "reread": taken.reread}

@@ -14,10 +14,10 @@ from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError, UnreachableError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.parity.postgres_side import PostgresSide, SideOfDays
-from tsse_validation.seals.comparing import Left, SealComparison, compare_seals
-from tsse_validation.seals.parts import parts_held
 from tsse_validation.seals.postgres_sealing import PostgresSealing, seal_postgres
 from tsse_validation.seals.seal import NOT_DUE, Seal
+from tsse_validation.seals.seal_comparing import Left, SealComparison, compare_seals
+from tsse_validation.seals.sealed_parts import parts_held
 
 SENSORS = ("a" * 24, "b" * 24, "forecast|0")
 PER_SENSOR = 16

@@ -7,14 +7,13 @@ from tsse_validation.domain.catalogue import BOTH_SIDES, CHECKS, step_label
 from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.phrasing import count_of, listed
 from tsse_validation.domain.stack import Capability
-from tsse_validation.grading import grade_reached
+from tsse_validation.grading import grade_reached, wanting
 from tsse_validation.report.model.commands import run_again
 from tsse_validation.report.model.document import ReportDocument
 from tsse_validation.report.model.keeping import keep_evidence, lake_roots, reads_the_lake, run_folder
 from tsse_validation.report.model.next_run import backfill_days, next_run, repair_command
 from tsse_validation.runlog.records import CheckFinished, CheckStatus
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.verdict import wanting
 
 _MOST_CAUSES = 3
 """Causes that are told of an INCOMPLETE: the first of them as a rule is the cause of the others."""

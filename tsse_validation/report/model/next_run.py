@@ -9,13 +9,13 @@ from tsse_validation.domain.contract import BACKFILL_GATE_DAYS
 from tsse_validation.domain.instants import utc_day
 from tsse_validation.domain.phrasing import listed
 from tsse_validation.domain.replacement import MOST_DAYS
+from tsse_validation.grading import narrowing_settings
 from tsse_validation.parity.landmarks import EDGES
 from tsse_validation.report.model.commands import given_options, helper, run_again, untold
 from tsse_validation.report.model.keeping import run_folder
 from tsse_validation.runlog.result import RunResult
 from tsse_validation.settings.definitions import option_of
 from tsse_validation.settings.fields import Level
-from tsse_validation.verdict import narrowing_settings
 
 _BACKFILL_TAKES = (
     "base_url",

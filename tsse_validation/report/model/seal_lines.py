@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tsse_validation.domain.instants import to_the_second
 from tsse_validation.domain.phrasing import count_of, number
 from tsse_validation.runlog.result import RunResult
-from tsse_validation.runlog.seal_record import SealUsed, TakenOver
+from tsse_validation.runlog.seal_record import EarlierReading, SealUsed
 from tsse_validation.seal_account import baseline_in_words, takes_over
 
 _TITLES = {"lake": "The lake", "postgres": "Postgres"}
@@ -50,7 +50,7 @@ def _facts(seal: SealUsed) -> Iterator[tuple[str, str]]:
     yield "Left open", f"{count_of(seal.left, 'sensor-day')}, proven neither way" if seal.left else "nothing"
 
 
-def _earlier(earlier: TakenOver) -> tuple[str, str, str, str]:
+def _earlier(earlier: EarlierReading) -> tuple[str, str, str, str]:
     days = sorted(earlier.days)
     span = f", {days[0]} to {days[-1]}" if len(days) > 1 else "".join(f", {day}" for day in days)
     return (

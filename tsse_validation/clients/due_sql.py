@@ -1,0 +1,76 @@
+"""Which rows are due, in Postgres's words, and the statement that digests them (contract sections 4 and 5).
+
+Each condition takes the parameters of a scope by name; `domain.coverage` states the same in Python.
+"""
+
+from collections.abc import Sequence
+
+from psycopg import sql
+
+from tsse_validation.domain.coverage import Scope
+from tsse_validation.domain.digest import DIGEST_SQL
+
+WITHIN = sql.SQL("ts BETWEEN %(start)s AND %(end)s")
+OF_SENSORS = sql.SQL("sensor_id = ANY(%(sensor_ids)s)")
+DUE = sql.SQL(
+    "CASE WHEN inserted_at IS NULL THEN ts < %(untimed_until)s ELSE inserted_at <= %(watermark)s"
+    " AND (ts < %(backfill_to)s OR inserted_at > %(backfill_to)s) END"
+)
+_DUE_OF_CHUNKS = sql.SQL(
+    "(inserted_at IS NOT NULL AND inserted_at <= %(watermark)s"
+    " AND (ts < %(backfill_to)s OR inserted_at > %(backfill_to)s)"
+    " OR inserted_at IS NULL AND ts < %(untimed_until)s)"
+)
+"""`DUE` as TimescaleDB can try it on many compressed rows at once; on plain tables it is no cheaper."""
+DUE_SINCE = sql.SQL("inserted_at > %(since)s AND inserted_at <= %(watermark)s")
+"""`Scope.holds` in SQL: `DUE` within the covered range, and this outside of it."""
+NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(untimed_until)s))")
+AHEAD = sql.SQL("(ts >= %(backfill_to)s AND inserted_at <= %(backfill_to)s)")
+"""The opposite of `DUE` in two parts, each in the words that the index on `inserted_at` serves."""
+NOT_LATER = sql.SQL("(inserted_at IS NULL OR inserted_at <= %(watermark)s)")
+
+_DIGESTS = sql.SQL(
+    "SELECT sensor_id, ({day})::date, count(*), {digest} FROM {metrics} WHERE {within} AND {condition}"
+    " GROUP BY sensor_id, {day}"
+)
+"""Its few groups are hashed: the session keeps the planner from sorting all rows (`session`)."""
+_DAY = sql.SQL("ts::date")
+_BINNED = sql.SQL("date_bin('1 day', ts, timestamptz '0001-01-01 00:00:00+00')")
+"""Cheaper than `ts::date`, which asks for the time zone's rules at each row.
+
+The bins begin before all that the lake can hold: before their beginning some servers put a midnight one bin early.
+"""
+_BINS_FROM = 140_000
+"""The server's version that has `date_bin`."""
+_BUCKET = sql.SQL("{}.time_bucket('1 day', ts)")
+"""TimescaleDB's own days of UTC, of which its planner knows how many there are."""
+
+
+def due_of(scope: Scope, sensor_ids: Sequence[str] | None, covered: sql.SQL = DUE) -> sql.Composable:
+    """Return the condition of the rows that a scope compares, of some sensors or of all."""
+    due = covered if scope.since is None else DUE_SINCE
+    return due if sensor_ids is None else sql.SQL("{due} AND {sensors}").format(due=due, sensors=OF_SENSORS)
+
+
+def digest_statement(
+    scope: Scope,
+    sensor_ids: Sequence[str] | None,
+    metrics: sql.Composable,
+    *,
+    hashed: bool,
+    server_version: int,
+    extension_schema: str = "",
+) -> sql.Composable:
+    """Return the statement of the digests of each sensor and UTC day, in the words that cost the server the least.
+
+    `metrics` is what is read. `extension_schema` is TimescaleDB's, where it keeps the table. Without `hashed` the
+    digests are 0.
+    """
+    binned = _BINNED if server_version >= _BINS_FROM else _DAY
+    return _DIGESTS.format(
+        day=_BUCKET.format(sql.Identifier(extension_schema)) if extension_schema else binned,
+        digest=sql.SQL(DIGEST_SQL if hashed else "0"),
+        metrics=metrics,
+        within=WITHIN,
+        condition=due_of(scope, sensor_ids, _DUE_OF_CHUNKS if extension_schema else DUE),
+    )
