@@ -1,8 +1,10 @@
 """The exchange with the lake's owner: Postgres is sealed, a command printed, and what it writes is waited for."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from functools import partial
 from itertools import repeat
 from pathlib import Path
@@ -236,9 +238,9 @@ def _rests_on(seal: Seal) -> dict[str, object]:
     taken = seal.facts.lake.taken_over if seal.facts.lake else None
     if taken is None:
         return {}
-    by_instant: dict[datetime, list[date]] = {}
+    by_instant = defaultdict[datetime, list[date]](list)
     for day, read_at in sorted(taken.days.items()):
-        by_instant.setdefault(read_at, []).append(day)
+        by_instant[read_at].append(day)
     rests = [
         EarlierReading(sha256=taken.baseline, read_at=read_at, days=tuple(days), files=0)
         for read_at, days in by_instant.items()
