@@ -36,7 +36,8 @@ _FUNCTIONS = {
     *("current_schemas", "row_security_active", "has_column_privilege", "has_function_privilege", "concat_ws"),
     *("inet_server_addr", "inet_server_port", "current_database", "pg_is_in_recovery", "pg_control_system"),
     *("pg_postmaster_start_time", "pg_relation_size", "pg_get_constraintdef", "pg_get_partkeydef", "pg_get_expr"),
-    *("format", "pg_backend_pid", "width_bucket", "time_bucket", "date_bin"),
+    *("format", "pg_backend_pid", "width_bucket", "time_bucket", "date_bin", "txid_current_snapshot"),
+    "pg_last_xact_replay_timestamp",
 }
 _KEYWORDS_BEFORE_A_BRACKET = {
     *("any", "filter", "from", "in", "or", "and", "as", "lateral", "using", "copy", "stdout", "array", "exists"),
