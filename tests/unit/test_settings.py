@@ -622,6 +622,10 @@ TOGETHER: list[tuple[dict[str, str], str]] = [
         "--heal-check compares again after a backfill, which no seal has seen: read the lake by --hot-path",
     ),
     (
+        SEALED | {"resume": "FILE"},
+        "--resume takes days over from an earlier run, and seals are compared whole: leave it out",
+    ),
+    (
         SEALED | {"await_seal": "0", "lake_seal": "/nowhere.seal"},
         SEAL_IS_NOT_THERE,
     ),
@@ -648,6 +652,15 @@ def test_what_contradicts_itself_is_told_in_these_words(given: dict[str, str], s
     file.write_text("a-token\n", encoding="utf-8")
     named = {name: str(file) if value == "FILE" else value for name, value in given.items()}
     assert refusal(named, tmp_path) == says
+
+
+def test_a_seal_that_is_there_before_the_backfill_of_the_run_is_told_to_be_older(tmp_path: Path) -> None:
+    seal = tmp_path / "lake.seal"
+    seal.touch()
+    early = SEALED | {"await_seal": "0", "lake_seal": str(seal), "auth_token": "a-token"}
+    told = refusal(early, tmp_path)
+    assert told == f"--lake-seal {seal} is older than the backfill that this run starts: give --await-seal 10m as well"
+    assert load_settings(early | {"skip_backfill": "true"}, tmp_path).settings.sealed
 
 
 def test_several_complaints_stand_on_lines_of_their_own(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """The footer of a Parquet file: by its digest a file is known again, without reading its pages."""
 
 import hashlib
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -55,16 +57,26 @@ def footer_sha256(path: Path) -> str | None:
 def footer_bytes(path: Path) -> bytes | None:
     """Return the metadata and what ends the file, or `None` where it ends otherwise; raises OSError."""
     with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _FIRST_LOOK_BYTES))
-        end = file.read()
-        length = int.from_bytes(end[-_TAIL_BYTES:-4], "little") + _TAIL_BYTES
-        if size < length + len(_MAGIC) or end[-4:] != _MAGIC:
-            return None
-        if length > len(end):
-            file.seek(size - length)
-            end = file.read(length)
-        return end[-length:]
+        return _footer_in(file)
+
+
+def sha256_in(content: bytes) -> str | None:
+    """Return the SHA-256 of the footer in a file's content, or `None` where it has none."""
+    footer = _footer_in(io.BytesIO(content))
+    return None if footer is None else _sha256(footer)
+
+
+def _footer_in(file: BinaryIO) -> bytes | None:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _FIRST_LOOK_BYTES))
+    end = file.read()
+    length = int.from_bytes(end[-_TAIL_BYTES:-4], "little") + _TAIL_BYTES
+    if size < length + len(_MAGIC) or end[-4:] != _MAGIC:
+        return None
+    if length > len(end):
+        file.seek(size - length)
+        end = file.read(length)
+    return end[-length:]
 
 
 def _sha256(content: bytes) -> str:

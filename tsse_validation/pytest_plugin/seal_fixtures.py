@@ -43,4 +43,5 @@ def sealed_proof(
     """Compare by a seal of each side; the lake's files behind what differs are laid out while the run goes on."""
     of_postgres, of_lake = lake_exchange.exchange(sealed_parts)
     with tempfile.TemporaryDirectory(prefix="tsse-rows-") as name:
-        yield SealedProof(database, of_postgres, of_lake, ask=lake_exchange.rows, directory=Path(name).resolve())
+        ask = partial(lake_exchange.rows, of_lake)
+        yield SealedProof(database, of_postgres, of_lake, ask=ask, directory=Path(name).resolve())

@@ -135,6 +135,9 @@ def compare_seals(postgres: Seal, lake: Seal) -> SealComparison:
     parts = tuple(_compared(number, scope, postgres, lake) for number, scope in enumerate(postgres.facts.parts))
     if not any(row.postgres or row.lake for part in parts for row in part.rows):
         raise NotCheckedError("Both seals are empty: equal zeros prove nothing.", _SEAL_AGAIN)
+    if not any(row.postgres or row.lake for row in parts[0].rows):
+        msg = f"Both seals are empty in the covered range, {parts[0].scope.window}: equal zeros prove nothing."
+        raise NotCheckedError(msg, "Is this the database that the lake is of?")
     misplaced = tuple(_misplaced(lake.lines, of_lake.shards))
     return SealComparison(of_postgres, of_lake, parts, misplaced, tuple(_faults(of_lake)))
 

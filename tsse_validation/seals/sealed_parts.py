@@ -19,14 +19,17 @@ def parts_held(postgres: PostgresClient, covered: Scope, earlier: Coverage | Non
     """Return the parts that Postgres can answer for: those promised, without what lies before its first row.
 
     Its own retention drops chunks (contract section 3): what the lake holds of before is the lake's alone, and
-    nothing is there to compare it with.
+    nothing is there to compare it with. The covered range is kept whole where Postgres begins after it: what the
+    lake holds there is then too much, or is too little to prove anything.
     """
     parts = promised_parts(covered, earlier)
     begins = begins_within(postgres, parts)
     if begins is None:
         return parts
     held = Window(begins, ALL_TIME.end)
-    return tuple(part.narrowed(window) for part in parts if (window := part.window.clamp(held)) is not None)
+    covered, *beyond = parts
+    left = [covered.narrowed(covered.window.clamp(held) or covered.window)]
+    return (*left, *(part.narrowed(window) for part in beyond if (window := part.window.clamp(held)) is not None))
 
 
 def begins_within(postgres: PostgresClient, parts: tuple[Scope, ...]) -> datetime | None:

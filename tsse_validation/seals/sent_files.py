@@ -19,16 +19,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.errors import AccessError, NotCheckedError
 from tsse_validation.domain.stack import STATE_DIR, LakePaths
+from tsse_validation.lake.footers import sha256_in
 from tsse_validation.lake.reader import LakeFile, LakeListing, LakeReader
 from tsse_validation.lake.shards import shard_of
-from tsse_validation.seals.seal import Stamp
+from tsse_validation.seals.seal import LakeRead, Stamp
 
 MOST_BYTES = 1 << 30
 """Bytes of files that an answer has at the most; of the sensor-days beyond that none is answered."""
-_STATES = ("replication.json", "manifest.json")
+_REPLICATION = "replication.json"
+_STATES = (_REPLICATION, "manifest.json")
 _WORDS = "answer.json"
 _LOOKS = 3
 """How often the files are looked for again where compaction replaced some while they were read."""
@@ -117,6 +120,7 @@ class RowsAnswer:
                 members = {member: archive.read(member) for member in archive.namelist()}
             words = _Words.model_validate_json(members[_WORDS])
             sent = {one: members[one.member] for one in words.files if one.sha256}
+            _ = [members[f"{STATE_DIR}/{state}"] for state in _STATES]
         except (zipfile.BadZipFile, KeyError, ValidationError, OSError, EOFError, ValueError) as error:
             msg = f"{name} is no whole answer with the lake's rows: {' '.join(str(error).split())[:120]}."
             raise NotCheckedError(msg, _AGAIN) from None
@@ -127,6 +131,34 @@ class RowsAnswer:
             msg = f"{name} was changed after it was made: a file in it is not as it was sent."
             raise NotCheckedError(msg, _AGAIN)
         return cls(words, members)
+
+    def hold_of(self, sealed: LakeRead, files: pa.Table) -> None:
+        """Hold that the files are of a lake as it was sealed; `files` are the seal's, in `FILE_SCHEMA`.
+
+        Compaction may have replaced files since, and never changes one: a file with the path of a sealed one is it.
+        Raises NotCheckedError with the reason.
+        """
+        theirs = self.words
+        for what, its, ours in (
+            ("hot path", theirs.hot, sealed.hot),
+            ("cold path", theirs.cold, sealed.cold),
+            ("number of shards", theirs.shards, sealed.shards),
+        ):
+            if its != ours:
+                msg = f"The rows are of another lake than the seal: their {what} is {its}, and the seal's {ours}."
+                raise NotCheckedError(msg, _AGAIN)
+        if why := _unlike_states(self._members[f"{STATE_DIR}/{_REPLICATION}"], sealed.replication):
+            msg = f"The rows are of the lake in another state than the seal: {why}."
+            raise NotCheckedError(msg, "Run again: both sides are sealed anew.")
+        known = {(row["place"], row["path"]): row for row in files.to_pylist() if row["footer"] is not None}
+        for one in self.words.files:
+            row = known.get((one.place, one.path))
+            if row is None or not one.sha256:
+                continue
+            content = self._members[one.member]
+            if (len(content), sha256_in(content)) != (row["size"], row["footer"]):
+                msg = f"{one.member} was written over since the lake was sealed."
+                raise NotCheckedError(msg, "No file of a lake may change: find out who wrote it, and run again.")
 
     @property
     def days(self) -> Collection[date]:
@@ -147,6 +179,21 @@ class RowsAnswer:
         cold = directory / "cold"
         cold.mkdir(exist_ok=True)
         return LakePaths(directory / "hot", cold, self.words.shards)
+
+
+def _unlike_states(now: bytes, sealed: str) -> str:
+    """Return what tells the lake's state from the sealed one, where later passes alone do not; or nothing."""
+    try:
+        later, before = Replication.model_validate_json(now), Replication.model_validate_json(sealed)
+    except ValidationError:
+        return "its replication.json cannot be read"
+    if (later.backfill_from_ts, later.backfill_to_ts) != (before.backfill_from_ts, before.backfill_to_ts):
+        return "a backfill has ended between them"
+    if before.computed_through_ts and not (
+        later.computed_through_ts and before.computed_through_ts <= later.computed_through_ts
+    ):
+        return "its watermark went back"
+    return ""
 
 
 def answer_rows(reader: LakeReader, request: RowsRequest, stamp: Stamp) -> bytes:

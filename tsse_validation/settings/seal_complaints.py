@@ -25,8 +25,14 @@ def seal_complaints(settings: Settings) -> Iterator[str]:
         yield f"--level {settings.level}: a seal holds digests, so leave it out, or read the lake by --hot-path"
     if settings.cover is not Cover.PROMISED:
         yield f"--cover {settings.cover}: a seal holds what the lake promises; read the lake by --hot-path"
+    if settings.resume is not None:
+        yield "--resume takes days over from an earlier run, and seals are compared whole: leave it out"
     if settings.heal_check:
         yield "--heal-check compares again after a backfill, which no seal has seen: read the lake by --hot-path"
     seal = settings.lake_seal
-    if seal is not None and not settings.await_seal and not seal.is_file():
+    if seal is None or settings.await_seal:
+        return
+    if not seal.is_file():
         yield f"--lake-seal {seal} is not there: make it (tsse-validate seal lake), or wait for it by --await-seal"
+    elif not settings.skip_backfill:
+        yield f"--lake-seal {seal} is older than the backfill that this run starts: give --await-seal 10m as well"

@@ -95,6 +95,8 @@ def _taken_over(run: ValidationRun, covered: Scope) -> Mapping[date, list[CountR
 def _proves_no_more(earlier: RunResult, covered: Scope) -> str:
     """Return why what an earlier run has proven does not stand any more, or nothing."""
     name = f"run {earlier.started.run_id}"
+    if earlier.seals:
+        return f"{name} had the lake told by a seal, and what that rests on is told by its own run alone"
     if earlier.database is None or earlier.database.job_id is None:
         return f"{name} had not proven that the database was the controller's"
     if not earlier.replication or earlier.replication[-1].state.backfill_to_ts != covered.coverage.backfill_to:

@@ -37,6 +37,7 @@ from tsse_validation.steps.seal_commands import SealCommand, lake_command
 POSTGRES_SEAL, LAKE_SEAL = "postgres.seal", "lake.seal"
 ROWS_REQUEST, LAKE_ROWS = "rows.request", "lake-rows.zip"
 """The files of the exchange, in the run's folder."""
+_PRINTS = "Seal the lake again: --await-seal prints the command."
 _PAUSE_SECONDS = 1.0
 _ENDS = (b"PAR1", b"PK\x05\x06")
 """By one of these, at or near its end, a file is whole: of a seal, and of the lake's rows."""
@@ -72,7 +73,11 @@ class LakeExchange:
         sealed, now = seal.facts.parts[0].coverage, promised.coverage
         if (sealed.backfill_from, sealed.backfill_to) != (now.backfill_from, now.backfill_to):
             msg = f"{settings.lake_seal} was made of another lake, or before the lake's last backfill."
-            raise NotCheckedError(msg, "Seal the lake again: --await-seal prints the command.")
+            raise NotCheckedError(msg, _PRINTS)
+        part = seal.facts.parts[0]
+        if part.window.start > promised.window.start or part.since or sealed.kept_from > now.kept_from:
+            msg = f"{settings.lake_seal} covers less than the lake promises: it begins at {part.window.start}."
+            raise NotCheckedError(msg, _PRINTS)
         return seal.facts.parts
 
     def exchange(self, parts: Sequence[Scope]) -> tuple[Seal, Seal]:
@@ -91,7 +96,7 @@ class LakeExchange:
         self.run.record(_used("postgres", of_postgres, path, 0), self._used_lake(of_postgres, of_lake, answer))
         return of_postgres, of_lake
 
-    def rows(self, request: RowsRequest) -> RowsAnswer:
+    def rows(self, of_lake: Seal, request: RowsRequest) -> RowsAnswer:
         """Ask for the lake's files behind what differs; raises NotCheckedError when they do not come in time."""
         path = self.run.directory / ROWS_REQUEST
         with replacing(path) as unfinished:
@@ -101,7 +106,9 @@ class LakeExchange:
         what = f"the lake's rows of {count_of(len(request.sensor_days), 'sensor-day')} that do not agree by digest"
 
         def take(content: bytes) -> RowsAnswer:
-            return RowsAnswer.of(content, request, str(answer))
+            given = RowsAnswer.of(content, request, str(answer))
+            given.hold_of(SealedLake(of_lake).read, of_lake.tables[FILES])
+            return given
 
         return self._waited_for(what, command, answer, take)
 
@@ -135,8 +142,11 @@ class LakeExchange:
         """Hold that a seal is of the controller's own lake, and of it as it is since the backfill."""
         compare_seals(of_postgres, of_lake)
         lake = SealedLake(of_lake)
-        said = require(self.run.facts.inspection, "the lake's inspection")
-        if why := unlike_inspections(lake, said, self.inspect(), self.run.settings.shards):
+        said, now = require(self.run.facts.inspection, "the lake's inspection"), self.inspect()
+        if now.replication.backfill_to_ts != of_postgres.facts.parts[0].coverage.backfill_to:
+            msg = "A backfill of somebody else has replaced the lake's files since the seals were begun."
+            raise NotCheckedError(msg, "Run again when no other backfill runs.")
+        if why := unlike_inspections(lake, said, now, self.run.settings.shards):
             msg = f"The seal is of another lake than the controller's: {why}."
             raise NotCheckedError(msg, "Seal the lake that the controller's inspection names.")
 
