@@ -659,7 +659,8 @@ def test_a_seal_that_is_there_before_the_backfill_of_the_run_is_told_to_be_older
     seal.touch()
     early = SEALED | {"await_seal": "0", "lake_seal": str(seal), "auth_token": "a-token"}
     told = refusal(early, tmp_path)
-    assert told == f"--lake-seal {seal} is older than the backfill that this run starts: give --await-seal 10m as well"
+    why = f"--lake-seal {seal} is older than the backfill that this run starts: give --await-seal 10m as well"
+    assert told == why
     assert load_settings(early | {"skip_backfill": "true"}, tmp_path).settings.sealed
 
 
