@@ -135,7 +135,7 @@ class RowsAnswer:
     def hold_of(self, sealed: LakeRead, files: pa.Table) -> None:
         """Hold that the files are of a lake as it was sealed; `files` are the seal's, in `FILE_SCHEMA`.
 
-        Compaction may have replaced files since, and never changes one: a file with the path of a sealed one is it.
+        Compaction may have replaced files since, and never changes one: a file with a sealed one's path is it.
         Raises NotCheckedError with the reason.
         """
         theirs = self.words

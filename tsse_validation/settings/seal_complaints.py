@@ -21,6 +21,11 @@ def seal_complaints(settings: Settings) -> Iterator[str]:
         yield f"{_SEALS} take the place of --hot-path and --cold-path: give the seal or the lake, not both"
     if not (settings.database_url or settings.setup_config):
         yield f"{_SEALS} are compared with Postgres: give --database-url too"
+    yield from _what_no_seal_can(settings)
+    yield from _seal_that_is_there(settings)
+
+
+def _what_no_seal_can(settings: Settings) -> Iterator[str]:
     if settings.level is not Level.DIGEST:
         yield f"--level {settings.level}: a seal holds digests, so leave it out, or read the lake by --hot-path"
     if settings.cover is not Cover.PROMISED:
@@ -29,6 +34,9 @@ def seal_complaints(settings: Settings) -> Iterator[str]:
         yield "--resume takes days over from an earlier run, and seals are compared whole: leave it out"
     if settings.heal_check:
         yield "--heal-check compares again after a backfill, which no seal has seen: read the lake by --hot-path"
+
+
+def _seal_that_is_there(settings: Settings) -> Iterator[str]:
     seal = settings.lake_seal
     if seal is None or settings.await_seal:
         return
