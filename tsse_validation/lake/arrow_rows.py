@@ -25,6 +25,10 @@ _MOST_BYTES = 64 * 1024 * 1024
 """Of a row group, which is held in memory as it stands."""
 _READ_AT_ONCE = 8 * 1024 * 1024
 """Bytes of a file that is taken into memory whole: one read in place of a dozen."""
+_MOST_BYTES_TOGETHER = 4 * _READ_AT_ONCE
+"""Of the files of one shard-day, which are open at a time."""
+_MOST_WAITING = 100
+"""Shard-days that are digested at a time: their dates and sensors then have numbers that fit (`keys_of`)."""
 _DAY_MICROS = DAY // MICROSECOND
 _BEFORE_ALL = np.iinfo(np.int64).min
 _SENSOR_CODES = pa.dictionary(pa.int32(), pa.string())
@@ -53,13 +57,15 @@ class ArrowDigests:
         self._not_due = not_due
         self._hashed = hashed
         self._waiting: dict[bool, list[_Part]] = {False: [], True: []}
-        self._rows_waiting = 0
+        self._rows_waiting = self._days_waiting = 0
         self.digests: list[pa.Table] = []
         self.odd: list[LakeFile] = []
 
     def add(self, files: Sequence[LakeFile]) -> None:
         """Take in all files of a shard-day; their rows may wait until `finish`."""
         try:
+            if len(files) > 1 and sum(file.size for file in files) > _MOST_BYTES_TOGETHER:
+                raise _OddError
             opened = [_opened(file) for file in files]
             if len(files) == 1 and _rows_in(opened) > BATCH_ROWS:
                 self.digests += list(self._large(files[0], opened[0]))
@@ -67,6 +73,9 @@ class ArrowDigests:
                 self._take_in(files, opened)
         except _NOT_READ:
             self.odd += files
+        # not within the try: what fails here are rows of other shard-days too
+        if self._rows_waiting >= BATCH_ROWS or self._days_waiting >= _MOST_WAITING:
+            self._digest_waiting()
 
     def _take_in(self, files: Sequence[LakeFile], opened: Sequence[pq.ParquetFile]) -> None:
         if _rows_in(opened) > MOST_TOGETHER:
@@ -78,8 +87,7 @@ class ArrowDigests:
         ]
         self._waiting[len(files) > 1] += parts
         self._rows_waiting += sum(table.num_rows for _, table in parts)
-        if self._rows_waiting >= BATCH_ROWS:
-            self._digest_waiting()
+        self._days_waiting += 1
 
     def finish(self) -> None:
         """Digest what waits."""
@@ -89,7 +97,8 @@ class ArrowDigests:
         for several, parts in self._waiting.items():
             if parts:
                 self.digests.append(self._digest(parts, several=several))
-        self._waiting, self._rows_waiting = {False: [], True: []}, 0
+        self._waiting = {False: [], True: []}
+        self._rows_waiting = self._days_waiting = 0
 
     def _large(self, file: LakeFile, parquet: pq.ParquetFile) -> Iterator[pa.Table]:
         footer = parquet.metadata
@@ -161,7 +170,8 @@ class _Batch:
     def keys_of(self, days: Integers, codes: npt.NDArray[np.integer], into_day: Integers) -> Integers:
         """Return such numbers of days among `days`, sensors as codes, and microseconds since midnight.
 
-        They fit in 63 bits for up to 10⁸ sensor-days, of which a batch has no more than rows.
+        They fit in 63 bits for up to 10⁸ pairs of a sensor and a date: of `_MOST_WAITING` dates, and of no more
+        sensors than rows.
         """
         ordinals = np.searchsorted(self.days, days).astype(np.int64)
         keys: Integers = (ordinals * len(self.sensors) + codes) * _DAY_MICROS + into_day

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import re
+import socket
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from distributed import Client, Security
+from distributed.comm.addressing import get_address_host_port
 from distributed.core import rpc
 
 from tsse_validation.domain.errors import ClusterError, SettingsError, UnreachableError
@@ -22,6 +25,8 @@ from tsse_validation.lake.at_worker import SUITE, Software, WorkerLook, in_words
 _LOUD = ("distributed", "tornado", "asyncio")
 _SILENT = logging.CRITICAL + 1
 _SHOWN = 3
+_OBJECT = re.compile(r"^in <[^>]*>: ")
+"""With which Dask begins what a connection has met."""
 _PAUSE = 0.5
 _ANOTHER = (OSError, ValueError, TypeError, RuntimeError, MemoryError, EOFError)
 """What comes of bytes that are no word of a scheduler's."""
@@ -183,10 +188,12 @@ def _identify(address: str, seconds: float) -> None:
     try:
         with ThreadPoolExecutor(1) as thread:  # a notebook has a loop of its own in this one
             kind = thread.submit(asyncio.run, _kind(address, seconds, arguments)).result()
-    except TimeoutError:
-        raise _unreachable(address, f"no answer in {seconds:,.0f} s") from None
-    except _ANOTHER as error:
-        raise _unreachable(address, _brief(error.__cause__ or error)) from None
+    except _ANOTHER as error:  # a TimeoutError is an OSError
+        why = _not_connected(address, seconds)
+        if not why:
+            late = isinstance(error, TimeoutError)
+            why = f"no answer in {seconds:,.0f} s" if late else _brief(error.__cause__ or error)
+        raise _unreachable(address, why) from None
     if kind != "Scheduler":
         msg = f"What answers at {address} is no scheduler, but a {kind.lower()}."
         raise ClusterError(msg, "Give the scheduler's address: its log has it.")
@@ -198,13 +205,23 @@ async def _kind(address: str, seconds: float, arguments: Mapping[str, Any]) -> s
     return str(identity.get("type", "stranger")) if isinstance(identity, dict) else "stranger"
 
 
+def _not_connected(address: str, seconds: float) -> str:
+    """Say why no connection can be made, or nothing: Dask tries again and again, and tells of its own time."""
+    try:
+        socket.create_connection(get_address_host_port(address), seconds).close()
+    except (OSError, ValueError) as error:
+        return "" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or str(error)
+    return ""
+
+
 def _unreachable(address: str, why: str) -> UnreachableError:
     msg = f"No Dask scheduler answers at {address}: {why}."
     return UnreachableError(msg, "Does it run there, and is --cluster the address that its log has?")
 
 
 def _brief(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__
+    words = _OBJECT.sub("", " ".join(str(error).split()))
+    return words[:160] or type(error).__name__
 
 
 @contextmanager

@@ -54,4 +54,5 @@ def _is_ours(error: Exception, reason: str) -> bool:
 
 
 def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    # DuckDB shows the place in its statement after that
+    return " ".join(str(error).partition("\nLINE 1: ")[0].split())

@@ -19,7 +19,7 @@ from tsse_validation.domain.windows import Window, spanned
 from tsse_validation.lake import sql as lake_sql
 from tsse_validation.lake.listed import Connection, ListedLake
 from tsse_validation.lake.reader import LakeFile, LakeReader
-from tsse_validation.lake.tasks import BATCH_BYTES, DigestTask, TaskPart, digest_task, split_tasks
+from tsse_validation.lake.tasks import BATCH_BYTES, DigestTask, ShardDay, TaskPart, digest_task, split_tasks
 
 COPY_SCHEMA = pa.schema(
     [
@@ -247,10 +247,12 @@ class LakeRows:
     def _tasks(self, scope: Scope, not_due: pa.Table, *, hashed: bool) -> Iterator[DigestTask]:
         first, last = utc_day(scope.window.start), utc_day(scope.window.end)
         files = [file for file in self._listed.listing.files if first <= file.day <= last]
-        there = {(file.day, file.shard) for file in files}
+        there = defaultdict[date, set[ShardDay]](set)
+        for file in files:
+            there[file.day].add((file.day, file.shard))
         for places in split_tasks(files):
             days = tuple(sorted({day for day, _ in places}))
-            whole = places >= {place for place in there if place[0] in days}
+            whole = all(places >= there[day] for day in days)
             part = TaskPart.within(scope, not_due, days)
             aside = {file: why for file, why in self._listed.reasons.items() if file.day in days}
             yield DigestTask(

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from tsse_validation.domain.digest import DIGEST_VERSION
-from tsse_validation.domain.errors import NotCheckedError
+from tsse_validation.domain.errors import NotCheckedError, SettingsError
 from tsse_validation.seals.seal import FORMAT_VERSION, LINE_SCHEMA, Seal, SealFacts, Stamp
 
 FACTS, STAMP, TABLE = "tsse.seal", "tsse.stamp", "tsse.table."
@@ -45,9 +45,14 @@ def read_seal(path: Path) -> Seal:
     """Read a seal and hold it to its own SHA-256, and to the versions that are read here.
 
     Raises NotCheckedError with the reason where it is no seal, was changed or cut off, or is of another version.
-    OSError where it cannot be opened.
+    SettingsError where it cannot be read.
     """
-    return seal_of(path.read_bytes(), str(path))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}."
+        raise SettingsError(msg) from None
+    return seal_of(content, str(path))
 
 
 def seal_of(content: bytes, name: str) -> Seal:
@@ -64,7 +69,7 @@ def seal_of(content: bytes, name: str) -> Seal:
                 key.removeprefix(TABLE): _decoded(metadata[key]) for key in metadata if key.startswith(TABLE)
             }
     except (pa.ArrowException, OSError, KeyError, ValidationError, UnicodeDecodeError, ValueError) as error:
-        msg = f"{name} is no whole seal: {' '.join(str(error).split())[:200]}."
+        msg = f"{name} is no whole seal: {' '.join(str(error).split())[:200].rstrip('.')}."
         raise NotCheckedError(msg, _AGAIN) from None
     return Seal(facts, stamp, lines, tables)
 

@@ -99,8 +99,9 @@ def test_an_earlier_seal_is_taken_over_and_a_file_changed_in_place_refuses_it(
         (["--output={hot}/lake.seal"], b"lies in the lake"),
         (["--output={home}/a.seal", "--verify-all"], b"--verify-all needs --baseline"),
         (["--output={home}/a.seal", "--as-of={hot}/_state/manifest.json"], b"is no whole seal"),
+        (["--output={home}/a.seal", "--as-of={home}/none.seal"], b"none.seal cannot be read: No such file"),
     ],
-    ids=["in the lake", "nothing to verify", "no seal"],
+    ids=["in the lake", "nothing to verify", "no seal", "no file"],
 )
 def test_what_cannot_be_done_is_refused_and_leaves_no_file(
     options: list[str], says: bytes, lake: SealedLake, home: Path

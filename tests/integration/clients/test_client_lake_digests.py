@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.builders import Row, keys_table, rows_table
 from tsse_validation.domain.coverage import Coverage, Scope
-from tsse_validation.domain.digest import ROW_SCHEMA, rows_digested
+from tsse_validation.domain.digest import ROW_SCHEMA, digest_days, rows_digested
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake import arrow_rows
@@ -133,6 +133,34 @@ def test_a_file_is_digested_in_parts_where_it_has_many_rows_and_several_groups(
     found = lines(written(tmp_path / "straight", {(TODAY, "00", "x"): rows}, row_group_size=130), scope)
     assert found == lines(written(tmp_path / "sql", {(TODAY, "00", "x"): rows}, FOR_SQL), scope)
     assert {key: count for key, (count, _) in found.items()} == {("00", f"s{n}", TODAY): 333 for n in range(3)}
+
+
+@pytest.mark.parametrize("most", ["_MOST_WAITING", "_MOST_BYTES_TOGETHER"])
+def test_how_much_is_held_at_a_time_is_of_no_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str
+) -> None:
+    monkeypatch.setattr(arrow_rows, most, 1)
+    row: Row = ("a", NOON, 1.5, 0, NOON)
+    before: Row = ("a", NOON - DAY, 2.5, 0, NOON)
+    files = {(TODAY, "07", "x"): [row], (TODAY, "07", "y"): [row], (TODAY - DAY, "07", "x"): [before]}
+    assert sum(rows for rows, _ in both_ways(tmp_path, files, Scope(TWO_DAYS, COVERAGE)).values()) == 2
+
+
+def test_rows_that_once_cannot_be_digested_are_an_error_and_never_counted_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = [pa.ArrowInvalid("no more")]
+
+    def failing(rows: pa.Table, *, hashed: bool) -> pa.Table:
+        if errors:
+            raise errors.pop()
+        return digest_days(rows, hashed=hashed)
+
+    monkeypatch.setattr(arrow_rows, "BATCH_ROWS", 1)
+    monkeypatch.setattr(arrow_rows, "digest_days", failing)
+    row: Row = ("a", NOON, 1.5, 0, NOON)
+    with pytest.raises(pa.ArrowInvalid, match="no more"):
+        lines(written(tmp_path, {(TODAY, "07", "x"): [row]}), Scope(TWO_DAYS, COVERAGE))
 
 
 def test_the_order_of_rows_is_of_no_account(tmp_path: Path) -> None:

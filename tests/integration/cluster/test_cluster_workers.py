@@ -101,7 +101,9 @@ def test_the_seal_is_the_same_to_the_byte_though_a_worker_is_killed_and_started_
         assert elsewhere.result() == sealed(local_workers())
 
 
-@pytest.mark.parametrize(("number", "why"), [(5, "Input/output error"), (13, "Permission denied")])
+@pytest.mark.parametrize(
+    ("number", "why"), [pytest.param(5, "Input/output error", marks=pytest.mark.slow), (13, "Permission denied")]
+)
 def test_a_file_that_one_worker_cannot_read_is_that_workers_trouble(
     bare: DaskCluster, paths: LakePaths, tmp_path: Path, number: int, why: str
 ) -> None:
@@ -127,7 +129,7 @@ def test_what_a_worker_and_this_machine_find_is_the_lakes_fault(cluster: DaskClu
         digested(cluster, paths)
 
 
-@pytest.mark.parametrize(("there", "here"), [(1, 0), (0, 1)])
+@pytest.mark.parametrize(("there", "here"), [(1, 0), pytest.param(0, 1, marks=pytest.mark.slow)])
 def test_a_worker_that_sees_other_files_is_named_and_its_answer_refused(
     bare: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: int, here: int
 ) -> None:
@@ -226,7 +228,7 @@ def test_a_scheduler_that_is_not_there_is_told_in_one_sentence(
     paths: LakePaths, scheme: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with (
-        refused(UnreachableError, f"No Dask scheduler answers at {scheme}://127.0.0.1:9: "),
+        refused(UnreachableError, f"No Dask scheduler answers at {scheme}://127.0.0.1:9: Connection refused."),
         cluster_workers(f"{scheme}://127.0.0.1:9", paths, waits=ClusterWaits(connect=0.5)).open(),
     ):
         pass
