@@ -9,7 +9,7 @@ import typer
 
 from tsse_validation.cli.printing import say_wait
 from tsse_validation.cli.rows_answer import write_rows
-from tsse_validation.cli.seal_output import STDOUT, hold_output, write_seal
+from tsse_validation.cli.seal_output import hold_output, output_in_words, write_seal
 from tsse_validation.cli.setting_options import takes
 from tsse_validation.domain.errors import SettingsError, SuiteError
 from tsse_validation.domain.instants import to_the_second, utc_now
@@ -109,10 +109,11 @@ def _summary(seal: Seal, output: Path) -> list[str]:
     read, covered = seal.facts.lake, seal.facts.parts[0]
     if read is None:
         raise SuiteError("The seal does not say what was read for it.")
-    where = "stdout" if output == STDOUT else str(output)
     lines, files = count_of(seal.lines.num_rows, "line"), count_of(read.examined.files, "file")
     as_of = to_the_second(covered.coverage.watermark)
-    said = [f"sealed {lines} from {files} of {read.hot}, {covered.window} as of {as_of}: {where}"]
+    said = [
+        f"sealed {lines} from {files} of {read.hot}, {covered.window} as of {as_of}: {output_in_words(output)}"
+    ]
     if taken := read.taken_over:
         said.append(
             f"{count_of(taken.shard_days, 'shard-day')} taken over from {taken.baseline[:12]}…, "

@@ -27,6 +27,11 @@ def hold_output(settings: Settings, output: Path) -> None:
     hold_all_writable({"--output": output.parent})
 
 
+def output_in_words(output: Path) -> str:
+    """Return where a seal went."""
+    return "stdout" if output == STDOUT else str(output)
+
+
 def write_seal(seal: Seal, output: Path) -> None:
     """Write a seal; raises OSError where it cannot be, and leaves nothing then."""
     content = seal_bytes(seal)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tsse_validation.cli.printing import say_wait
-from tsse_validation.cli.seal_output import STDOUT, hold_output, write_seal
+from tsse_validation.cli.seal_output import STDOUT, hold_output, output_in_words, write_seal
 from tsse_validation.cli.setting_options import CONTROLLER, takes
 from tsse_validation.domain.errors import SettingsError, SuiteError
 from tsse_validation.domain.instants import to_the_second, utc_now
@@ -96,7 +96,7 @@ def _summary(seal: Seal, output: Path) -> str:
     return (
         f"sealed {lines} of {seen.server}, schema {seen.tables_in}, a {'standby' if seen.standby else 'primary'}, "
         f"{covered.window} as of {to_the_second(covered.coverage.watermark)}, with {keys} not due"
-        f"{f'; Postgres begins at {to_the_second(begins)}' if begins else ''}: {output}"
+        f"{f'; Postgres begins at {to_the_second(begins)}' if begins else ''}: {output_in_words(output)}"
     )
 
 
