@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from tests.support.builders import WATERMARK, WINDOW, count_row, replication, run_started, stack_described
+from tests.support.builders import (
+    WATERMARK,
+    WINDOW,
+    count_row,
+    lake_sealed,
+    replication,
+    run_started,
+    stack_described,
+)
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
 from tsse_validation.domain.windows import Window
@@ -81,3 +89,22 @@ def test_days_are_taken_over_only_of_the_same_files_and_of_the_controllers_own_d
     assert [row.day for row in rows] == ([PROVEN] if taken else [])
     assert any(PROVEN in set(scope.window.days()) for scope in compared) is not taken
     assert said in " ".join(record.text for record in records if isinstance(record, Note))
+
+
+def test_no_day_is_taken_over_of_a_run_whose_lake_was_told_by_a_seal(tmp_path: Path) -> None:
+    path = log_of(tmp_path, "a job")
+    with path.open("a", encoding="utf-8") as log:
+        log.write(lake_sealed(left=1).model_dump_json() + "\n")
+    records: list[Any] = []
+    run = SimpleNamespace(
+        settings=Settings(resume=path),
+        stack=SimpleNamespace(base_url="http://127.0.0.1:8000"),
+        record=lambda *some: records.extend(some),
+    )
+    proof = SimpleNamespace(compare_in_slices=lambda *_, **__: iter(()))
+    progress = SimpleNamespace(track=lambda _what: nullcontext(lambda *_, **__: None))
+    covered = Scope(WINDOW, Coverage(WINDOW.start, WATERMARK, WATERMARK))
+    assert not count_days(
+        cast("ValidationRun", run), cast("DirectProof", proof), covered, cast("ProgressReporter", progress)
+    )
+    assert "had the lake told by a seal" in " ".join(one.text for one in records if isinstance(one, Note))

@@ -230,6 +230,18 @@ def test_a_seal_of_postgres_with_a_shard_or_keys_of_no_part_is_refused() -> None
         compare_seals(sealed, of_lake(ROW, sealed))
 
 
+def test_a_covered_range_without_a_row_on_either_side_proves_nothing_whatever_lies_beyond_it() -> None:
+    rows = {("a", START - timedelta(days=9)): 1.0}
+    lines = digests_of(rows)
+    number = next(n for n, part in enumerate(PARTS) if START - timedelta(days=9) in part.window)
+    empty = of_postgres({})
+    told = lines.add_column(0, "shard", pa.array([""] * lines.num_rows, pa.string()))
+    postgres = filed(replace(empty, lines=in_part(number, told)))
+    lake = filed(replace(of_lake({}, postgres), lines=lake_lines(number, lines, SHARDS)))
+    with pytest.raises(NotCheckedError, match="empty in the covered range"):
+        compare_seals(postgres, lake)
+
+
 # ---- what is left ----------------------------------------------------------------------------------------------
 
 

@@ -19,8 +19,8 @@ def parts_held(postgres: PostgresClient, covered: Scope, earlier: Coverage | Non
     """Return the parts that Postgres can answer for: those promised, without what lies before its first row.
 
     Its own retention drops chunks (contract section 3): what the lake holds of before is the lake's alone, and
-    nothing is there to compare it with. The covered range is kept whole where Postgres begins after it: what the
-    lake holds there is then too much, or is too little to prove anything.
+    nothing is there to compare it with. The covered range is kept whole where Postgres begins after it:
+    without it nothing would be proven of it.
     """
     parts = promised_parts(covered, earlier)
     begins = begins_within(postgres, parts)

@@ -272,3 +272,18 @@ def test_what_the_lake_holds_of_before_postgres_begins_is_the_lakes_alone(farm: 
     assert {one.why for one in compared.left} == {Left.CUT}
     of_postgres = _postgres(farm)
     assert compare_seals(of_postgres, lake_seal(farm.reader, of_postgres)).alike
+
+
+def test_a_postgres_that_has_lost_all_but_a_forecast_keeps_the_covered_range(
+    farm: Farm,
+) -> None:
+    noon = farm.clock.now
+    farm.ingest(_readings(noon))
+    farm.backfill(5)
+    covered = Scope.covered_by(farm.coverage())
+    farm.connection.execute("DELETE FROM metrics")
+    farm.ingest([(SENSORS[0], noon + timedelta(days=9), 1.0, 0, noon)])
+    assert _parts(farm)[0] == covered
+    of_postgres = _postgres(farm)
+    lake = lake_seal(farm.reader, of_postgres)
+    assert compare_seals(of_postgres, lake).differing

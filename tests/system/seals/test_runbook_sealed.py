@@ -62,6 +62,7 @@ def test_a_lake_that_its_owner_seals_is_proven(
     assert shlex.quote(str(controller.paths.hot)) in owner.ran[0]
 
 
+@pytest.mark.slow
 def test_a_row_that_was_changed_is_told_as_in_a_direct_run(
     sealed: Callable[..., tuple[Run, Owner]], directly: Directly, controller: Controller
 ) -> None:
