@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.builders import Row, keys_table, rows_table
+from tsse_validation.clients.identity import Moment, ServerProcess
 from tsse_validation.clients.session_use import SessionUse
 from tsse_validation.clients.snapshot import DueCount
 from tsse_validation.domain.contract import DATASET
@@ -70,6 +71,13 @@ class FakePostgres:
 
     def layout(self) -> TableLayout:
         return TableLayout(TableKind.PLAIN, rows=len(self.rows))
+
+    def laid_out(self, _layout: TableLayout, _window: Window) -> "FakePostgres":
+        return self
+
+    def moment(self) -> Moment:
+        process = ServerProcess(None, None, "farm", MARK)
+        return Moment(process, "1:1:", MARK, standby=False, replayed_until=None)
 
     def cancel(self) -> None:
         raise AssertionError("nothing goes wrong here")

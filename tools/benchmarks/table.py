@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import tsse_validation
@@ -113,12 +113,19 @@ def markdown(run: Run) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # a page can be made of figures alone
+        return "not installed"
+
+
 def _circumstances(run: Run) -> Iterator[str]:
     yield f"- {run.begun:%Y-%m-%d %H:%M} UTC, load average before the run {run.load:.1f}"
     yield f"- the engine's sources have the digest {run.engine}"
     memory = measuring.psutil.virtual_memory().total / 2**30
     yield f"- {processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; {platform.system()} {platform.release()}"
-    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    packages = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
     yield f"- PostgreSQL {run.postgres}; Python {platform.python_version()}, {packages}"
     yield f"- {readings.SENSORS} sensors, {readings.DAYS} days; all files in the page cache"
     for data in run.data.values():

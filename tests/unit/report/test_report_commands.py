@@ -66,12 +66,13 @@ OF_NAMES: Mapping[str, st.SearchStrategy[Any]] = {
     **{
         name: st.integers(0, 86_400).map(lambda s: Duration(seconds=s))
         for name in Settings.model_fields
-        if "soak" in name
+        if "soak" in name or name == "await_seal"
     },
+    "cluster": st.just("tcp://scheduler:8786"),
     "release_label": WORD.filter(str.isprintable).map(str.strip),
     "window_start": INSTANT,
     "window_end": INSTANT,
-    **dict.fromkeys(("hot_path", "cold_path", "report_dir", "step_summary"), PATH),
+    **dict.fromkeys(("hot_path", "cold_path", "lake_seal", "report_dir", "step_summary"), PATH),
 }
 
 
