@@ -1,7 +1,6 @@
 """`tsse-validate seal lake`: what the lake holds of each sensor-day, in a file that travels."""
 
 import secrets
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +8,20 @@ import typer
 
 from tsse_validation.cli.printing import say_wait
 from tsse_validation.cli.rows_answer import write_rows
-from tsse_validation.cli.seal_output import hold_output, output_in_words, write_seal
+from tsse_validation.cli.seal_output import (
+    STDIN,
+    hold_output,
+    output_in_words,
+    read_stdin,
+    say,
+    say_day,
+    write_seal,
+)
 from tsse_validation.cli.setting_options import takes
 from tsse_validation.domain.errors import SettingsError, SuiteError
 from tsse_validation.domain.instants import to_the_second, utc_now
 from tsse_validation.domain.phrasing import count_of
-from tsse_validation.seals.lake_sealing import Reuse, hold_as_of, seal_lake
+from tsse_validation.seals.lake_sealing import Reuse, seal_lake
 from tsse_validation.seals.seal import Seal
 from tsse_validation.seals.seal_file import read_seal, seal_of
 from tsse_validation.seals.sealed_parts import promised_parts
@@ -22,7 +29,6 @@ from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.opening import lake_reader
 from tsse_validation.steps.scoping import covered_scope
 
-STDIN = Path("-")
 VERIFIED_SHARE = 0.02
 _SEED_BITS = 32
 
@@ -85,24 +91,22 @@ def write_lake_seal(
         share = 1.0 if verify_all else verify_share
         reuse = Reuse(read_seal(baseline), share, secrets.randbits(_SEED_BITS))
     reader = lake_reader(settings, say_wait)
-    state, now = reader.replication(), utc_now()
+    now = utc_now()
     if postgres is not None:
-        hold_as_of(postgres, state)
         parts = postgres.facts.parts
     else:
-        parts = promised_parts(covered_scope(settings, state, cold=reader.paths.cold is not None, now=now))
-    seal = seal_lake(reader, parts, now=lambda: now, as_of=postgres, reuse=reuse, on_day=_say_day)
+        cold = reader.paths.cold is not None
+        parts = promised_parts(covered_scope(settings, reader.replication(), cold=cold, now=now))
+    seal = seal_lake(reader, parts, now=lambda: now, as_of=postgres, reuse=reuse, on_day=say_day)
     write_seal(seal, output)
     for words in _summary(seal, output):
-        _say(words)
+        say(words)
 
 
 def _given(as_of: Path) -> Seal:
     if as_of != STDIN:
         return read_seal(as_of)
-    if sys.stdin.isatty():
-        raise SettingsError("--as-of - reads a seal from stdin: redirect it, as in < postgres.seal")
-    return seal_of(sys.stdin.buffer.read(), "what stdin gave")
+    return seal_of(read_stdin("--as-of", "a seal", "postgres.seal"), "what stdin gave")
 
 
 def _summary(seal: Seal, output: Path) -> list[str]:
@@ -125,12 +129,3 @@ def _summary(seal: Seal, output: Path) -> list[str]:
     if not read.as_of:
         said.append("without --as-of: sensor-days with keys that are not due are left, and named by compare")
     return said
-
-
-def _say_day(done: int, total: int | None, message: str, *, rows: int = 0) -> None:
-    del rows
-    _say(f"{message}, {done} of {total} days")
-
-
-def _say(words: str) -> None:
-    typer.echo(f"tsse-validate: {words}", err=True)

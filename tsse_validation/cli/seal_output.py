@@ -1,7 +1,9 @@
-"""`--output`: a seal as a file, at once or not at all, or as the bytes of stdout."""
+"""What the commands of seals read and write: files, or with - stdin and stdout; words go to stderr."""
 
 import sys
 from pathlib import Path
+
+import typer
 
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.runlog.whole_files import replacing
@@ -10,7 +12,7 @@ from tsse_validation.seals.seal_file import seal_bytes
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.places import hold_all_writable, places_in_the_lake
 
-STDOUT = Path("-")
+STDIN = STDOUT = Path("-")
 
 
 def hold_output(settings: Settings, output: Path) -> None:
@@ -32,12 +34,35 @@ def output_in_words(output: Path) -> str:
     return "stdout" if output == STDOUT else str(output)
 
 
+def read_stdin(option: str, what: str, example: str) -> bytes:
+    """Return what stdin gives for an option; raises SettingsError where it is a terminal."""
+    if sys.stdin.isatty():
+        msg = f"{option} - reads {what} from stdin: redirect it, as in < {example}"
+        raise SettingsError(msg)
+    return sys.stdin.buffer.read()
+
+
 def write_seal(seal: Seal, output: Path) -> None:
-    """Write a seal; raises OSError where it cannot be, and leaves nothing then."""
-    content = seal_bytes(seal)
+    """Write a seal; errors as in `write_output`."""
+    write_output(seal_bytes(seal), output)
+
+
+def write_output(content: bytes, output: Path) -> None:
+    """Write at once or not at all; raises OSError where that cannot be, and leaves nothing then."""
     if output == STDOUT:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     else:
         with replacing(output) as unfinished:
             unfinished.write_bytes(content)
+
+
+def say_day(done: int, total: int | None, message: str, *, rows: int = 0) -> None:
+    """Say how far a seal has come: an `Update`."""
+    del rows
+    say(f"{message}, {done} of {total} days")
+
+
+def say(words: str) -> None:
+    """Say something beside the output."""
+    typer.echo(f"tsse-validate: {words}", err=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tsse_validation.cli.printing import say_wait
-from tsse_validation.cli.seal_output import STDOUT, hold_output, output_in_words, write_seal
+from tsse_validation.cli.seal_output import STDOUT, hold_output, output_in_words, say, say_day, write_seal
 from tsse_validation.cli.setting_options import CONTROLLER, takes
 from tsse_validation.domain.errors import SettingsError, SuiteError
 from tsse_validation.domain.instants import to_the_second, utc_now
@@ -63,7 +63,7 @@ def seal_postgres_side(
     parts = parts_to_seal(settings, client, as_of=as_of, from_state=from_state, told=say_wait)
     sealing = PostgresSealing(client, parts, now=utc_now, resume=earlier)
     try:
-        seal = sealing.run(_say_day)
+        seal = sealing.run(say_day)
     except (SuiteError, KeyboardInterrupt):
         _keep(sealing, output)
         raise
@@ -71,7 +71,7 @@ def seal_postgres_side(
     partial = _partial_of(output)
     if resume is not None and resume.resolve() == partial.resolve():
         partial.unlink(missing_ok=True)
-    _say(_summary(seal, output))
+    say(_summary(seal, output))
 
 
 def _partial_of(output: Path) -> Path:
@@ -85,7 +85,7 @@ def _keep(sealing: PostgresSealing, output: Path) -> None:
         return
     partial = _partial_of(output)
     write_seal(so_far, partial)
-    _say(f"{count_of(so_far.lines.num_rows, 'sensor-day')} sealed so far: go on by --resume {partial}")
+    say(f"{count_of(so_far.lines.num_rows, 'sensor-day')} sealed so far: go on by --resume {partial}")
 
 
 def _summary(seal: Seal, output: Path) -> str:
@@ -98,12 +98,3 @@ def _summary(seal: Seal, output: Path) -> str:
         f"{covered.window} as of {to_the_second(covered.coverage.watermark)}, with {keys} not due"
         f"{f'; Postgres begins at {to_the_second(begins)}' if begins else ''}: {output_in_words(output)}"
     )
-
-
-def _say_day(done: int, total: int | None, message: str, *, rows: int = 0) -> None:
-    del rows
-    _say(f"{message}, {done} of {total} days")
-
-
-def _say(words: str) -> None:
-    typer.echo(f"tsse-validate: {words}", err=True)

@@ -243,6 +243,14 @@ def _readable() -> Iterator[None]:
         raise AccessError(msg, "Look at the disk, or the mount, that it lies on.") from None
 
 
+def shard_day_of(path: str) -> tuple[date, str] | None:
+    """Return the date and shard that a file's path names, with slashes (contract section 4); else `None`."""
+    *_, partition, shard, _ = ("", "", *path.split("/"))
+    named = _PARTITION.fullmatch(partition), _SHARD.fullmatch(shard)
+    day = _valid_date(named[0][1]) if named[0] else None
+    return (day, named[1][1]) if day is not None and named[1] else None
+
+
 def _valid_date(text: str) -> date | None:
     try:
         return date.fromisoformat(text)

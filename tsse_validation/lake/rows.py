@@ -245,8 +245,7 @@ class LakeRows:
         return straying
 
     def _tasks(self, scope: Scope, not_due: pa.Table, *, hashed: bool) -> Iterator[DigestTask]:
-        first, last = utc_day(scope.window.start), utc_day(scope.window.end)
-        files = [file for file in self._listed.listing.files if first <= file.day <= last]
+        files = self._files_in(scope.window)
         there = defaultdict[date, set[ShardDay]](set)
         for file in files:
             there[file.day].add((file.day, file.shard))

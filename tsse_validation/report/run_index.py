@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +26,7 @@ from tsse_validation.report.model.document import (
     read_result_json,
     write_atomically,
 )
+from tsse_validation.suite_home import suite_version
 
 INDEX_HTML, INDEX_JSON = "index.html", "index.json"
 MOST_SHOWN = 500
@@ -110,7 +110,7 @@ def _write(directory: Path, known: dict[str, _Entry], left: _Left, most: int | N
         else:
             entries.append(entry)
     entries.sort(key=lambda entry: entry.run.started, reverse=True)
-    content = _Known(suite_version=version("tsse-validation"), runs=tuple(entries))
+    content = _Known(suite_version=suite_version(), runs=tuple(entries))
     page = render_index(Runs(tuple(entry.run for entry in entries), tuple(sorted(unread)), unlisted))
     write_atomically(directory / INDEX_JSON, content.model_dump_json().encode("utf-8", errors="replace") + b"\n")
     write_atomically(directory / INDEX_HTML, page.encode("utf-8", errors="replace"))
@@ -156,7 +156,7 @@ def _known(path: Path) -> dict[str, _Entry]:
         known = _Known.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return {}
-    ours = known.suite_version == version("tsse-validation")
+    ours = known.suite_version == suite_version()
     return {entry.run.folder: entry for entry in known.runs} if ours else {}
 
 

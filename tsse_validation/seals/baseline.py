@@ -20,9 +20,9 @@ import pyarrow.compute as pc
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.lake.footers import footer_sha256
-from tsse_validation.lake.reader import LakeFile
+from tsse_validation.lake.reader import LakeFile, shard_day_of
 from tsse_validation.lake.tasks import ShardDay
-from tsse_validation.seals.seal import FILES, LINE_SCHEMA, SHARD_DAYS, LakeRead, Seal, SealSide
+from tsse_validation.seals.seal import FILES, LINE_SCHEMA, SHARD_DAYS, LakeRead, Seal, SealSide, in_part
 
 _RUN = ["day", "shard", "part"]
 _WITHOUT = "Leave --baseline out to read all files."
@@ -58,8 +58,9 @@ class Baseline:
         self._rows = {(row["day"], row["shard"]): row for row in seal.tables[SHARD_DAYS].to_pylist()}
         self._files: dict[ShardDay, dict[tuple[str, str], Row]] = defaultdict(dict)
         for row in seal.tables[FILES].to_pylist():
-            self._files[_place(row["path"])][row["place"], row["path"]] = row
-        self._faulty = {_place(path) for path in _faulty_paths(seal.facts.lake)}
+            if (place := shard_day_of(row["path"])) is not None:
+                self._files[place][row["place"], row["path"]] = row
+        self._faulty = {shard_day_of(path) for path in _faulty_paths(seal.facts.lake)}
 
     def standing(
         self, listed: Iterable[LakeFile], parts: Sequence[Scope], not_due: Collection[ShardDay]
@@ -126,10 +127,9 @@ class Baseline:
         for place, (source, wanted) in numbers.items():
             begin, length = starts.get((*place, -1 if source is None else source), (0, 0))
             own = lines.slice(begin, length)
-            same = wanted == (source,)
-            found[place] = (
-                own if same else pa.concat_tables([own.slice(0, 0), *(_numbered(own, n) for n in wanted)])
-            )
+            plain = own.drop_columns("part")
+            numbered = (in_part(number, plain, LINE_SCHEMA) for number in wanted)
+            found[place] = own if wanted == (source,) else pa.concat_tables([own.slice(0, 0), *numbered])
         return found
 
 
@@ -180,17 +180,6 @@ def _runs(lines: pa.Table) -> dict[tuple[date, str, int], tuple[int, int]]:
         (key["day"], key["shard"], key["part"]): (int(begin), int(length))
         for key, begin, length in zip(keys, begins, lengths, strict=True)
     }
-
-
-def _place(path: str) -> ShardDay:
-    """Return the date and shard of a path within its place (contract section 4)."""
-    day, shard, _ = path.rsplit("/", 3)[-3:]
-    return date.fromisoformat(day.removeprefix("date=")), shard.removeprefix("shard=")
-
-
-def _numbered(lines: pa.Table, part: int) -> pa.Table:
-    numbers = pa.repeat(pa.scalar(part, pa.int16()), lines.num_rows)
-    return lines.set_column(0, LINE_SCHEMA.field("part"), numbers)
 
 
 def _naive(instant: datetime) -> datetime:

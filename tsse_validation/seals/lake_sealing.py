@@ -12,12 +12,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import KEY_SCHEMA, rows_digested
+from tsse_validation.domain.digest import rows_digested
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError, SettingsError
 from tsse_validation.domain.instants import to_the_second
 from tsse_validation.domain.phrasing import count_of
@@ -27,6 +26,7 @@ from tsse_validation.lake.reader import LakeFile, LakeListing, LakeReader
 from tsse_validation.lake.shards import shard_of, shards_that_fit
 from tsse_validation.lake.tasks import DigestAnswer, DigestTask, ShardDay, TaskPart, digest_task, split_tasks
 from tsse_validation.seals.baseline import Baseline, UnchangedShardDay, differ, lines_of
+from tsse_validation.seals.lake_states import StateChange, change_between
 from tsse_validation.seals.seal import (
     FILE_SCHEMA,
     FILES,
@@ -43,10 +43,13 @@ from tsse_validation.seals.seal import (
     SealFacts,
     SealSide,
     TakenOver,
+    in_part,
+    keys_of_part,
 )
 from tsse_validation.seals.stamping import stamp_of
 
 _SEAL_POSTGRES = "Seal Postgres again, and then the lake as of that."
+_CHANGES = {StateChange.BACKFILL: "A backfill has ended", StateChange.RETREAT: "The watermark went back"}
 
 
 @dataclass(frozen=True)
@@ -153,12 +156,9 @@ class _States:
 
     def hold(self, later: "_States") -> None:
         """Hold that no backfill has ended while the files were read, and no watermark went back."""
-        before, after = self.replication, later.replication
-        ran = (before.backfill_from_ts, before.backfill_to_ts) != (after.backfill_from_ts, after.backfill_to_ts)
-        marks = before.computed_through_ts, after.computed_through_ts
-        if ran or (marks[0] is not None and (marks[1] is None or marks[1] < marks[0])):
-            what = "A backfill has ended" if ran else "The watermark went back"
-            msg = f"{what} while the lake was sealed: its files are of two states."
+        change = change_between(self.replication, later.replication)
+        if change is not None:
+            msg = f"{_CHANGES[change]} while the lake was sealed: its files are of two states."
             raise NotCheckedError(msg, "Seal it again when no backfill runs.")
 
 
@@ -198,7 +198,7 @@ class _Sealing:
         drawn = set(random.Random(reuse.seed).sample(sorted(standing), count))  # noqa: S311 - no secret
         again = [file for file in files if (file.day, file.shard) in drawn]
         for answer in self._answers(again, on_day):
-            found = pa.concat_tables([LINE_SCHEMA.empty_table(), *self._numbered(answer.lines, LINE_SCHEMA)])
+            found = pa.concat_tables([LINE_SCHEMA.empty_table(), *_numbered(answer.lines, LINE_SCHEMA)])
             self._add(answer)
             for place, read in _by_shard_day(answer).items():
                 same = _identities(read) == _identities(standing[place].files)
@@ -253,14 +253,15 @@ class _Sealing:
     def _task(self, places: frozenset[ShardDay]) -> DigestTask:
         days = tuple(sorted({day for day, _ in places}))
         parts = tuple(
-            TaskPart.within(scope, _of_part(self.keys, number), days) for number, scope in enumerate(self.parts)
+            TaskPart.within(scope, keys_of_part(self.keys, number), days)
+            for number, scope in enumerate(self.parts)
         )
         covered = self.parts[0].window
         return DigestTask(self.reader.paths, days, places, parts, pending=True, covered=covered)
 
     def _add(self, answer: DigestAnswer) -> None:
-        self.lines += self._numbered(answer.lines, LINE_SCHEMA)
-        self._pending += self._numbered(answer.pending, KEYS_SCHEMA)
+        self.lines += _numbered(answer.lines, LINE_SCHEMA)
+        self._pending += _numbered(answer.pending, KEYS_SCHEMA)
         self.unreadable |= {file.relative: why for file, why in answer.unreadable.items()}
         self.outside.update(answer.seen.outside)
         for aspect, problems in answer.seen.findings.problems.items():
@@ -283,12 +284,6 @@ class _Sealing:
         if row["last"].replace(tzinfo=UTC) < covered.start or row["first"].replace(tzinfo=UTC) > covered.end:
             self.outside[place[0]] += sum(file["rows"] for file in standing.files)
         return row["read_at"].replace(tzinfo=UTC)  # type: ignore[no-any-return]
-
-    def _numbered(self, tables: Iterable[pa.Table], schema: pa.Schema) -> list[pa.Table]:
-        return [
-            table.add_column(0, "part", pa.repeat(pa.scalar(number, pa.int16()), table.num_rows)).cast(schema)
-            for number, table in enumerate(tables)
-        ]
 
 
 def _changed_in_place(standing: UnchangedShardDay) -> PromiseBrokenError:
@@ -359,8 +354,8 @@ def _by_path(fault: FileFault) -> tuple[str, str]:
     return fault.place, fault.path
 
 
-def _of_part(keys: pa.Table, part: int) -> pa.Table:
-    return keys.filter(pc.equal(keys["part"], part)).select(KEY_SCHEMA.names).cast(KEY_SCHEMA)
+def _numbered(tables: Iterable[pa.Table], schema: pa.Schema) -> list[pa.Table]:
+    return [in_part(number, table, schema) for number, table in enumerate(tables)]
 
 
 def _rows_of(answer: DigestAnswer) -> int:

@@ -39,6 +39,8 @@ from tsse_validation.seals.seal import (
     SealFacts,
     SealSide,
     SliceRead,
+    in_part,
+    of_part,
 )
 from tsse_validation.seals.sealed_parts import begins_within
 from tsse_validation.seals.stamping import stamp_of
@@ -120,7 +122,7 @@ class PostgresSealing:
         for moment in side.moments:
             self._hold_server(moment)
         self._lines.append(_lines(number, side.digests))
-        self._keys.append(_in_part(number, side.not_due, KEYS_SCHEMA))
+        self._keys.append(in_part(number, side.not_due, KEYS_SCHEMA))
         snapshots = tuple(moment.snapshot for moment in side.moments)
         at = min(moment.at for moment in side.moments)
         self._slices.append(SliceRead(part=number, window=side.scope.window, snapshots=snapshots, at=at))
@@ -140,8 +142,8 @@ class PostgresSealing:
         assert earlier.facts.postgres is not None  # noqa: S101 - it is of Postgres
         reader = OuterReader(self._postgres)
         for number, scope in enumerate(self._parts):
-            before = _of_part(earlier.tables[NOT_DUE], number)
-            lines = _of_part(earlier.lines, number)
+            before = of_part(earlier.tables[NOT_DUE], number)
+            lines = of_part(earlier.lines, number)
             for one in (one for one in earlier.facts.postgres.slices if one.part == number):
                 now = reader.not_due_keys(scope.narrowed(one.window))
                 changed = _days_changed(_within(before, one.window), now)
@@ -220,16 +222,7 @@ def _report(on_day: Update, whole: Window, side: SideOfDays) -> None:
 
 def _lines(number: int, digests: pa.Table) -> pa.Table:
     shards = pa.array([""] * digests.num_rows, pa.string())
-    return _in_part(number, digests.add_column(0, "shard", shards), LINE_SCHEMA)
-
-
-def _in_part(number: int, table: pa.Table, schema: pa.Schema) -> pa.Table:
-    parts = pa.array([number] * table.num_rows, pa.int16())
-    return table.add_column(0, "part", parts).select(schema.names).cast(schema)
-
-
-def _of_part(table: pa.Table, number: int) -> pa.Table:
-    return table.filter(pc.equal(table["part"], number))
+    return in_part(number, digests.add_column(0, "shard", shards), LINE_SCHEMA)
 
 
 def _within(keys: pa.Table, window: Window) -> pa.Table:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
 from tsse_validation.domain.coverage import Scope
@@ -185,3 +186,19 @@ class Seal:
     stamp: Stamp
     lines: pa.Table
     tables: Mapping[str, pa.Table] = field(default_factory=dict)
+
+
+def in_part(number: int, table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return lines or keys as those of a part: `schema` is theirs, and begins with the part."""
+    parts = pa.repeat(pa.scalar(number, pa.int16()), table.num_rows)
+    return table.add_column(0, "part", parts).select(schema.names).cast(schema)
+
+
+def of_part(table: pa.Table, number: int) -> pa.Table:
+    """Return the lines or keys of one part."""
+    return table.filter(pc.equal(table["part"], number))
+
+
+def keys_of_part(keys: pa.Table, number: int) -> pa.Table:
+    """Return the keys of one part, in `KEY_SCHEMA`."""
+    return of_part(keys, number).select(KEY_SCHEMA.names).cast(KEY_SCHEMA)

@@ -23,11 +23,12 @@ from pydantic import ValidationError
 
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, add_digests
+from tsse_validation.domain.digest import DIGEST_SCHEMA, add_digests
 from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.instants import to_the_second, utc_day
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
+from tsse_validation.lake.reader import shard_day_of
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.parity.comparing import compare_digests
 from tsse_validation.runlog.records import CountRow
@@ -40,6 +41,8 @@ from tsse_validation.seals.seal import (
     PostgresRead,
     Seal,
     SealSide,
+    keys_of_part,
+    of_part,
 )
 
 _SEAL_THE_LAKE = "Seal the lake again, --as-of this seal of Postgres."
@@ -290,7 +293,7 @@ def _left_of(rows: Sequence[CountRow], read: LakeRead) -> Iterator[LeftDay]:
 
 def _left_unread(rows: Sequence[CountRow], scope: Scope, read: LakeRead) -> Iterator[LeftDay]:
     first, last = utc_day(scope.window.start), utc_day(scope.window.end)
-    broken = {place: path for path in read.unreadable if (place := _place(path))}
+    broken = {place: path for path in read.unreadable if (place := shard_day_of(path))}
     known = {(row.day, shard_of(row.sensor_id, read.shards)) for row in rows} if broken else set()
     for row in rows if broken else ():
         if row.day is not None and (path := broken.get((row.day, shard_of(row.sensor_id, read.shards)))):
@@ -298,15 +301,6 @@ def _left_unread(rows: Sequence[CountRow], scope: Scope, read: LakeRead) -> Iter
     for (day, shard), path in broken.items():
         if first <= day <= last and (day, shard) not in known:
             yield LeftDay(day, None, Left.UNREADABLE, path)
-
-
-def _place(path: str) -> tuple[date, str] | None:
-    """Return the date and shard that a file's path names (contract section 4)."""
-    named = dict(part.split("=", 1) for part in path.split("/") if "=" in part)
-    try:
-        return date.fromisoformat(named["date"]), named["shard"]
-    except (KeyError, ValueError):
-        return None
 
 
 def _since(lines: pa.Table, begins: datetime | None) -> tuple[pa.Table, Mapping[date, int]]:
@@ -331,12 +325,12 @@ def _cut(rows: Sequence[CountRow], scope: Scope, begins: datetime | None) -> Ite
 
 def _digests(lines: pa.Table, number: int) -> pa.Table:
     """Return a part's digests: a sensor's lines of several shards are added up."""
-    return add_digests([lines.filter(pc.equal(lines["part"], number)).select(DIGEST_SCHEMA.names)])
+    return add_digests([of_part(lines, number).select(DIGEST_SCHEMA.names)])
 
 
 def _keys(seal: Seal, name: str, number: int) -> pa.Table:
     table = seal.tables.get(name, KEYS_SCHEMA.empty_table())
-    return table.filter(pc.equal(table["part"], number)).select(KEY_SCHEMA.names).cast(KEY_SCHEMA)
+    return keys_of_part(table, number)
 
 
 def _faults(read: LakeRead) -> Iterator[tuple[str, FileFault]]:

@@ -1,7 +1,6 @@
 """The lake as its seal tells of it: state files, listing, and what was found wrong; no row is read here."""
 
 import json
-import re
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -13,10 +12,8 @@ from tsse_validation.domain.contract import Manifest, Replication
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.lake.file_checks import FileFindings, FileProblem
-from tsse_validation.lake.reader import LakeFile, LakeListing, LakeReader
+from tsse_validation.lake.reader import LakeFile, LakeListing, LakeReader, shard_day_of
 from tsse_validation.seals.seal import FILES, LakeRead, Seal
-
-_PLACE = re.compile(r"date=(\d{4}-\d{2}-\d{2})/shard=(\d{2})/[^/]+", re.ASCII)
 
 State = TypeVar("State", bound=BaseModel)
 
@@ -33,7 +30,6 @@ class SealedLake(LakeReader):
         )
         rows = seal.tables[FILES].to_pylist() if FILES in seal.tables else []
         self._files = tuple(self.file(row["place"], row["path"], row["size"]) for row in rows)
-        self.rows_of_file = {file: row["rows"] or 0 for file, row in zip(self._files, rows, strict=True)}
 
     def replication(self) -> Replication:
         """Return the state of replication as it was sealed; raises PromiseBrokenError where it is torn."""
@@ -57,12 +53,12 @@ class SealedLake(LakeReader):
 
     def file(self, place: str, path: str, size: int = 0) -> LakeFile:
         """Return a file by its place and path; raises NotCheckedError where its path is none of the lake's."""
-        named = _PLACE.search(path)
+        named = shard_day_of(path)
         if named is None:
             msg = f"The lake's seal names a file by no date and shard: {path[:80]}."
             raise NotCheckedError(msg, "Seal the lake again.")
         root = self.paths.cold if place == "cold" and self.paths.cold else self.paths.hot
-        return LakeFile(root / path, date.fromisoformat(named[1]), named[2], place, size)
+        return LakeFile(root / path, *named, place, size)
 
     def unreadable(self) -> dict[LakeFile, str]:
         """Return the files that could not be read as the lake was sealed, each with the reader's error."""

@@ -26,6 +26,7 @@ from tsse_validation.domain.stack import STATE_DIR, LakePaths
 from tsse_validation.lake.footers import sha256_in
 from tsse_validation.lake.reader import LakeFile, LakeListing, LakeReader
 from tsse_validation.lake.shards import shard_of
+from tsse_validation.seals.lake_states import StateChange, change_between
 from tsse_validation.seals.seal import LakeRead, Stamp
 
 MOST_BYTES = 1 << 30
@@ -36,6 +37,10 @@ _WORDS = "answer.json"
 _LOOKS = 3
 """How often the files are looked for again where compaction replaced some while they were read."""
 _AGAIN = "Make it again by the command that the run has printed."
+_CHANGES = {
+    StateChange.BACKFILL: "a backfill has ended between them",
+    StateChange.RETREAT: "its watermark went back",
+}
 
 
 class _Model(BaseModel):
@@ -187,13 +192,8 @@ def _unlike_states(now: bytes, sealed: str) -> str:
         later, before = Replication.model_validate_json(now), Replication.model_validate_json(sealed)
     except ValidationError:
         return "its replication.json cannot be read"
-    if (later.backfill_from_ts, later.backfill_to_ts) != (before.backfill_from_ts, before.backfill_to_ts):
-        return "a backfill has ended between them"
-    if before.computed_through_ts and not (
-        later.computed_through_ts and before.computed_through_ts <= later.computed_through_ts
-    ):
-        return "its watermark went back"
-    return ""
+    change = change_between(before, later)
+    return "" if change is None else _CHANGES[change]
 
 
 def answer_rows(reader: LakeReader, request: RowsRequest, stamp: Stamp) -> bytes:

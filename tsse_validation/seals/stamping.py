@@ -4,14 +4,14 @@ import getpass
 import os
 import platform
 from datetime import datetime
-from importlib.metadata import version
 
 from tsse_validation.seals.seal import Stamp
+from tsse_validation.suite_home import suite_version
 
 
 def stamp_of(now: datetime) -> Stamp:
     """Return the stamp of a seal that this process makes now."""
-    return Stamp(made_at=now, host=platform.node(), user=user_name(), suite_version=version("tsse-validation"))
+    return Stamp(made_at=now, host=platform.node(), user=user_name(), suite_version=suite_version())
 
 
 def user_name() -> str:

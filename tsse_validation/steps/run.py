@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict
@@ -38,6 +37,7 @@ from tsse_validation.steps.helper_told import HelperTold
 from tsse_validation.steps.loss_guard import TakenAway, WouldLoseError
 from tsse_validation.steps.surroundings import machine_and_suite
 from tsse_validation.steps.validated_stack import Stack
+from tsse_validation.suite_home import suite_version
 
 LOG_NAME = "run.jsonl"
 LOGS = "logs"
@@ -200,7 +200,7 @@ def begin_run(
         RunStarted(
             run_id=run_id,
             at=began,
-            suite_version=version("tsse-validation"),
+            suite_version=suite_version(),
             settings=loaded.shown(),
             environment=machine_and_suite(),
             release_label=loaded.settings.release_label,

@@ -134,7 +134,7 @@ def test_an_interrupt_leaves_no_file(
         raise KeyboardInterrupt
 
     monkeypatch.chdir(home)
-    monkeypatch.setattr(seal_lake_command, "_say_day", interrupted)
+    monkeypatch.setattr(seal_lake_command, "say_day", interrupted)
     monkeypatch.setattr(sys, "argv", ["tsse-validate", *arguments(lake, f"--output={home}/lake.seal")])
     with pytest.raises(SystemExit) as ended:
         main()
