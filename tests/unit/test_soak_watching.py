@@ -126,6 +126,21 @@ def test_a_dry_run_says_for_how_long_it_would_stay_and_what_that_costs() -> None
     assert "soak" not in "\n".join(calls_and_files(Settings()))
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"await_seal": "10m"}, "wait up to 10m for the seal of the lake, in the run's folder (--await-seal)"),
+        ({"await_seal": "10m", "lake_seal": "/l.seal"}, "for the seal of the lake, in /l.seal (--await-seal)"),
+        ({"lake_seal": "/l.seal"}, "compare it with /l.seal (--lake-seal)"),
+    ],
+)
+def test_a_dry_run_says_that_seals_take_the_place_of_the_lakes_files(given: dict[str, str], says: str) -> None:
+    said = "\n".join(calls_and_files(Settings.model_validate({"base_url": "http://host:8000", **given})))
+    assert says in said
+    assert "would seal Postgres into the run's folder" in said
+    assert "would read the lake's files" not in said
+
+
 @pytest.mark.parametrize("key", SOAK_CHECKS)
 def test_a_check_of_the_soak_builds_on_the_first_four_steps_as_those_of_step_five_do(key: str) -> None:
     spec = SOAK_CHECKS[key]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tsse_validation.cli.printing import print_json
+from tsse_validation.cli.seal_output import lake_in_words
 from tsse_validation.cli.setting_options import AsJson
 from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.instants import format_rfc3339, to_the_second
@@ -57,9 +58,8 @@ def _text(compared: SealComparison, postgres: Seal, lake: Seal) -> Iterator[str]
         f"Postgres: {seen.server}, schema {seen.tables_in}, {'a standby' if seen.standby else 'a primary'}; "
         f"{_made(postgres.stamp)}"
     )
-    where = f"{read.hot} and {read.cold}" if read.cold else read.hot
     how = "as of this seal of Postgres" if read.as_of else "as of its own state"
-    yield f"lake: {where}, {how}; {_made(lake.stamp)}"
+    yield f"lake: {lake_in_words(read)}, {how}; {_made(lake.stamp)}"
     yield from _taken_over(read)
     for number, part in enumerate(compared.parts):
         yield f"{'covered' if number == 0 else 'beyond'}: {_of_part(part)}"

@@ -11,6 +11,7 @@ from tsse_validation.cli.rows_answer import write_rows
 from tsse_validation.cli.seal_output import (
     STDIN,
     hold_output,
+    lake_in_words,
     output_in_words,
     read_stdin,
     say,
@@ -81,6 +82,8 @@ def write_lake_seal(
         raise SettingsError("seal lake needs --hot-path, the lake's hot directory.")
     hold_output(settings, output)
     if rows_of is not None:
+        if as_of is not None or baseline is not None:
+            raise SettingsError("--rows-of writes no seal: leave --as-of and --baseline out.")
         write_rows(settings, rows_of, output)
         return
     if baseline is None and verify_all:
@@ -114,10 +117,8 @@ def _summary(seal: Seal, output: Path) -> list[str]:
     if read is None:
         raise SuiteError("The seal does not say what was read for it.")
     lines, files = count_of(seal.lines.num_rows, "line"), count_of(read.examined.files, "file")
-    as_of = to_the_second(covered.coverage.watermark)
-    said = [
-        f"sealed {lines} from {files} of {read.hot}, {covered.window} as of {as_of}: {output_in_words(output)}"
-    ]
+    promise = f"{covered.window} as of {to_the_second(covered.coverage.watermark)}"
+    said = [f"sealed {lines} from {files} of {lake_in_words(read)}, {promise}: {output_in_words(output)}"]
     if taken := read.taken_over:
         said.append(
             f"{count_of(taken.shard_days, 'shard-day')} taken over from {taken.baseline[:12]}…, "

@@ -7,7 +7,7 @@ import typer
 
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.runlog.whole_files import replacing
-from tsse_validation.seals.seal import Seal
+from tsse_validation.seals.seal import LakeRead, Seal
 from tsse_validation.seals.seal_file import seal_bytes
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.places import hold_all_writable, places_in_the_lake
@@ -32,6 +32,11 @@ def hold_output(settings: Settings, output: Path) -> None:
 def output_in_words(output: Path) -> str:
     """Return where a seal went."""
     return "stdout" if output == STDOUT else str(output)
+
+
+def lake_in_words(read: LakeRead) -> str:
+    """Return which lake was read: its hot place, and its cold one where it has one."""
+    return f"{read.hot} and {read.cold}" if read.cold else read.hot
 
 
 def read_stdin(option: str, what: str, example: str) -> bytes:

@@ -69,6 +69,11 @@ def require_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
+def without_zone(instant: datetime) -> datetime:
+    """Return the instant as tables hold it: in UTC, without a zone."""
+    return require_utc(instant).replace(tzinfo=None)
+
+
 def to_micros(instant: datetime) -> int:
     """Return the microseconds since 1970-01-01T00:00:00Z, exactly."""
     return (require_utc(instant) - EPOCH) // MICROSECOND

@@ -6,7 +6,7 @@ of last year's rows are promised like any other row, once they were inserted aft
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from tsse_validation.clients.bounded import BoundedReader
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.domain.coverage import ALL_TIME, Coverage, Scope, scopes_beyond
+from tsse_validation.domain.instants import without_zone
 from tsse_validation.domain.windows import Window, cut_at, on_days
 from tsse_validation.parity.comparing import DayComparison
 from tsse_validation.parity.direct import DirectProof
@@ -190,7 +191,7 @@ def unpromised_part(
     others = rows.filter(pc.invert(_promised(rows, promised)))
     if first is None or not others.num_rows:
         return replace(comparison, differences=others), 0
-    head = pc.and_(pc.equal(others["kind"], "missing"), pc.less(others["ts"], _naive(first)))
+    head = pc.and_(pc.equal(others["kind"], "missing"), pc.less(others["ts"], first))
     left = others.filter(pc.invert(head))
     return replace(comparison, differences=left), others.num_rows - left.num_rows
 
@@ -202,17 +203,12 @@ def _promised(rows: pa.Table, scopes: Sequence[Scope]) -> pa.ChunkedArray:
         if scope.since is None:
             continue
         within = pc.and_(
-            pc.greater_equal(rows["ts"], _naive(scope.window.start)),
-            pc.less_equal(rows["ts"], _naive(scope.window.end)),
+            pc.greater_equal(rows["ts"], without_zone(scope.window.start)),
+            pc.less_equal(rows["ts"], without_zone(scope.window.end)),
         )
         in_time = pc.and_(
-            pc.greater(inserted, _naive(scope.since)),
-            pc.less_equal(inserted, _naive(scope.coverage.watermark)),
+            pc.greater(inserted, without_zone(scope.since)),
+            pc.less_equal(inserted, without_zone(scope.coverage.watermark)),
         )
         promised = pc.or_(promised, pc.fill_null(pc.and_(within, in_time), fill_value=False))
     return promised
-
-
-def _naive(instant: datetime) -> pa.Scalar:
-    at = instant if instant.tzinfo is None else instant.astimezone(UTC).replace(tzinfo=None)
-    return pa.scalar(at, pa.timestamp("us"))

@@ -7,7 +7,7 @@ The truth for a key `(sensor_id, ts)` is the Postgres row. Values are compared b
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from itertools import groupby
 
 import numpy as np
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from tsse_validation.clients.snapshot import DueCount
 from tsse_validation.domain.digest import KEY_SCHEMA
+from tsse_validation.domain.instants import without_zone
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.rows import Key
 from tsse_validation.lake.sql import column_engine
@@ -144,7 +145,7 @@ def only_since(since: datetime, postgres: pa.Table, lake: pa.Table) -> tuple[pa.
     Both tables are in the lake's schema; an older version on one side is then told from none.
     """
     with column_engine(postgres=postgres, lake=lake) as engine:
-        instant = since.astimezone(UTC).replace(tzinfo=None)
+        instant = without_zone(since)
         wanted = engine.execute(_INSERTED_SINCE, {"since": instant}).to_arrow_table().cast(KEY_SCHEMA)
     with column_engine(postgres=postgres, lake=lake, wanted=wanted) as engine:
         kept = [

@@ -41,7 +41,7 @@ def sealed_proof(
     lake_exchange: LakeExchange, database: PostgresClient, sealed_parts: Sequence[Scope]
 ) -> Iterator[SealedProof]:
     """Compare by a seal of each side; the lake's files behind what differs are laid out while the run goes on."""
-    of_postgres, of_lake = lake_exchange.exchange(sealed_parts)
+    seals = lake_exchange.exchange(sealed_parts)
     with tempfile.TemporaryDirectory(prefix="tsse-rows-") as name:
-        ask = partial(lake_exchange.rows, of_lake)
-        yield SealedProof(database, of_postgres, of_lake, ask=ask, directory=Path(name).resolve())
+        ask = partial(lake_exchange.rows, seals.lake)
+        yield SealedProof(database, seals, ask=ask, directory=Path(name).resolve())

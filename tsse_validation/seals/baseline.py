@@ -9,7 +9,7 @@ What this cannot see is a file whose pages were changed under the same footer an
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from enum import Enum
 from typing import Any
 
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import NotCheckedError
+from tsse_validation.domain.instants import without_zone
 from tsse_validation.lake.footers import footer_sha256
 from tsse_validation.lake.reader import LakeFile, shard_day_of
 from tsse_validation.lake.tasks import ShardDay
@@ -135,8 +136,8 @@ class Baseline:
 
 def share_of(row: Row, scope: Scope) -> Share:
     """Return how much of a shard-day a scope has, by what its rows lie between (`SHARD_DAY_SCHEMA`)."""
-    start, end = _naive(scope.window.start), _naive(scope.window.end)
-    watermark, since = _naive(scope.coverage.watermark), scope.since and _naive(scope.since)
+    start, end = without_zone(scope.window.start), without_zone(scope.window.end)
+    watermark, since = without_zone(scope.coverage.watermark), scope.since and without_zone(scope.since)
     inserted_first, inserted_last, untimed = row["inserted_first"], row["inserted_last"], row["untimed"]
     in_time = (inserted_last is None or inserted_last <= watermark) and (
         since is None or (not untimed and inserted_first is not None and inserted_first > since)
@@ -180,10 +181,6 @@ def _runs(lines: pa.Table) -> dict[tuple[date, str, int], tuple[int, int]]:
         (key["day"], key["shard"], key["part"]): (int(begin), int(length))
         for key, begin, length in zip(keys, begins, lengths, strict=True)
     }
-
-
-def _naive(instant: datetime) -> datetime:
-    return instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def differ(one: pa.Table, other: pa.Table) -> bool:

@@ -18,7 +18,7 @@ from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import rows_digested
 from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError, SettingsError
-from tsse_validation.domain.instants import to_the_second
+from tsse_validation.domain.instants import to_the_second, without_zone
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.lake.file_checks import FILE_ASPECTS, FileProblem
@@ -86,6 +86,7 @@ def seal_lake(
     if as_of is not None:
         hold_as_of(as_of, states.replication)
     listing = reader.listing()
+    _hold_directories(listing, reader.paths.shards)
     _hold_cold_dates(reader)
     keys = as_of.tables[NOT_DUE] if as_of is not None else KEYS_SCHEMA.empty_table()
     sealed = _Sealing(reader, tuple(parts), keys)
@@ -276,7 +277,7 @@ class _Sealing:
         """Take a shard-day over, and return when its files were read."""
         row = dict(standing.row)
         if row["seal"] is None:
-            row |= {"seal": seal.stamp.sha256, "read_at": seal.stamp.made_at.astimezone(UTC).replace(tzinfo=None)}
+            row |= {"seal": seal.stamp.sha256, "read_at": without_zone(seal.stamp.made_at)}
         self._shard_days.append(row)
         self._files += map(dict, standing.files)
         self.lines.append(standing.lines)
@@ -316,6 +317,23 @@ def _by_shard_day(answer: DigestAnswer) -> dict[ShardDay, list[dict[str, object]
 
 def _identities(files: Iterable[Mapping[str, object]]) -> set[tuple[object, ...]]:
     return {tuple(file[name] for name in FILE_SCHEMA.names) for file in files}
+
+
+def _hold_directories(listing: LakeListing, shards: int) -> None:
+    """Hold that no file lies where no sensor of so many shards belongs, before any is read."""
+    last = max((file for file in listing.files if int(file.shard) >= shards), key=_by_shard, default=None)
+    if last is not None:
+        msg = f"The lake has {last.relative}, and --shards {shards} has none beyond shard={shards - 1:02d}."
+        few = int(last.shard) + 1
+        advice = (
+            f"Give --shards as the controller has it, {few} or more. If it is {shards}, no reader finds the rows "
+            "of that file: find out who wrote it."
+        )
+        raise SettingsError(msg, advice)
+
+
+def _by_shard(file: LakeFile) -> tuple[str, str]:
+    return file.shard, file.relative
 
 
 def _hold_shards(lines: Sequence[pa.Table], shards: int) -> None:

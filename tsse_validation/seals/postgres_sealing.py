@@ -24,7 +24,7 @@ from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import rows_digested
 from tsse_validation.domain.errors import NotCheckedError
-from tsse_validation.domain.instants import to_the_second, utc_day
+from tsse_validation.domain.instants import to_the_second, utc_day, without_zone
 from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.domain.windows import Window, without_windows
 from tsse_validation.parity.beyond import OuterReader
@@ -226,7 +226,7 @@ def _lines(number: int, digests: pa.Table) -> pa.Table:
 
 
 def _within(keys: pa.Table, window: Window) -> pa.Table:
-    first, last = (pa.scalar(end.replace(tzinfo=None), pa.timestamp("us")) for end in (window.start, window.end))
+    first, last = map(without_zone, (window.start, window.end))
     return keys.filter(pc.and_(pc.greater_equal(keys["ts"], first), pc.less_equal(keys["ts"], last)))
 
 

@@ -14,7 +14,7 @@ What is left is proven neither way, and never counts as alike:
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 import pyarrow as pa
@@ -25,7 +25,7 @@ from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import DIGEST_SCHEMA, add_digests
 from tsse_validation.domain.errors import NotCheckedError
-from tsse_validation.domain.instants import to_the_second, utc_day
+from tsse_validation.domain.instants import to_the_second, utc_day, without_zone
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.windows import Window
 from tsse_validation.lake.reader import shard_day_of
@@ -125,6 +125,20 @@ class SealComparison:
         return not (self.differing or self.left or self.misplaced or self.faults)
 
 
+@dataclass(frozen=True)
+class ComparedSeals:
+    """A seal of Postgres, one of the lake, and what the two say about each other."""
+
+    postgres: Seal
+    lake: Seal
+    said: SealComparison
+
+    @classmethod
+    def of(cls, postgres: Seal, lake: Seal) -> "ComparedSeals":
+        """Compare two seals; errors as in `compare_seals`."""
+        return cls(postgres, lake, compare_seals(postgres, lake))
+
+
 def compare_seals(postgres: Seal, lake: Seal) -> SealComparison:
     """Compare every sensor-day of two seals, each as `read_seal` or `seal_of` returns it.
 
@@ -192,20 +206,18 @@ def _flaws(seal: Seal) -> Iterator[str]:
         yield "it does not say which keys are not due"
 
 
-def _days_of(window: Window) -> tuple[pa.Scalar, pa.Scalar]:
-    """Return the first and last UTC day of a window."""
-    first, last = (pa.scalar(utc_day(end), pa.date32()) for end in (window.start, window.end))
-    return first, last
+def _days_of(window: Window) -> tuple[date, date]:
+    return utc_day(window.start), utc_day(window.end)
 
 
-def _instants_of(window: Window) -> tuple[pa.Scalar, pa.Scalar]:
-    return _naive(window.start), _naive(window.end)
+def _instants_of(window: Window) -> tuple[datetime, datetime]:
+    return without_zone(window.start), without_zone(window.end)
 
 
 def _lying_in(
     table: pa.Table,
     column: str,
-    ends_of: Callable[[Window], tuple[pa.Scalar, pa.Scalar]],
+    ends_of: Callable[[Window], tuple[date, date]],
     parts: Sequence[Scope],
 ) -> int:
     """Return how many rows lie, by a column, within the window of the part that they are said to be of."""
@@ -345,7 +357,3 @@ def _misplaced(lines: pa.Table, shards: int) -> Iterator[tuple[str, date, str]]:
     for sensor_id, day, shard in sorted(zip(found["sensor_id"], found["day"], found["shard"], strict=True)):
         if shard_of(sensor_id, shards) != shard:
             yield sensor_id, day, shard
-
-
-def _naive(instant: datetime) -> pa.Scalar:
-    return pa.scalar(instant.astimezone(UTC).replace(tzinfo=None), pa.timestamp("us"))

@@ -47,12 +47,17 @@ def read_seal(path: Path) -> Seal:
     Raises NotCheckedError with the reason where it is no seal, was changed or cut off, or is of another version.
     SettingsError where it cannot be read.
     """
+    return seal_of(read_given(path), str(path))
+
+
+def read_given(path: Path) -> bytes:
+    """Return the content of a file that was given by its name; raises SettingsError where it cannot be read."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        msg = f"{path} cannot be read: {error.strerror}."
+        stdin = " Nothing is read from stdin here." if path == Path("-") else ""
+        msg = f"{path} cannot be read: {error.strerror}.{stdin}"
         raise SettingsError(msg) from None
-    return seal_of(content, str(path))
 
 
 def seal_of(content: bytes, name: str) -> Seal:

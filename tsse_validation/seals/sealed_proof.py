@@ -19,8 +19,7 @@ from tsse_validation.lake.rows import COPY_SCHEMA, LakeRows
 from tsse_validation.parity.comparing import DayComparison
 from tsse_validation.parity.direct import DirectProof, WindowCount
 from tsse_validation.runlog.records import CountRow
-from tsse_validation.seals.seal import Seal
-from tsse_validation.seals.seal_comparing import SealComparison, compare_seals
+from tsse_validation.seals.seal_comparing import ComparedSeals, SealComparison
 from tsse_validation.seals.sealed_lake import SealedLake
 from tsse_validation.seals.sent_files import RowsAnswer, RowsRequest
 from tsse_validation.settings.fields import Level
@@ -40,17 +39,15 @@ class SealedProof(DirectProof):
     sealed, and Postgres is asked again after them. So a row that is due in the later state was current all the
     time, and no newer version can have displaced it.
 
-    Raises NotCheckedError where the two seals say nothing about each other, or what differs was not given.
+    Raises NotCheckedError where what differs was not given.
     """
 
-    def __init__(
-        self, postgres: PostgresClient, of_postgres: Seal, of_lake: Seal, *, ask: Ask, directory: Path
-    ) -> None:
-        self.lake = SealedLake(of_lake)
+    def __init__(self, postgres: PostgresClient, seals: ComparedSeals, *, ask: Ask, directory: Path) -> None:
+        self.lake = SealedLake(seals.lake)
         super().__init__(postgres, self.lake)
-        self.compared: SealComparison = compare_seals(of_postgres, of_lake)
+        self.compared: SealComparison = seals.said
         self._client = postgres
-        self._sha256 = of_postgres.stamp.sha256, of_lake.stamp.sha256
+        self._sha256 = seals.postgres.stamp.sha256, seals.lake.stamp.sha256
         self._ask = ask
         self._directory = directory
         self._laid_out: _LaidOut | None = None

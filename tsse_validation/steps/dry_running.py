@@ -57,8 +57,7 @@ def calls_and_files(settings: Settings) -> Iterator[str]:
             yield f"would run: {', '.join(HELPER_NAMES)}, as the runbook has it; the backfill is theirs"
         named = settings.database_url or settings.setup_config
         yield f"would read Postgres: {'read-only, in one session at a time' if named else 'not, no DSN is given'}"
-        lake = " and ".join(str(path) for path in (settings.hot_path, settings.cold_path) if path)
-        yield f"would read the lake's files: {f'in {lake}, writing nothing' if lake else 'none are given'}"
+        yield from _lake_read(settings)
         if not settings.skip_qdrant:
             yield "would GET of Qdrant: /healthz and its version"
     yield f"would write: a folder for the run in {settings.report_dir}, with its log and reports"
@@ -66,6 +65,19 @@ def calls_and_files(settings: Settings) -> Iterator[str]:
         yield f"would write: a summary, added to {settings.step_summary}"
     if settings.live:
         yield f"would write: a note for other runs of this user, in {cache_directory()}"
+
+
+def _lake_read(settings: Settings) -> Iterator[str]:
+    lake = " and ".join(str(path) for path in (settings.hot_path, settings.cold_path) if path)
+    if settings.await_seal:
+        where = settings.lake_seal or "the run's folder"
+        yield "would seal Postgres into the run's folder, and print a command for who may read the lake"
+        yield f"would wait up to {settings.await_seal} for the seal of the lake, in {where} (--await-seal)"
+        yield "would ask that user once more, as long, for the lake's rows where sensor-days differ"
+    elif settings.lake_seal:
+        yield f"would seal Postgres into the run's folder, and compare it with {settings.lake_seal} (--lake-seal)"
+    else:
+        yield f"would read the lake's files: {f'in {lake}, writing nothing' if lake else 'none are given'}"
 
 
 def _posts(settings: Settings) -> Iterator[tuple[str, int]]:

@@ -67,13 +67,13 @@ def postgres_client(settings: Settings) -> PostgresClient | None:
 
 def lake_at(paths: LakePaths, settings: Settings, told: Told = unheard) -> LakeReader:
     """Open a lake, digested by the workers of `--cluster` where that is given; `told` hears of waits for them."""
+    cold = paths.cold.absolute() if paths.cold is not None else None
+    paths = replace(paths, hot=paths.hot.absolute(), cold=cold)
     if settings.cluster is None:
         return LakeReader(paths)
     from tsse_validation.lake.cluster import cluster_workers
     from tsse_validation.lake.cluster_client import ClusterWaits
 
-    cold = paths.cold.absolute() if paths.cold is not None else None
-    paths = replace(paths, hot=paths.hot.absolute(), cold=cold)
     waits = ClusterWaits(connect=settings.connect_timeout)
     return LakeReader(paths, cluster_workers(settings.cluster, paths, waits, told))
 

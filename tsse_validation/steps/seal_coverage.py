@@ -11,7 +11,7 @@ from tsse_validation.domain.errors import NotCheckedError, SettingsError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.polling import Told, unheard
 from tsse_validation.seals.seal import SealSide
-from tsse_validation.seals.seal_file import read_seal
+from tsse_validation.seals.seal_file import read_given, read_seal
 from tsse_validation.seals.sealed_parts import parts_held
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.inspecting import inspect_by_job
@@ -73,7 +73,7 @@ def _covered(settings: Settings, from_state: Path | None, told: Told) -> Scope:
 
 def _state_in(path: Path) -> Replication:
     try:
-        return Replication.model_validate_json(path.read_bytes())
+        return Replication.model_validate_json(read_given(path))
     except ValidationError:
         msg = f"--from-state {path} is no state of the lake's replication."
         raise NotCheckedError(msg, "Copy the lake's _state/replication.json.") from None

@@ -23,7 +23,7 @@ from tsse_validation.runlog.seal_record import EarlierReading, SealUsed
 from tsse_validation.runlog.whole_files import replacing
 from tsse_validation.seals.postgres_sealing import seal_postgres
 from tsse_validation.seals.seal import FILES, Seal
-from tsse_validation.seals.seal_comparing import compare_seals
+from tsse_validation.seals.seal_comparing import ComparedSeals
 from tsse_validation.seals.seal_file import seal_bytes, seal_of
 from tsse_validation.seals.sealed_lake import SealedLake
 from tsse_validation.seals.sealed_parts import parts_held
@@ -38,6 +38,7 @@ POSTGRES_SEAL, LAKE_SEAL = "postgres.seal", "lake.seal"
 ROWS_REQUEST, LAKE_ROWS = "rows.request", "lake-rows.zip"
 """The files of the exchange, in the run's folder."""
 _PRINTS = "Seal the lake again: --await-seal prints the command."
+_LINKED = " (where a link makes them one, seal it by the controller's name)"
 _PAUSE_SECONDS = 1.0
 _ENDS = (b"PAR1", b"PK\x05\x06")
 """By one of these, at or near its end, a file is whole: of a seal, and of the lake's rows."""
@@ -80,8 +81,8 @@ class LakeExchange:
             raise NotCheckedError(msg, _PRINTS)
         return seal.facts.parts
 
-    def exchange(self, parts: Sequence[Scope]) -> tuple[Seal, Seal]:
-        """Seal Postgres, and return its seal and the lake's.
+    def exchange(self, parts: Sequence[Scope]) -> ComparedSeals:
+        """Seal Postgres, and return its seal and the lake's, compared.
 
         Raises NotCheckedError when the lake's does not come in time, or says nothing about Postgres's.
         """
@@ -92,9 +93,10 @@ class LakeExchange:
         with replacing(path) as unfinished:
             unfinished.write_bytes(content)
         of_postgres = seal_of(content, str(path))
-        of_lake, answer = self._lake_of(of_postgres, path)
-        self.run.record(_used("postgres", of_postgres, path, 0), self._used_lake(of_postgres, of_lake, answer))
-        return of_postgres, of_lake
+        seals, answer = self._lake_of(of_postgres, path)
+        left = len(seals.said.left)
+        self.run.record(_used("postgres", of_postgres, path, 0), _used("lake", seals.lake, answer, left))
+        return seals
 
     def rows(self, of_lake: Seal, request: RowsRequest) -> RowsAnswer:
         """Ask for the lake's files behind what differs; raises NotCheckedError when they do not come in time."""
@@ -112,21 +114,19 @@ class LakeExchange:
 
         return self._waited_for(what, command, answer, take)
 
-    def _lake_of(self, of_postgres: Seal, request: Path) -> tuple[Seal, Path]:
+    def _lake_of(self, of_postgres: Seal, request: Path) -> tuple[ComparedSeals, Path]:
         if self._lake_seal is not None and self.run.settings.lake_seal is not None:
-            self._hold_lake(of_postgres, self._lake_seal)
-            return self._lake_seal, self.run.settings.lake_seal
+            return self._held(of_postgres, self._lake_seal), self.run.settings.lake_seal
         answer = (self.run.settings.lake_seal or self.run.directory / LAKE_SEAL).absolute()
         command = self._command(request, answer, "--as-of")
 
-        def take(content: bytes) -> Seal:
+        def take(content: bytes) -> ComparedSeals:
             seal = seal_of(content, str(answer))
             if (as_of := SealedLake(seal).read.as_of) != of_postgres.stamp.sha256:
                 which = "another seal of Postgres" if as_of else "none, without --as-of"
                 msg = f"{answer} was made as of {which}."
                 raise NotCheckedError(msg, "Run the command that is printed above.")
-            self._hold_lake(of_postgres, seal)
-            return seal
+            return self._held(of_postgres, seal)
 
         return self._waited_for("the seal of the lake", command, answer, take), answer
 
@@ -138,9 +138,9 @@ class LakeExchange:
             raise NotCheckedError(msg, "Give a seal that this user may read.") from None
         return self._lake_seal
 
-    def _hold_lake(self, of_postgres: Seal, of_lake: Seal) -> None:
-        """Hold that a seal is of the controller's own lake, and of it as it is since the backfill."""
-        compare_seals(of_postgres, of_lake)
+    def _held(self, of_postgres: Seal, of_lake: Seal) -> ComparedSeals:
+        """Compare, and hold that a seal is of the controller's own lake, and of it as it is since the backfill."""
+        seals = ComparedSeals.of(of_postgres, of_lake)
         lake = SealedLake(of_lake)
         said, now = require(self.run.facts.inspection, "the lake's inspection"), self.inspect()
         if now.replication.backfill_to_ts != of_postgres.facts.parts[0].coverage.backfill_to:
@@ -149,6 +149,7 @@ class LakeExchange:
         if why := unlike_inspections(lake, said, now, self.run.settings.shards):
             msg = f"The seal is of another lake than the controller's: {why}."
             raise NotCheckedError(msg, "Seal the lake that the controller's inspection names.")
+        return seals
 
     def _command(self, request: Path, answer: Path, asks: str) -> SealCommand:
         inspection = require(self.run.facts.inspection, "the lake's inspection")
@@ -190,9 +191,6 @@ class LakeExchange:
             msg, f"Run again with a longer --await-seal, and meanwhile the command that it prints: {command.line}"
         )
 
-    def _used_lake(self, of_postgres: Seal, of_lake: Seal, path: Path) -> SealUsed:
-        return _used("lake", of_lake, path, len(compare_seals(of_postgres, of_lake).left))
-
 
 def _whole(path: Path) -> bytes | None:
     """Return a file's content once it is there to its end; `None` before."""
@@ -212,7 +210,7 @@ def unlike_inspections(lake: SealedLake, before: Inspection, after: Inspection, 
         return f"it has {lake.paths.shards} shards, and --shards is {shards}"
     for name, ours, said in (("hot", lake.paths.hot, after.hot_path), ("cold", lake.paths.cold, after.cold_path)):
         if said and (ours is None or Path(said) != ours):
-            return f"its {name} path is {ours or 'not set'}, and the controller's {said}"
+            return f"its {name} path is {ours or 'not set'}, and the controller's {said}{_LINKED if ours else ''}"
     listing = dataset_of(lake.listing()).partitions
     for day, partition in sorted(before.metrics.partitions.items()):
         if partition != after.metrics.partitions.get(day) or not partition.shards:

@@ -75,6 +75,19 @@ def read_as_of(seal: Seal) -> str:
     return seal.facts.lake.as_of
 
 
+def test_a_seal_names_both_places_by_their_whole_paths(lake: SealedLake, home: Path) -> None:
+    cold = home / "cold"
+    cold.mkdir()
+    ended = seal_lake(
+        lake, home, f"--hot-path={os.path.relpath(lake.hot, home)}", "--cold-path=cold", "--output=-"
+    )
+    assert ended.returncode == 0, ended.stderr
+    read = seal_of(ended.stdout, "stdout").facts.lake
+    assert read is not None
+    assert (Path(read.hot).name, Path(read.hot).is_absolute(), read.cold) == ("hot", True, str(cold))
+    assert f"of {read.hot} and {cold}, ".encode() in ended.stderr
+
+
 def test_an_earlier_seal_is_taken_over_and_a_file_changed_in_place_refuses_it(
     lake: SealedLake, home: Path
 ) -> None:
@@ -100,8 +113,17 @@ def test_an_earlier_seal_is_taken_over_and_a_file_changed_in_place_refuses_it(
         (["--output={home}/a.seal", "--verify-all"], b"--verify-all needs --baseline"),
         (["--output={home}/a.seal", "--as-of={hot}/_state/manifest.json"], b"is no whole seal"),
         (["--output={home}/a.seal", "--as-of={home}/none.seal"], b"none.seal cannot be read: No such file"),
+        (["--output={home}/a.zip", "--rows-of={home}/none"], b"none cannot be read: No such file"),
+        (
+            ["--output={home}/a.seal", "--baseline=-"],
+            b"- cannot be read: No such file or directory. Nothing is read",
+        ),
+        (["--output={home}/a.zip", "--rows-of={home}/none", "--as-of=-"], b"--rows-of writes no seal"),
     ],
-    ids=["in the lake", "nothing to verify", "no seal", "no file"],
+    ids=[
+        *("in the lake", "nothing to verify", "no seal", "no file"),
+        *("no request", "baseline of stdin", "a seal and rows"),
+    ],
 )
 def test_what_cannot_be_done_is_refused_and_leaves_no_file(
     options: list[str], says: bytes, lake: SealedLake, home: Path

@@ -25,6 +25,7 @@ from tsse_validation.runlog.records import Note
 from tsse_validation.runlog.seal_record import SealUsed
 from tsse_validation.seals.lake_sealing import Reuse, seal_lake
 from tsse_validation.seals.seal import KEYS_SCHEMA, NOT_DUE, PostgresRead, Seal, SealFacts, SealSide
+from tsse_validation.seals.seal_comparing import ComparedSeals
 from tsse_validation.seals.seal_file import seal_bytes, seal_of
 from tsse_validation.seals.sent_files import RowsAnswer, RowsRequest, answer_rows
 from tsse_validation.seals.stamping import stamp_of
@@ -98,7 +99,7 @@ class Exchanged:
             (self.directory / "lake.seal").write_bytes(self.given(self.postgres))
         self._clock.sleep(seconds)
 
-    def seals(self, monkeypatch: pytest.MonkeyPatch) -> tuple[Seal, Seal]:
+    def seals(self, monkeypatch: pytest.MonkeyPatch) -> ComparedSeals:
         monkeypatch.setattr(sealing, "seal_postgres", lambda *_, **__: self.postgres)
         return self.exchange.exchange(self.postgres.facts.parts)
 
@@ -155,6 +156,12 @@ def _older_state(watermark: object = WATERMARK, **more: object) -> Callable[[Sea
     return refused
 
 
+def linked(lake: SealedLake, root: Path) -> SealedLake:
+    """Return the same lake by another name: on another machine no link tells that it is the same."""
+    (root / "linked").symlink_to(lake.hot)
+    return SealedLake(root / "linked")
+
+
 REFUSED: dict[str, Callable[[SealedLake, Path], Callable[[Seal], bytes]]] = {
     "made as of none, without --as-of": lambda lake, _: lambda _pg: seal_bytes(lake.seal()),
     "made as of another seal of Postgres": lambda lake, _: with_read(sealed(lake), as_of="0" * 64),
@@ -166,6 +173,7 @@ REFUSED: dict[str, Callable[[SealedLake, Path], Callable[[Seal], bytes]]] = {
     "the lake's seal is older": _older_state(WATERMARK - timedelta(hours=1)),
     "different parts": lambda lake, _: with_facts(sealed(lake), parts=lake.parts()[:1]),
     "its hot path is": lambda _, root: sealed(SealedLake.of(root / "other")),
+    "where a link makes them one": lambda lake, root: sealed(linked(lake, root)),
     "it has 8 shards": lambda lake, _: with_read(sealed(lake), shards=8),
     "no seal of a lake|seals of Postgres": lambda _l, _r: seal_bytes,
 }

@@ -14,6 +14,7 @@ from tests.support.sealed_lake import (
     BEGIN,
     MADE,
     SENSORS,
+    SHARDS,
     TARGET,
     WATERMARK,
     SealedLake,
@@ -153,6 +154,18 @@ def test_another_number_of_shards_is_refused(lake: SealedLake, told: Told) -> No
     reader = LakeReader(LakePaths(lake.hot, None, 16))
     with told(SettingsError, "The lake was written with 4 shards, and not with 16"):
         seal_lake(reader, lake.parts(), now=lambda: MADE)
+
+
+def test_fewer_shards_than_the_lake_has_are_refused_though_it_has_too_few_sensors_to_tell(
+    lake: SealedLake, told: Told
+) -> None:
+    for path in lake.files:
+        if path.parent.name != f"shard={SHARDS - 1:02d}":
+            path.unlink()
+    reader = LakeReader(LakePaths(lake.hot, None, SHARDS - 1))
+    with told(SettingsError, f"shard={SHARDS - 1:02d}/", f"--shards {SHARDS - 1} has none beyond") as caught:
+        seal_lake(reader, lake.parts(), now=lambda: MADE)
+    assert f"{SHARDS} or more" in caught.value.advice
 
 
 def test_a_date_in_a_cold_place_that_was_not_given_is_no_missing_date(lake: SealedLake, told: Told) -> None:

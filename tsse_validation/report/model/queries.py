@@ -6,11 +6,11 @@ They look up to two days around a row, in the partitions of these dates, so that
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import date, timedelta
 from itertools import groupby
 
 from tsse_validation.domain.contract import DATASET
-from tsse_validation.domain.instants import utc_day
+from tsse_validation.domain.instants import utc_day, without_zone
 from tsse_validation.domain.stack import Capability
 from tsse_validation.lake.shards import shard_of
 from tsse_validation.report.model.keeping import dates_told, lake_roots, reads_the_lake, shards_of_run
@@ -116,7 +116,7 @@ FROM parquet_schema(getvariable('lake')) ORDER BY ALL;"""
 
 
 def _rows_in_duckdb(asked: Sequence[RowDifference]) -> str:
-    values = ", ".join(f"({literal(row.sensor_id)}, TIMESTAMP '{_naive(row)}')" for row in asked)
+    values = ", ".join(f"({literal(row.sensor_id)}, TIMESTAMP '{_instant(row)}')" for row in asked)
     return f"""\
 WITH asked(sensor_id, ts) AS (VALUES {values}),
 near AS (
@@ -133,7 +133,7 @@ ORDER BY asked_id, asked_ts, ts, file, row;"""  # noqa: S608
 
 
 def _rows_in_psql(asked: Sequence[RowDifference], table: str) -> str:
-    values = ", ".join(f"({literal(row.sensor_id)}::text, timestamptz '{_naive(row)}+00')" for row in asked)
+    values = ", ".join(f"({literal(row.sensor_id)}::text, timestamptz '{_instant(row)}+00')" for row in asked)
     columns = "sensor_id, ts, value, quality, inserted_at"
     return f"""\
 SELECT CASE WHEN near.ts = asked.ts THEN '>' ELSE '' END AS differs, near.sensor_id,
@@ -180,8 +180,8 @@ def _table(result: RunResult) -> str:
     return f'"{schema}".metrics'
 
 
-def _naive(row: RowDifference) -> str:
-    return row.ts.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+def _instant(row: RowDifference) -> str:
+    return without_zone(row.ts).isoformat(sep=" ", timespec="microseconds")
 
 
 def literal(text: str) -> str:
