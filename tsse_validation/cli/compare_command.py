@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tsse_validation.cli.printing import print_json
-from tsse_validation.cli.seal_output import lake_in_words
+from tsse_validation.cli.seal_output import places_read
 from tsse_validation.cli.setting_options import AsJson
 from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.instants import format_rfc3339, to_the_second
@@ -59,7 +59,7 @@ def _text(compared: SealComparison, postgres: Seal, lake: Seal) -> Iterator[str]
         f"{_made(postgres.stamp)}"
     )
     how = "as of this seal of Postgres" if read.as_of else "as of its own state"
-    yield f"lake: {lake_in_words(read)}, {how}; {_made(lake.stamp)}"
+    yield f"lake: {places_read(read)}, {how}; {_made(lake.stamp)}"
     yield from _taken_over(read)
     for number, part in enumerate(compared.parts):
         yield f"{'covered' if number == 0 else 'beyond'}: {_of_part(part)}"

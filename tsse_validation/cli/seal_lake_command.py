@@ -11,7 +11,7 @@ from tsse_validation.cli.rows_answer import write_rows
 from tsse_validation.cli.seal_output import (
     STDIN,
     hold_output,
-    lake_in_words,
+    places_read,
     output_in_words,
     read_stdin,
     say,
@@ -118,7 +118,7 @@ def _summary(seal: Seal, output: Path) -> list[str]:
         raise SuiteError("The seal does not say what was read for it.")
     lines, files = count_of(seal.lines.num_rows, "line"), count_of(read.examined.files, "file")
     promise = f"{covered.window} as of {to_the_second(covered.coverage.watermark)}"
-    said = [f"sealed {lines} from {files} of {lake_in_words(read)}, {promise}: {output_in_words(output)}"]
+    said = [f"sealed {lines} from {files} of {places_read(read)}, {promise}: {output_in_words(output)}"]
     if taken := read.taken_over:
         said.append(
             f"{count_of(taken.shard_days, 'shard-day')} taken over from {taken.baseline[:12]}…, "

@@ -34,7 +34,7 @@ def output_in_words(output: Path) -> str:
     return "stdout" if output == STDOUT else str(output)
 
 
-def lake_in_words(read: LakeRead) -> str:
+def places_read(read: LakeRead) -> str:
     """Return which lake was read: its hot place, and its cold one where it has one."""
     return f"{read.hot} and {read.cold}" if read.cold else read.hot
 
