@@ -11,8 +11,8 @@ from tsse_validation.cli.rows_answer import write_rows
 from tsse_validation.cli.seal_output import (
     STDIN,
     hold_output,
-    places_read,
     output_in_words,
+    places_read,
     read_stdin,
     say,
     say_day,
