@@ -36,6 +36,19 @@ def test_what_is_compared_within_and_beyond_the_range_is_exactly_what_is_promise
     assert len(comparing) == coverage.promises(ts, inserted_at)
 
 
+@given(COVERAGES, INSTANTS, INSTANTS | st.none())
+def test_before_the_target_the_time_of_insertion_alone_decides(
+    coverage: Coverage, ts: datetime, inserted_at: datetime | None
+) -> None:
+    scope = Scope.covered_by(coverage)
+    first = scope.before_the_target(scope.window)
+    assert first.start == scope.window.start
+    if first != scope.window:
+        assert (first.end + MICROSECOND) == day_start(utc_day(first.end + MICROSECOND))
+        if ts in first:
+            assert scope.holds(ts, inserted_at) == (inserted_at is None or inserted_at <= coverage.watermark)
+
+
 @given(COVERAGES, INSTANTS, INSTANTS)
 def test_every_row_inserted_since_the_backfills_target_is_promised(
     coverage: Coverage, ts: datetime, inserted_at: datetime

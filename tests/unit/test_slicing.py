@@ -117,6 +117,19 @@ def test_a_table_of_unknown_size_is_begun_with_a_fortnight_and_goes_on_with_more
     assert first.end - first.start <= FIRST_LENGTH < second.end - second.start
 
 
+def test_a_small_table_is_read_at_once_however_long_its_time() -> None:
+    small = TableLayout(TableKind.PLAIN, rows=FIRST_ROWS)
+    assert next_piece(WHOLE, WHOLE, small, Pace()) == WHOLE
+    larger = TableLayout(TableKind.PLAIN, rows=FIRST_ROWS + 1)
+    assert next_piece(WHOLE, WHOLE, larger, Pace()).end - BEGIN <= FIRST_LENGTH
+
+
+def test_a_small_table_that_was_slow_to_read_is_read_in_parts_after_all() -> None:
+    pace = Pace()
+    pace.failed(WHOLE)
+    assert next_piece(WHOLE, WHOLE, TableLayout(TableKind.PLAIN, rows=FIRST_ROWS), pace).end < WHOLE.end
+
+
 def test_a_slow_piece_makes_the_next_one_smaller_and_fast_ones_larger_again() -> None:
     pace = Pace()
     piece = next_piece(WHOLE, WHOLE, PLAIN, pace)

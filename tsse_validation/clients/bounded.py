@@ -11,7 +11,7 @@ from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import BusyError, DeadlineError, NotCheckedError
 from tsse_validation.domain.instants import MICROSECOND
-from tsse_validation.domain.slicing import AIM_SECONDS, Pace, TableLayout, next_piece
+from tsse_validation.domain.slicing import AIM_SECONDS, FEW_ROWS, Pace, TableLayout, next_piece
 from tsse_validation.domain.windows import Window
 
 TRIES = 6
@@ -96,7 +96,8 @@ class BoundedReader:
         self, scope: Scope, left: Window, question: Callable[[Snapshot, Scope], Answer]
     ) -> tuple[Scope, Answer]:
         layout = self.layout()
-        window = next_piece(left, scope.window, layout, self._pace)
+        cheap = scope.before_the_target(left) if layout.rows > FEW_ROWS else left
+        window = next_piece(cheap, scope.window, layout, self._pace)
         _leave_room(layout, window)
         part = scope.narrowed(window)
         began = self._clock()

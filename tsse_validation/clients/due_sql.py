@@ -22,6 +22,9 @@ _DUE_OF_CHUNKS = sql.SQL(
     " OR inserted_at IS NULL AND ts < %(untimed_until)s)"
 )
 """`DUE` as TimescaleDB can try it on many compressed rows at once; on plain tables it is no cheaper."""
+_DUE_OF_EXPORTED = sql.SQL("(inserted_at <= %(watermark)s) IS NOT FALSE")
+_DUE_OF_EXPORTED_CHUNKS = sql.SQL("(inserted_at <= %(watermark)s OR inserted_at IS NULL)")
+"""The two for a window that ends before `Coverage.untimed_until`: half as dear to try."""
 DUE_SINCE = sql.SQL("inserted_at > %(since)s AND inserted_at <= %(watermark)s")
 """`Scope.holds` in SQL: `DUE` within the covered range, and this outside of it."""
 NOT_DUE = sql.SQL("(inserted_at > %(watermark)s OR (inserted_at IS NULL AND ts >= %(untimed_until)s))")
@@ -46,9 +49,14 @@ _BUCKET = sql.SQL("{}.time_bucket('1 day', ts)")
 """TimescaleDB's own days of UTC, of which its planner knows how many there are."""
 
 
-def due_of(scope: Scope, sensor_ids: Sequence[str] | None, covered: sql.SQL = DUE) -> sql.Composable:
+def due_of(scope: Scope, sensor_ids: Sequence[str] | None, *, chunked: bool = False) -> sql.Composable:
     """Return the condition of the rows that a scope compares, of some sensors or of all."""
-    due = covered if scope.since is None else DUE_SINCE
+    if scope.since is not None:
+        due = DUE_SINCE
+    elif scope.window.end < scope.coverage.untimed_until:
+        due = _DUE_OF_EXPORTED_CHUNKS if chunked else _DUE_OF_EXPORTED
+    else:
+        due = _DUE_OF_CHUNKS if chunked else DUE
     return due if sensor_ids is None else sql.SQL("{due} AND {sensors}").format(due=due, sensors=OF_SENSORS)
 
 
@@ -72,5 +80,5 @@ def digest_statement(
         digest=sql.SQL(DIGEST_SQL if hashed else "0"),
         metrics=metrics,
         within=WITHIN,
-        condition=due_of(scope, sensor_ids, _DUE_OF_CHUNKS if extension_schema else DUE),
+        condition=due_of(scope, sensor_ids, chunked=bool(extension_schema)),
     )

@@ -19,7 +19,9 @@ _BYTES_A_ROW = 80
 _COMPRESSED_RELATIONS = 3
 """A compressed chunk's own table, with its index and what is too long for it (TOAST)."""
 _TABLE = """
-    SELECT c.relkind::text, n.nspname, c.relname, c.reltuples,
+    SELECT c.relkind::text, n.nspname, c.relname,
+        c.reltuples * CASE WHEN c.relkind = 'r' AND c.relpages > 0
+            THEN pg_relation_size(c.oid) / (c.relpages * current_setting('block_size')::float8) ELSE 1 END,
         (SELECT count(*) FROM pg_index WHERE indrelid = c.oid),
         (SELECT count(*) FROM pg_inherits WHERE inhparent = c.oid),
         current_setting('max_locks_per_transaction')::bigint
@@ -29,6 +31,7 @@ _TABLE = """
         CASE WHEN c.reltuples < 1 AND c.relkind = 'r' THEN pg_relation_size(c.oid) ELSE 0 END
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = 'metrics'::regclass
 """
+"""Its rows as the planner takes them: by the statistics' rows a page, and the pages that there are now."""
 _CHILDREN = """
     WITH RECURSIVE tables AS (
         SELECT inhrelid AS oid, inhparent AS parent FROM pg_inherits WHERE inhparent = 'metrics'::regclass

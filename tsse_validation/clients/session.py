@@ -46,6 +46,8 @@ _SPARES: Mapping[str, str] = {
     "enable_hashagg": "on",
     "enable_sort": "off",
     "enable_incremental_sort": "off",
+    # what is asked of a sensor's first rows needs it; what reads all rows of a window does without (`snapshot`)
+    "enable_indexscan": "on",
     "work_mem": f"{WORK_MEMORY_KB}",
     "default_transaction_read_only": "on",
     "idle_in_transaction_session_timeout": f"{IDLE_SECONDS * 1000}",

@@ -1,6 +1,7 @@
 """What is asked of one state of the database: bounded, read-only queries (contract section 5)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -45,6 +46,7 @@ _MOVED = sql.SQL(
 """How long a job has not moved, in seconds, and how far it came."""
 _AS_KEPT = sql.SQL(f"sensor_id, ts, value, {QUALITY_SQL}, nullif(inserted_at, '-infinity')")
 _METRICS = sql.SQL("metrics")
+_SET_INDEX_SCANS = "SELECT set_config('enable_indexscan', %s, true)"
 _KEY = sql.SQL("sensor_id, ts")
 _TILES_BY_SENSOR = sql.SQL(
     "SELECT sensors.sensor_id, counted.* FROM sensors"
@@ -273,8 +275,20 @@ class Snapshot:
             scope, sensor_ids, self._metrics, hashed=hashed, server_version=version, extension_schema=schema
         )
         parameters = _parameters(scope, self._known(sensor_ids))
-        summed = copied_out(self._connection, query, parameters, _SUM_SCHEMA)
+        with nullcontext() if sensor_ids is not None else self._by_pages():
+            summed = copied_out(self._connection, query, parameters, _SUM_SCHEMA)
         return pa.table([*summed.columns[:-1], modulo_64_bits(summed["digest"])], DIGEST_SCHEMA)
+
+    @contextmanager
+    def _by_pages(self) -> Iterator[None]:
+        """Read rows in the order of the table's pages, as a bitmap or the whole gives them.
+
+        The index on `ts` alone would go from page to page for each instant, at three times the price. The planner
+        prefers it, for it takes rows that came in by time to lie by time. What fails ends the transaction.
+        """
+        self._connection.execute(_SET_INDEX_SCANS, ("off",))
+        yield
+        self._connection.execute(_SET_INDEX_SCANS, ("on",))
 
     def not_due_keys(self, scope: Scope) -> pa.Table:
         """Return `(sensor_id, ts)` of the rows that are not due.

@@ -143,6 +143,14 @@ class Scope:
         """Return the scope without some UTC days, in as few parts as possible, ascending."""
         return [self.narrowed(left) for left in without_days(self.window, days)]
 
+    def before_the_target(self, left: Window) -> Window:
+        """Return what is left of the window up to the midnight before `untimed_until`, or all when that is past.
+
+        All that was inserted by the watermark is due there, whatever its `ts`: that is cheap to ask of the server.
+        """
+        midnight = day_start(utc_day(self.coverage.untimed_until))
+        return Window(left.start, midnight - MICROSECOND) if left.start < midnight <= left.end else left
+
     def in_slices(self, slices: int) -> list["Scope"]:
         """Split it at midnights into about as many slices, of days as equal in number as can be."""
         return [self.narrowed(piece) for piece in in_slices(self.window, slices)]

@@ -3,16 +3,17 @@
 A row's hash chains two of Postgres's own hashes of eight bytes (`hash_bytes_extended`, Bob Jenkins' lookup3), the
 second seeded by the first. The sign of a zero has a hash of its own::
 
-    epoch(row) = date_part('epoch', ts)
+    epoch(row) = tstzrange_subdiff(ts, '1970-01-01 00:00+00'), the seconds between the two
     hash(row)  = hashfloat8extended(value, hashfloat8extended(epoch, SEED + quality))
     sign(row)  = hashfloat8extended(epoch, SIGN_SEED + quality) where the value is −0.0, else 0
     digest     = Σ hash(row) + sign(row) mod 2⁶⁴
 
 What this binds, and the weaknesses it steps around:
 
-- `epoch` is ``micros / 10⁶`` in double precision. Up to the year 2255 the microsecond is more than an ulp, so
+- `epoch` is ``micros / 10⁶`` in double precision. From 1715 to 2255 the microsecond is more than an ulp, so
   distinct instants stay distinct. `timestamp_hash_extended` would fold 64 bits into 32 by XOR, and two instants
-  2³² ± 1 µs apart would then be one.
+  2³² ± 1 µs apart would then be one. `date_part('epoch', ts)` is the same number, but reads the word `epoch` anew
+  at each row. The subtraction is of doubles that count from 2000, as Postgres does: `row_hashes` does the same.
 - `hashfloat8extended` takes −0.0 for 0.0, and returns the seed for both. So the rows with −0.0, and they alone,
   add their `sign`. It is a hash of the row's own instant and quality under seeds that no `hash` begins with. A
   sign that moves from one row to another takes one such hash away and adds another, and so changes the sum.
@@ -80,14 +81,16 @@ NULL_QUALITY = -32_769
 """Stands for a NULL in the lake: just below the smallest `smallint`, so that no quality of Postgres has it."""
 QUALITY_SQL = "coalesce(quality, '0'::smallint)"
 """A row's quality in Postgres as the lake has it (contract section 4)."""
-_EPOCH_MICROS = 1_000_000.0
+_SECOND = 1_000_000.0
+_MICROS_TO_2000 = 946_684_800_000_000
+"""From 1970, where Arrow's count of microseconds begins, to where Postgres's does."""
 _GOLDEN = 0x9E37_79B9
 _ARBITRARY = 3_923_095
 _KEY_BYTES = 8
 _CHUNK_ROWS = 32_768
 """Rows hashed at a time: their dozen intermediate arrays then stay in the processor's cache."""
 
-_EPOCH_SQL = "date_part('epoch', ts)"
+_EPOCH_SQL = "tstzrange_subdiff(ts, timestamptz '1970-01-01 00:00:00+00')"
 _HASH_SQL = f"hashfloat8extended(value, hashfloat8extended({_EPOCH_SQL}, {SEED} + {QUALITY_SQL}))"
 _SIGN_SQL = f"hashfloat8extended({_EPOCH_SQL}, {SIGN_SEED} + {QUALITY_SQL})"
 _IS_NEGATIVE_ZERO_SQL = "value = 0 AND float8send(value) = '\\x8000000000000000'"
@@ -116,7 +119,7 @@ def _hash_chunk(rows: pa.Table) -> Bits64:
     if qualities.null_count:
         qualities = qualities.fill_null(NULL_QUALITY)
     quality = qualities.to_numpy().astype(np.int64)
-    epochs = micros / _EPOCH_MICROS
+    epochs = _epochs(micros)
     hashes = hash_float8(values, hash_float8(epochs, (np.int64(SEED) + quality).view(np.uint64)))
     signed = np.flatnonzero((values == 0) & np.signbit(values))
     if signed.size:
@@ -125,6 +128,13 @@ def _hash_chunk(rows: pa.Table) -> Bits64:
     if rows["value"].null_count:  # NumPy takes it for a NaN; Postgres has none, and no hash of it
         hashes = np.where(rows["value"].is_null().to_numpy(), ~hashes, hashes)
     return hashes
+
+
+def _epochs(micros: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    since_2000 = (micros - _MICROS_TO_2000).astype(np.float64)
+    since_2000 += float(_MICROS_TO_2000)
+    since_2000 /= _SECOND
+    return since_2000
 
 
 def hash_float8(values: npt.NDArray[np.float64], seeds: Bits64) -> Bits64:

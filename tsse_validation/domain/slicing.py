@@ -24,9 +24,14 @@ MOST_ROWS = 50_000_000
 """Rows that one statement may read, about: some 20 seconds of one core of the server."""
 FIRST_ROWS = 5_000_000
 FIRST_LENGTH = timedelta(days=14)
-"""The first statement reads at most this, about; later ones what the time of those before allows."""
+"""The first statement reads at most this, about; later ones what the time of those before allows.
+
+A table of no more than `FIRST_ROWS` is read at once, however long: two statements would read all its pages twice.
+"""
 AIM_SECONDS = 10.0
 """How long a piece should take: worth its transaction, and not too long for those who wait for its end."""
+FEW_ROWS = 200_000
+"""A table of no more than these is not worth two statements where one does."""
 _SHORTEST = timedelta(minutes=1)
 _MOST_GROWTH = 2.0**16
 """All of the calendar: chunks and rows bound a piece all the same."""
@@ -174,6 +179,10 @@ class Pace:
         """Length of the next piece, at the most."""
         return FIRST_LENGTH * self.growth
 
+    def takes_whole(self, rows: int) -> bool:
+        """Whether a table is known to be small enough for one statement, however long the window is."""
+        return self.growth >= 1.0 and 0 < rows <= FIRST_ROWS
+
     def took(self, piece: Window, seconds: float) -> None:
         """Take note of a piece that was read."""
         if seconds < self.aim_seconds / 2 or self._in_vain:
@@ -202,7 +211,7 @@ def next_piece(left: Window, whole: Window, layout: TableLayout, pace: Pace) -> 
 
     def fits(piece: Window) -> bool:
         return (
-            piece.end - piece.start <= pace.longest
+            (piece.end - piece.start <= pace.longest or pace.takes_whole(layout.rows))
             and layout.bounded_in(piece) <= layout.most_chunks
             and layout.rows_in(piece, whole) <= pace.most_rows
         )

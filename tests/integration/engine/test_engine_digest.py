@@ -59,6 +59,10 @@ QUALITIES = st.none() | st.integers(-32_768, 32_767)
 ROWS = st.dictionaries(
     st.tuples(st.sampled_from(SENSORS), INSTANTS), st.tuples(VALUES, QUALITIES, st.just(NOON)), max_size=40
 ).map(lambda rows: [(*key, *version) for key, version in rows.items()])
+FAR = st.sampled_from([1, 1683, 1714, 1969, 2255, 2286, 9998]).flatmap(
+    lambda year: st.integers(0, 10**13).map(lambda micros: datetime(year, 1, 2, tzinfo=UTC) + micros * MICROSECOND)
+)
+FAR_ROWS = st.dictionaries(st.tuples(st.sampled_from(SENSORS), FAR), st.tuples(VALUES, QUALITIES, st.just(NOON)))
 PAIR = [("a", NOON, 1.5, 3, NOON), ("a", NOON + MICROSECOND, -2.5, None, NOON)]
 examples = settings(
     max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -80,7 +84,7 @@ def in_order(table: Any) -> list[dict[str, Any]]:
 
 
 @examples
-@given(rows=ROWS)
+@given(rows=ROWS | FAR_ROWS.map(lambda rows: [(*key, *version) for key, version in rows.items()]))
 def test_postgres_and_we_hash_each_row_alike(farm: Farm, rows: list[Row]) -> None:
     put(farm, rows)
     theirs = farm.connection.execute(
@@ -185,14 +189,19 @@ COVERAGES = st.builds(
 
 
 @examples
-@given(rows=TIMED_ROWS, coverage=COVERAGES, since=st.none() | NEAR)
+@given(rows=TIMED_ROWS, coverage=COVERAGES, until=NEAR, since=st.none() | NEAR)
 def test_the_due_rows_alone_are_digested_whatever_kind_of_table_they_are_in(
-    farm: Farm, rows: list[Row], coverage: Coverage, since: datetime | None
+    farm: Farm, rows: list[Row], coverage: Coverage, until: datetime, since: datetime | None
 ) -> None:
-    """A hypertable has a statement of its own, here with a stand-in: no TimescaleDB is asked."""
+    """A hypertable has a statement of its own, here with a stand-in: no TimescaleDB is asked.
+
+    A window that ends long before the target is asked for in fewer words.
+    """
     put(farm, rows)
     farm.connection.execute(BUCKETS)
-    scope = replace(Scope.covered_by(coverage), since=since)
+    whole = Scope.covered_by(coverage)
+    window = Window(whole.window.start, max(whole.window.start, min(whole.window.end, until)))
+    scope = replace(whole, window=window, since=since)
     due = [row for row in rows if scope.holds(row[1], row[4])]
     with farm.client.snapshot() as snapshot:
         for state in (snapshot, snapshot.laid_out(HYPERTABLE, scope.window)):

@@ -32,7 +32,15 @@ _NO_RELATIONS = {"tables", "lateral", "clock_timestamp", "unnest", "pg_control_s
 """What stands after FROM or JOIN in our statements and is none: a name of their own, a keyword, a function."""
 _FUNCTIONS = {
     *("count", "sum", "min", "max", "mod", "coalesce", "nullif", "greatest", "now", "clock_timestamp", "extract"),
-    *("current_setting", "hashfloat8extended", "float8send", "date_part", "bool_or", "set_config", "unnest"),
+    *(
+        "current_setting",
+        "hashfloat8extended",
+        "float8send",
+        "tstzrange_subdiff",
+        "bool_or",
+        "set_config",
+        "unnest",
+    ),
     *("current_schemas", "row_security_active", "has_column_privilege", "has_function_privilege", "concat_ws"),
     *("inet_server_addr", "inet_server_port", "current_database", "pg_is_in_recovery", "pg_control_system"),
     *("pg_postmaster_start_time", "pg_relation_size", "pg_get_constraintdef", "pg_get_partkeydef", "pg_get_expr"),
