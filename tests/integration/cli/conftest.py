@@ -1,6 +1,6 @@
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -34,11 +34,10 @@ def stack() -> Iterator[RunningStack]:
 
 
 @pytest.fixture(scope="session")
-def helper(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> RunHelper:
-    """Run `tsse-validate` as a user does, in a process of its own, with what it needs in the environment."""
-    known, place = stack.stack, tmp_path_factory.mktemp("helper")
-    written = (place / "out", place / "err")
-    environment = {
+def environment(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Return an environment that has what `tsse-validate` needs of the stack."""
+    known, place = stack.stack, tmp_path_factory.mktemp("environment")
+    return {
         **{name: value for name, value in os.environ.items() if not name.startswith(("TSSE_", "CORE_"))},
         "TSSE_BASE_URL": known.base_url,
         "TSSE_QDRANT_URL": str(known.qdrant_url),
@@ -47,8 +46,17 @@ def helper(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Run
         "COLUMNS": "100",
     }
 
+
+@pytest.fixture(scope="session")
+def helper(
+    stack: RunningStack, environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> RunHelper:
+    """Run `tsse-validate` as a user does, in a process of its own, with what it needs in the environment."""
+    known, place = stack.stack, tmp_path_factory.mktemp("helper")
+    written = (place / "out", place / "err")
+
     def run(*arguments: str, **variables: str) -> Helper:
-        code = run_forked(arguments, environment | variables, written)
+        code = run_forked(arguments, {**environment, **variables}, written)
         out, err = (path.read_text(encoding="utf-8") for path in written)
         assert known.token.get_secret_value() not in out + err
         return Helper(code, out, err)
