@@ -2,18 +2,25 @@
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
 
 from fixtures.postgres import EmbeddedPostgres
 from tests.support.copies import CopiedPostgres
-from tests.support.databases import RIGHTS, as_reader, execute, new_database, put_job, put_rows, reading
+from tests.support.databases import RIGHTS, SCOPE, as_reader, execute, new_database, put_job, put_rows, reading
+from tests.support.sealing import filed
 from tsse_validation.clients.identity import Anchor
 from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import AccessError, BusyError, NotCheckedError
+from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.polling import poll
 from tsse_validation.runlog.database_record import DatabaseSeen
+from tsse_validation.seals.postgres_sealing import seal_postgres
+from tsse_validation.seals.seal import NOT_DUE, Seal
 
 NAME = "controllers"
 
@@ -91,6 +98,38 @@ def test_what_a_database_says_of_itself_tells_them_apart(
     # by it alone a copy cannot be told from its origin
     assert len({own.system_identifier, following.system_identifier, copied.system_identifier}) == 1
     assert own.system_identifier
+
+
+def _postgres_seal(server: EmbeddedPostgres, scope: Scope = SCOPE) -> Seal:
+    return filed(seal_postgres(client_of(server), [scope], now=utc_now))
+
+
+def test_a_standby_is_sealed_as_the_primary_is_and_says_that_it_is_one(
+    origin: EmbeddedPostgres, standby: EmbeddedPostgres
+) -> None:
+    job = new_job(origin)  # before it has replayed anything a standby does not know how far it is
+    assert poll(lambda: looked(client_of(standby), job), bool, timeout=30, pause=0.05)
+    of_primary, of_standby = _postgres_seal(origin), _postgres_seal(standby)
+    assert of_standby.lines.num_rows == 2
+    assert of_standby.lines.equals(of_primary.lines)
+    assert of_standby.tables[NOT_DUE].equals(of_primary.tables[NOT_DUE])
+    read = of_standby.facts.postgres
+    assert read is not None
+    assert read.database.standby
+
+
+def test_a_standby_that_is_behind_the_lakes_watermark_is_not_sealed(
+    origin: EmbeddedPostgres, standby: EmbeddedPostgres
+) -> None:
+    execute(standby.conninfo, "SELECT pg_wal_replay_pause()")
+    ahead = Scope(SCOPE.window, replace(SCOPE.coverage, watermark=utc_now() + timedelta(seconds=1)))
+    job = new_job(origin)
+    with pytest.raises(
+        NotCheckedError, match=r"is a standby that has replayed up to .*Wait until it has caught up"
+    ):
+        _postgres_seal(standby, ahead)
+    execute(standby.conninfo, "SELECT pg_wal_replay_resume()")
+    assert poll(lambda: looked(client_of(standby), job), bool, timeout=30, pause=0.05)
 
 
 def test_a_system_identifier_that_the_role_may_not_read_is_not_told(origin: EmbeddedPostgres) -> None:

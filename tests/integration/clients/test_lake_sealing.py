@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.integration.clients.conftest import Told
@@ -216,7 +217,21 @@ def rewritten(lake: SealedLake) -> None:
     lake.write("backfill-1-0.parquet", rows)
 
 
-@pytest.mark.parametrize("change", [added, removed, touched, rewritten], ids=lambda change: change.__name__)
+def replaced(lake: SealedLake) -> None:
+    """Put another file in a file's place, of the same size and time: its footer tells it."""
+    path = lake.files[0]
+    before = path.stat()
+    rows = pq.read_table(path, partitioning=None)
+    other = rows.set_column(2, "value", pa.compute.add(rows["value"], 1.0))
+    pq.write_table(other, path.with_suffix(".new"), compression="none", use_dictionary=False)
+    path.with_suffix(".new").replace(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize(
+    "change", [added, removed, touched, rewritten, replaced], ids=lambda change: change.__name__
+)
 def test_a_shard_day_whose_files_have_changed_is_read(change: object, lake: SealedLake) -> None:
     before = lake.seal()
     change(lake)  # type: ignore[operator]
