@@ -1,15 +1,19 @@
 """Step 1, health: the controller's services answer (runbook, prereqs)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tsse_validation.clients.core import CoreClient
-from tsse_validation.clients.http import HttpClient
-from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.clients.qdrant import qdrant_health
+from tsse_validation import steps
 from tsse_validation.domain.phrasing import milliseconds
-from tsse_validation.runlog.records import FarmSeen
-from tsse_validation.steps.run import Check
-from tsse_validation.steps.services import hold_core_health, hold_qdrant_health
+
+if TYPE_CHECKING:
+    from tsse_validation.clients.core import CoreClient
+    from tsse_validation.clients.http import HttpClient
+    from tsse_validation.clients.postgres import PostgresClient
+    from tsse_validation.steps.run import Check
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(1)]
 
@@ -17,17 +21,21 @@ pytestmark = [pytest.mark.tier_a, pytest.mark.step(1)]
 def test_core_server_answers_healthz(core: CoreClient, check: Check) -> None:
     health = core.health()
     check.fact("latency", milliseconds(health.seconds))
-    hold_core_health(health)
+    steps.services.hold_core_health(health)
 
 
 def test_qdrant_answers_healthz(qdrant: HttpClient, check: Check) -> None:
+    from tsse_validation.clients.qdrant import qdrant_health
+
     health = qdrant_health(qdrant)
     check.fact("version", health.version)
     check.fact("latency", milliseconds(health.seconds))
-    hold_qdrant_health(health)
+    steps.services.hold_qdrant_health(health)
 
 
 def test_postgres_answers_a_query(postgres: PostgresClient, check: Check) -> None:
+    from tsse_validation.runlog.records import FarmSeen
+
     with postgres.snapshot() as snapshot:
         server = snapshot.server()
         sensors = snapshot.sensor_ids()

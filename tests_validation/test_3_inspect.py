@@ -1,27 +1,27 @@
 """Step 3, inspect: the lake's state by the API, and by its files where they are readable (runbook, section 1)."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.clients.postgres import PostgresClient
+from tsse_validation import steps
+from tsse_validation.domain.aspects import INSPECTION_ASPECTS
 from tsse_validation.domain.holding import require
-from tsse_validation.lake.reader import LakeReader
-from tsse_validation.settings.definitions import Settings
-from tsse_validation.steps import identifying
-from tsse_validation.steps.helping import check_told, inspect_by_helper
-from tsse_validation.steps.inspecting import (
-    INSPECTION_ASPECTS,
-    AspectComparison,
-    check_aspect,
-    inspect_when_replicated,
-    state_inspection,
-)
-from tsse_validation.steps.lake_recorder import LakeRecorder
-from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.promises import REPLICATION_PROMISES
-from tsse_validation.steps.run import Check, Facts, ValidationRun
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tsse_validation.clients.jobs import JobRunner
+    from tsse_validation.clients.postgres import PostgresClient
+    from tsse_validation.lake.reader import LakeReader
+    from tsse_validation.settings.definitions import Settings
+    from tsse_validation.steps.inspecting import AspectComparison
+    from tsse_validation.steps.lake_recorder import LakeRecorder
+    from tsse_validation.steps.progress import ProgressReporter
+    from tsse_validation.steps.run import Check, Facts, ValidationRun
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(3)]
 
@@ -29,17 +29,17 @@ pytestmark = [pytest.mark.tier_a, pytest.mark.step(3)]
 def test_api_inspection_describes_the_lake(
     jobs: JobRunner, settings: Settings, facts: Facts, lake_recorder: LakeRecorder, check: Check
 ) -> None:
-    inspection = inspect_when_replicated(jobs, settings)
+    inspection = steps.inspecting.inspect_when_replicated(jobs, settings)
     lake_recorder.inspection(inspection, "before the backfill")
     facts.inspection_before = inspection
-    state_inspection(inspection, check)
+    steps.inspecting.state_inspection(inspection, check)
 
 
 def test_database_is_the_controllers(
     run: ValidationRun, postgres: PostgresClient, facts: Facts, progress: ProgressReporter, check: Check
 ) -> None:
     created = require(facts.job_before, "a job of ours")
-    identifying.state_database(identifying.identify(run, created, postgres, progress), check)
+    steps.identifying.state_database(steps.identifying.identify(run, created, postgres, progress), check)
 
 
 @pytest.mark.parametrize("promise", REPLICATION_PROMISES)
@@ -58,8 +58,8 @@ def test_lake_state_files_are_readable(name: str, lake: LakeReader, check: Check
 def test_direct_inspection_agrees_with_the_api(
     aspect: str, both_inspections: Mapping[str, AspectComparison], check: Check
 ) -> None:
-    check_aspect(both_inspections[aspect], check)
+    steps.inspecting.check_aspect(both_inspections[aspect], check)
 
 
 def test_inspector_helper_says_what_the_api_says(run: ValidationRun, jobs: JobRunner, check: Check) -> None:
-    check_told(inspect_by_helper(run, jobs), check)
+    steps.helping.check_told(steps.helping.inspect_by_helper(run, jobs), check)

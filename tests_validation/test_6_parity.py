@@ -3,31 +3,31 @@
 What the job says, what we find, and whether the two agree are three different statements.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.clients.postgres import PostgresClient
-from tsse_validation.domain.coverage import Scope
+from tsse_validation import steps
 from tsse_validation.domain.holding import require
-from tsse_validation.domain.windows import Window
-from tsse_validation.parity.direct import DirectProof
-from tsse_validation.parity.job_counts import ParityJobs
-from tsse_validation.parity.settling import Explaining
-from tsse_validation.parity.whole_range import Census
-from tsse_validation.runlog.records import CountRow, Finding
-from tsse_validation.steps import proving, proving_beyond
-from tsse_validation.steps.helping import check_parity_by_helper, check_told
-from tsse_validation.steps.lake_recorder import LakeRecorder
-from tsse_validation.steps.progress import ProgressReporter
-from tsse_validation.steps.run import Check, Facts, ValidationRun
-from tsse_validation.steps.spot_checking import (
-    OurReading,
-    check_job_against_ours,
-    count_by_the_job,
-    record_job_counts,
-)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tsse_validation.clients.jobs import JobRunner
+    from tsse_validation.clients.postgres import PostgresClient
+    from tsse_validation.domain.coverage import Scope
+    from tsse_validation.domain.windows import Window
+    from tsse_validation.parity.direct import DirectProof
+    from tsse_validation.parity.job_counts import ParityJobs
+    from tsse_validation.parity.settling import Explaining
+    from tsse_validation.parity.whole_range import Census
+    from tsse_validation.runlog.records import CountRow, Finding
+    from tsse_validation.steps.lake_recorder import LakeRecorder
+    from tsse_validation.steps.progress import ProgressReporter
+    from tsse_validation.steps.run import Check, Facts, ValidationRun
+    from tsse_validation.steps.spot_checking import OurReading
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(6)]
 
@@ -44,25 +44,29 @@ def test_parity_job_finds_no_mismatch(
     progress: ProgressReporter,
     check: Check,
 ) -> None:
-    counted = count_by_the_job(run, parity_jobs, explaining_range, job_window, census, progress)
+    counted = steps.spot_checking.count_by_the_job(
+        run, parity_jobs, explaining_range, job_window, census, progress
+    )
     facts.job_parity = counted
-    record_job_counts(run, counted, parity_jobs, covered.window, lake_recorder, check)
+    steps.spot_checking.record_job_counts(run, counted, parity_jobs, covered.window, lake_recorder, check)
 
 
 def test_parity_job_counts_as_we_do(our_range: OurReading, facts: Facts, check: Check) -> None:
-    check_job_against_ours(require(facts.job_parity, "the parity job's result"), our_range, check)
+    steps.spot_checking.check_job_against_ours(
+        require(facts.job_parity, "the parity job's result"), our_range, check
+    )
 
 
 def test_counts_agree_for_every_sensor(
     day_counts: list[CountRow], sensor_counts: list[CountRow], check: Check
 ) -> None:
-    proving.check_sensor_counts(day_counts, sensor_counts, check)
+    steps.proving.check_sensor_counts(day_counts, sensor_counts, check)
 
 
 def test_counts_agree_for_every_sensor_and_day(
     proof: DirectProof, day_counts: list[CountRow], check: Check
 ) -> None:
-    proving.check_day_counts(proof, day_counts, check)
+    steps.proving.check_day_counts(proof, day_counts, check)
 
 
 def test_every_due_row_is_in_the_lake_unchanged(
@@ -74,8 +78,8 @@ def test_every_due_row_is_in_the_lake_unchanged(
     progress: ProgressReporter,
     check: Check,
 ) -> None:
-    compared, found = proving.compare_every_row(run, proof, covered, day_counts, heal, progress)
-    proving.check_rows(compared, found, check)
+    compared, found = steps.proving.compare_every_row(run, proof, covered, day_counts, heal, progress)
+    steps.proving.check_rows(compared, found, check)
 
 
 def test_due_rows_beyond_the_window_are_in_the_lake(
@@ -87,8 +91,8 @@ def test_due_rows_beyond_the_window_are_in_the_lake(
     progress: ProgressReporter,
     check: Check,
 ) -> None:
-    seen = proving_beyond.compare_beyond(run, proof, database, covered, day_counts, progress)
-    proving_beyond.check_beyond(seen, check)
+    seen = steps.proving_beyond.compare_beyond(run, proof, database, covered, day_counts, progress)
+    steps.proving_beyond.check_beyond(seen, check)
 
 
 def test_parity_helper_says_what_its_job_did(
@@ -98,4 +102,4 @@ def test_parity_helper_says_what_its_job_did(
     helper_reading: OurReading | None,
     check: Check,
 ) -> None:
-    check_told(check_parity_by_helper(run, jobs, helper_window, helper_reading), check)
+    steps.helping.check_told(steps.helping.check_parity_by_helper(run, jobs, helper_window, helper_reading), check)

@@ -1,13 +1,20 @@
 """Step 8, conformance: the endpoints answer as the contract has it, only when asked for (beyond the runbook)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tsse_validation.conformance.exchanges import EXCHANGES
-from tsse_validation.conformance.job_cases import JOB_CASES, Surroundings, end_rule
+from tsse_validation.conformance.job_cases import JOB_CASES, end_rule
 from tsse_validation.conformance.rules import history_rule, judge, stamps_rule
 from tsse_validation.conformance.scenarios import READING_SCENARIOS, SCENARIOS, posts_are_limited
-from tsse_validation.conformance.subject import Subject
-from tsse_validation.steps.run import Check
+
+if TYPE_CHECKING:
+    from tsse_validation.conformance.job_cases import Surroundings
+    from tsse_validation.conformance.subject import Subject
+    from tsse_validation.steps.run import Check
 
 pytestmark = [pytest.mark.conformance, pytest.mark.step(8)]
 

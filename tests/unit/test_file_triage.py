@@ -13,7 +13,8 @@ from tsse_validation.diagnosis.file_triage import (
     unreadable_files,
 )
 from tsse_validation.diagnosis.tally import REPEAT_BACKFILL
-from tsse_validation.lake.file_checks import FILE_ASPECTS, FileProblem
+from tsse_validation.domain.aspects import FILE_ASPECTS
+from tsse_validation.lake.file_checks import FileProblem
 from tsse_validation.lake.reader import LakeFile, LakeListing
 from tsse_validation.runlog.records import Finding
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.builders import SECOND, WATERMARK, FakeClock, inspect_job, inspection, replication
 from tsse_validation.clients.jobs import FinishedJob, JobRunner
+from tsse_validation.domain.aspects import INSPECTION_ASPECTS
 from tsse_validation.domain.contract import DATASET, INSPECT_JOB, Inspection, InspectResult, Replication
 from tsse_validation.domain.errors import ElsewhereError, PromiseBrokenError
 from tsse_validation.domain.stack import LakePaths
@@ -17,7 +18,6 @@ from tsse_validation.lake.reader import LakeReader
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps import inspecting
 from tsse_validation.steps.inspecting import (
-    INSPECTION_ASPECTS,
     AspectComparison,
     check_aspect,
     compare_inspections,

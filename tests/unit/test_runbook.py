@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tsse_validation.domain.aspects import FILE_ASPECTS, INSPECTION_ASPECTS
 from tsse_validation.domain.catalogue import (
     CHECKS,
     FAILURES_STEP,
@@ -17,9 +18,7 @@ from tsse_validation.domain.catalogue import (
     Gate,
     step_label,
 )
-from tsse_validation.lake.file_checks import FILE_ASPECTS
 from tsse_validation.parity.landmarks import EDGES
-from tsse_validation.steps.inspecting import INSPECTION_ASPECTS
 from tsse_validation.steps.promises import BACKFILL_PROMISES, REPLICATION_PROMISES
 
 ROOT = Path(__file__).parents[2]

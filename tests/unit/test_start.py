@@ -1,5 +1,6 @@
 """What a start imports: nothing heavy where nothing heavy is done."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -11,6 +12,7 @@ import typer
 import tsse_validation
 from tsse_validation.cli.app import COMMANDS, app
 
+ROOT = Path(__file__).parents[2]
 HEAVY = {
     "duckdb",
     "httpx",
@@ -24,8 +26,12 @@ HEAVY = {
     "pydantic_settings",
     "pytest",
     "rich",
+    "tenacity",
+    "testcontainers",
 }
 """Packages that take from a twentieth of a second to half a second to import."""
+FOR_COLLECTING = {"jinja2", "pydantic", "pydantic_settings", "pytest"}
+"""What collecting the runbook cannot do without: the settings are read and held; jinja2 is pytest-html's own."""
 
 
 def imported_by(*arguments: str, cwd: Path) -> set[str]:
@@ -57,15 +63,46 @@ def test_the_plugin_imports_nothing_heavy_outside_of_the_suite(tmp_path: Path) -
     assert {name.partition(".")[0] for name in done.stdout.split()} & HEAVY == set()
 
 
-def test_collecting_the_runbook_draws_nothing_yet(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [[], ["-m", "nightly or conformance or failures"]], ids=["runbook", "all"])
+def test_collecting_the_runbook_imports_nothing_that_only_a_run_needs(more: list[str]) -> None:
+    # without -s pytest takes away what Python says of its imports
+    collecting = [
+        "-m",
+        "pytest",
+        "-s",
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests_validation",
+        *more,
+    ]
+    assert imported_by(*collecting, cwd=ROOT) & HEAVY <= FOR_COLLECTING
+
+
+def packages_after_importing(*modules: str, cwd: Path) -> set[str]:
+    """Return the packages that Python has imported once all parts of the plugin are loaded, and these modules."""
     program = (
-        "import importlib, pytest, sys, tsse_validation.steps.drawing;"
-        "from tsse_validation.pytest_plugin.parts import PARTS; [importlib.import_module(part) for part in PARTS];"
-        "print(*{'hypothesis', 'pandas'} & {*sys.modules})"
+        "import importlib, sys; from tsse_validation.pytest_plugin.parts import PARTS, RUN_PARTS;"
+        "[importlib.import_module(name) for name in (*PARTS, *RUN_PARTS, *sys.argv[1:])]; print(*sys.modules)"
     )
-    python = [sys.executable, "-c", program]
-    done = subprocess.run(python, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert done.stdout.split() == []
+    python = [sys.executable, "-c", program, *modules]
+    done = subprocess.run(python, capture_output=True, text=True, check=True, cwd=cwd)
+    return {module.partition(".")[0] for module in done.stdout.split()}
+
+
+def test_a_run_that_begins_draws_nothing_yet(tmp_path: Path) -> None:
+    assert packages_after_importing(cwd=tmp_path) & {"hypothesis", "pandas"} == set()
+
+
+def test_a_run_imports_what_its_checks_call_before_the_first_one_is_timed(tmp_path: Path) -> None:
+    files = (ROOT / "tests_validation").glob("test_*.py")
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    called = {module for text in texts for module in re.findall(r"\bsteps\.(\w+)\.", text)}
+    assert {"watermark", "proving", "drawing"} <= called
+    modules = [f"tsse_validation.steps.{module}" for module in called]
+    # so what is left to a check is a module or two of our own: milliseconds
+    assert packages_after_importing(*modules, cwd=tmp_path) == packages_after_importing(cwd=tmp_path)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

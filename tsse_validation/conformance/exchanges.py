@@ -15,6 +15,8 @@ from tsse_validation.domain.contract import (
 
 JOBS = "/api/analysis/jobs"
 NOOP_JOB = "noop_v1"
+NEVER_ENDING = {"steps": 10_000}
+"""Params of a `noop_v1` job that goes on until it is canceled."""
 JSON = "application/json"
 
 

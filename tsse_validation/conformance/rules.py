@@ -8,14 +8,16 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from tsse_validation.clients.http import Answer
 from tsse_validation.domain.contract import TERMINAL, Job, JobEvents, is_healthy
 from tsse_validation.domain.errors import PromiseBrokenError
 from tsse_validation.domain.holding import hold
+
+if TYPE_CHECKING:
+    from tsse_validation.clients.http import Answer
 
 ADVICE = "The controller and the contract differ: one of the two is to be put right before the release."
 EVENT_KINDS = TERMINAL | {"created", "started", "progress", "runner_summary", "phase_timing", "cancel_requested"}
@@ -56,7 +58,7 @@ class Expected:
     rule: Rule | None = None
 
 
-def judge(section: int | str, asked: str, expected: Expected, answer: Answer) -> None:
+def judge(section: int | str, asked: str, expected: Expected, answer: "Answer") -> None:
     """Check an answer; `asked` names the request in the message.
 
     Raises:
@@ -77,7 +79,7 @@ def judge(section: int | str, asked: str, expected: Expected, answer: Answer) ->
         expected.rule(document_of(section, asked, answer))
 
 
-def document_of(section: int | str, asked: str, answer: Answer) -> Any:
+def document_of(section: int | str, asked: str, answer: "Answer") -> Any:
     """Return an answer's JSON.
 
     Raises:
@@ -162,7 +164,7 @@ def stamps_rule(document: Any) -> None:
             promised("preamble", _STAMP.fullmatch(value), f"{key} is {value[:60]!r}, not RFC 3339 with +00:00.")
 
 
-def limit_rule(answer: Answer) -> None:
+def limit_rule(answer: "Answer") -> None:
     """Check the text and the headers of a 429 (section 3)."""
     promised(3, _LIMIT_TEXT.fullmatch(answer.text.strip()), f"429 says “{answer.excerpt()}”.")
     for name, pattern in LIMIT_HEADERS.items():

@@ -22,7 +22,7 @@ _MALFORMED = {
     "date": "wrong date",
     "duplicates": "duplicate rows",
 }
-"""What each of `file_checks.FILE_ASPECTS` is called when it is violated."""
+"""What each of `aspects.FILE_ASPECTS` is called when it is violated."""
 
 Item = TypeVar("Item")
 

@@ -11,10 +11,10 @@ from tsse_validation.domain.contract import Job
 from tsse_validation.domain.stack import LakePaths
 from tsse_validation.failures.arena_files import FileSeen
 from tsse_validation.failures.machine import Machine
-from tsse_validation.steps.validated_stack import Stack
 
 if TYPE_CHECKING:
     from tsse_validation.failures.scenario import Ability
+    from tsse_validation.steps.validated_stack import Stack
 
 
 class Arena(Protocol):
@@ -32,7 +32,7 @@ class Arena(Protocol):
         """What this stack can do beyond what each can."""
 
     @property
-    def stack(self) -> Stack:
+    def stack(self) -> "Stack":
         """The stack, which this run has started itself."""
 
     @property

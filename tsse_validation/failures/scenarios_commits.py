@@ -2,9 +2,7 @@
 
 import time
 from datetime import date, datetime
-
-import psycopg
-from psycopg import sql
+from typing import TYPE_CHECKING
 
 from tsse_validation.domain.contract import TICK_JOB
 from tsse_validation.domain.holding import require
@@ -13,8 +11,11 @@ from tsse_validation.failures.arena import Arena
 from tsse_validation.failures.backfills import REPEATED, dates_of_backfill, repeat_backfill
 from tsse_validation.failures.scenario import Chance, Group, MissedError, Scenario, Struck
 from tsse_validation.failures.scenarios_postgres import SERVER
-from tsse_validation.failures.sessions import insert_late, old_day, session, stamped_now
+from tsse_validation.failures.sessions import execute_about, insert_late, old_day, session, stamped_now
 from tsse_validation.lake.reader import LakeReader
+
+if TYPE_CHECKING:
+    import psycopg
 
 _ROWS = 40
 _TRANSACTIONS = 4
@@ -82,7 +83,7 @@ def _commits_that_a_crash_takes(arena: Arena, chance: Chance) -> Struck:
     sensor = chance.rng.choice(arena.sensors)
     with session(arena) as connection:
         for name, value in _UNFLUSHED.items():
-            connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), value))
+            execute_about(connection, "ALTER SYSTEM SET {} = {}", name, value)
         connection.execute("SELECT pg_reload_conf()")
     try:
         at = _replicated_and_then_lost(arena, sensor, day)
@@ -90,7 +91,7 @@ def _commits_that_a_crash_takes(arena: Arena, chance: Chance) -> Struck:
         arena.start_postgres()
         with session(arena) as connection:
             for name in _UNFLUSHED:
-                connection.execute(sql.SQL("ALTER SYSTEM RESET {}").format(sql.Identifier(name)))
+                execute_about(connection, "ALTER SYSTEM RESET {}", name)
             connection.execute("SELECT pg_reload_conf()")
     ((left,),) = arena.sql("SELECT count(*) FROM metrics WHERE sensor_id = %s AND inserted_at >= %s", sensor, at)
     if left == _ROWS:
@@ -125,11 +126,13 @@ def _replicated_and_then_lost(arena: Arena, sensor: str, day: date) -> datetime:
     return at
 
 
-def _stop_wal_writer(connection: psycopg.Connection) -> None:
+def _stop_wal_writer(connection: "psycopg.Connection") -> None:
     """Let the WAL writer stand still until Postgres is killed, where each full page would wake it.
 
     What it has written outlives a killed server. From version 17 on, the settings alone keep it asleep.
     """
+    from psycopg import sql
+
     if connection.info.server_version >= _SLEEPS_ON:
         return
     ((pid,),) = connection.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'").fetchall()

@@ -4,9 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-
-import psycopg
-from psycopg import sql
+from typing import TYPE_CHECKING
 
 from tsse_validation.domain.contract import BACKFILL_JOB, TICK_JOB, Job
 from tsse_validation.domain.errors import DeadlineError
@@ -24,12 +22,16 @@ from tsse_validation.failures.scenario import Ability, Chance, Group, MissedErro
 from tsse_validation.failures.sessions import (
     end_all_others,
     end_who_reads,
+    execute_about,
     session,
     somebody_reads,
     stamped_now,
 )
 from tsse_validation.failures.watching import ended
 from tsse_validation.lake.reader import LakeReader
+
+if TYPE_CHECKING:
+    import psycopg
 
 SERVER = frozenset({Ability.POSTGRES_SERVER})
 _MANY_ROWS = 20_000
@@ -61,11 +63,11 @@ def _a_backfill(arena: Arena, chance: Chance) -> Job:
     return job
 
 
-def _wait_until_it_reads(arena: Arena, job: Job, look: Callable[[psycopg.Connection], bool]) -> None:
+def _wait_until_it_reads(arena: Arena, job: Job, look: "Callable[[psycopg.Connection], bool]") -> None:
     """Look until the job is seen to read `metrics`; raises MissedError when it ends before."""
     over, seen = ended(arena, job.id), False
 
-    def looked(connection: psycopg.Connection) -> bool:
+    def looked(connection: "psycopg.Connection") -> bool:
         nonlocal seen
         seen = look(connection)
         return seen or over()
@@ -137,13 +139,13 @@ def _statement_timeout(arena: Arena, _chance: Chance) -> Struck:
     return Struck(f"a statement timeout of {_SHORT_TIMEOUT} was set for all sessions, until a pass had failed", at)
 
 
-def _set_timeout(connection: psycopg.Connection, timeout: str | None) -> None:
+def _set_timeout(connection: "psycopg.Connection", timeout: str | None) -> None:
     """Set or reset the timeout of all sessions to come, and end those that are there."""
-    database = sql.Identifier(connection.info.dbname)
+    database = connection.info.dbname
     if timeout is None:
-        connection.execute(sql.SQL("ALTER DATABASE {} RESET statement_timeout").format(database))
+        execute_about(connection, "ALTER DATABASE {} RESET statement_timeout", database)
     else:
-        connection.execute(sql.SQL("ALTER DATABASE {} SET statement_timeout = {}").format(database, timeout))
+        execute_about(connection, "ALTER DATABASE {} SET statement_timeout = {}", database, timeout)
     end_all_others(connection)
 
 
@@ -159,11 +161,11 @@ def _disk_full(arena: Arena, chance: Chance) -> Struck:
             connection.execute(_DISK_FULL)
             try:
                 for table in _FULL:
-                    connection.execute(
-                        sql.SQL(
-                            "CREATE TRIGGER no_space_left BEFORE INSERT OR UPDATE ON {}"
-                            " FOR EACH STATEMENT EXECUTE FUNCTION no_space_left()"
-                        ).format(sql.Identifier(table))
+                    execute_about(
+                        connection,
+                        "CREATE TRIGGER no_space_left BEFORE INSERT OR UPDATE ON {}"
+                        " FOR EACH STATEMENT EXECUTE FUNCTION no_space_left()",
+                        table,
                     )
                 time.sleep(chance.moment(2.0, 6.0))
             finally:

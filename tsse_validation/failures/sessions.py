@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from typing import Any, LiteralString
-
-import psycopg
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from tsse_validation.domain.errors import StackError
 from tsse_validation.domain.instants import day_start, utc_day
 from tsse_validation.failures.arena import Arena
+
+if TYPE_CHECKING:
+    import psycopg
 
 _INSERT = """
     INSERT INTO metrics (sensor_id, ts, value, quality, inserted_at)
@@ -25,12 +26,14 @@ _READERS = """
 
 
 @contextmanager
-def session(arena: Arena, *, autocommit: bool = True) -> Iterator[psycopg.Connection]:
+def session(arena: Arena, *, autocommit: bool = True) -> "Iterator[psycopg.Connection]":
     """Lend a session of the superuser, whose statements may take as long as they do.
 
     Raises:
         StackError: the database does not answer, or refuses a statement.
     """
+    import psycopg
+
     try:
         with psycopg.connect(
             arena.conninfo.get_secret_value(), autocommit=autocommit, options="-c statement_timeout=0"
@@ -41,7 +44,16 @@ def session(arena: Arena, *, autocommit: bool = True) -> Iterator[psycopg.Connec
         raise StackError(msg) from None
 
 
-def insert_late(connection: psycopg.Connection, sensor_id: str, day: date, rows: int) -> None:
+def execute_about(
+    connection: "psycopg.Connection", statement: LiteralString, name: str, *values: str | int
+) -> None:
+    """Execute a statement that takes no parameters: its first `{}` is a name, the others are values."""
+    from psycopg.sql import SQL, Identifier
+
+    connection.execute(SQL(statement).format(Identifier(name), *values))
+
+
+def insert_late(connection: "psycopg.Connection", sensor_id: str, day: date, rows: int) -> None:
     """Insert rows of a date, with the present as their `inserted_at`."""
     connection.execute(_INSERT, (sensor_id, day_start(day) + _OFF_THE_CLOCK, rows))
 
@@ -51,23 +63,23 @@ def old_day(arena: Arena, days_ago: int) -> date:
     return utc_day(arena.now()) - timedelta(days=days_ago)
 
 
-def stamped_now(connection: psycopg.Connection) -> datetime:
+def stamped_now(connection: "psycopg.Connection") -> datetime:
     """Return the present by the database's clock, as rows get it."""
     instant: datetime = _first(connection, "SELECT clock_timestamp()")
     return instant
 
 
-def somebody_reads(connection: psycopg.Connection) -> bool:
+def somebody_reads(connection: "psycopg.Connection") -> bool:
     """Whether another session reads or writes `metrics` at this moment."""
     return bool(_first(connection, f"SELECT count(*) {_READERS}"))
 
 
-def end_who_reads(connection: psycopg.Connection) -> bool:
+def end_who_reads(connection: "psycopg.Connection") -> bool:
     """End the sessions that read or write `metrics` at this moment, and return whether there was one."""
     return bool(_first(connection, f"SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) {_READERS}"))
 
 
-def end_all_others(connection: psycopg.Connection) -> None:
+def end_all_others(connection: "psycopg.Connection") -> None:
     """End every other session of this database: new ones get the settings of now."""
     connection.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -75,6 +87,6 @@ def end_all_others(connection: psycopg.Connection) -> None:
     )
 
 
-def _first(connection: psycopg.Connection, statement: LiteralString) -> Any:
+def _first(connection: "psycopg.Connection", statement: LiteralString) -> Any:
     row = connection.execute(statement).fetchone()
     return row[0] if row else None

@@ -1,16 +1,19 @@
 """What a tried scenario means, in words, and what it says of the release."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.runlog.failure_records import FailureDiagnosis, FailureTried
-from tsse_validation.steps.run import Check
+
+if TYPE_CHECKING:
+    from tsse_validation.steps.run import Check
 
 MOST_TOLD = 3
 """Touched files that a message names."""
 
 
-def hold_recovered(tried: FailureTried, check: Check) -> None:
+def hold_recovered(tried: FailureTried, check: "Check") -> None:
     """Hold that a failure was recovered from, and lost nothing; one that was not tried proves nothing.
 
     Raises:

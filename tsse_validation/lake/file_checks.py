@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tsse_validation.domain.aspects import FILE_ASPECTS
 from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, to_micros
 from tsse_validation.domain.phrasing import count_of
@@ -18,7 +19,6 @@ from tsse_validation.lake.shards import shard_of
 
 Chosen = npt.NDArray[np.bool_]
 
-FILE_ASPECTS = ("readable", "schema", "shard", "date", "duplicates")
 _BITS_OF_A_DAY = (DAY // MICROSECOND).bit_length()
 
 

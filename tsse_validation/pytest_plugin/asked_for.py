@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from tsse_validation.domain.catalogue import HELPER_CHECKS, SOAK_CHECKS
 from tsse_validation.pytest_plugin.options import FAILURES, RUN, refuse_failures_where_live
+from tsse_validation.pytest_plugin.ordering import check_key
 
 _ASKED_FOR = ("conformance", FAILURES)
 """The markers of the tests that run only when `-m` names them, or a path their file."""
@@ -12,8 +14,20 @@ _ASKED_FOR = ("conformance", FAILURES)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests that are no part of the runbook, unless they are asked for."""
-    left_out = [item for item in items if any(_left_out(config, item, of) for of in _ASKED_FOR)]
+    """Leave out the tests that are no part of the runbook, unless they are asked for.
+
+    A soak's checks exist only where one is asked for: nothing is missed elsewhere, so nothing is told.
+    """
+    run = config.stash.get(RUN, None)
+    if run is None or not run.settings.soak:
+        items[:] = [item for item in items if check_key(item) not in SOAK_CHECKS]
+    helpers = config.getoption("tsse_helpers", None) if run is None else run.settings.helpers
+    left_out = [
+        item
+        for item in items
+        if (check_key(item) in HELPER_CHECKS and not helpers)
+        or any(_left_out(config, item, of) for of in _ASKED_FOR)
+    ]
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)

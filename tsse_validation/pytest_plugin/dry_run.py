@@ -10,7 +10,6 @@ from tsse_validation.pytest_plugin.options import given_to_run
 from tsse_validation.pytest_plugin.parts import runs_the_runbook
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import load_settings
-from tsse_validation.steps.dry_running import calls_and_files, dry_run_lines
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -24,6 +23,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         return None
     if not settings.dry_run:
         return None
+    from tsse_validation.steps.dry_running import calls_and_files
+
     for line in (*_what_is_started(settings), *calls_and_files(settings)):
         print(line)  # noqa: T201
     return pytest.ExitCode.OK
@@ -35,4 +36,6 @@ def _what_is_started(settings: Settings) -> Iterator[str]:
     elif settings.skip_backfill:
         yield "dry run: no backfill would be started (--skip-backfill); nothing would be replaced"
     else:
+        from tsse_validation.steps.dry_running import dry_run_lines
+
         yield from dry_run_lines(settings)

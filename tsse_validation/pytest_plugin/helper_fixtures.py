@@ -1,13 +1,10 @@
-"""The runbook's own commands in pytest: their checks are there only with ``--helpers``; what they work on."""
+"""What the runbook's own commands work on, where they are given (``--helpers``)."""
 
 import pytest
 
 from tsse_validation.clients.jobs import JobRunner
-from tsse_validation.domain.catalogue import HELPER_CHECKS
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.windows import Window
-from tsse_validation.pytest_plugin.options import RUN
-from tsse_validation.pytest_plugin.ordering import check_key
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.backfilling import Performing, by_our_post
 from tsse_validation.steps.helped_backfill import HelpedBackfill
@@ -15,19 +12,6 @@ from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import ValidationRun
 from tsse_validation.steps.scoping import asked_scope
 from tsse_validation.steps.spot_checking import OurReading, reads_directly
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the helpers' checks out unless the helpers are given: they are no part of the gate."""
-    run = config.stash.get(RUN, None)
-    given = config.getoption("tsse_helpers", None) if run is None else run.settings.helpers
-    if given:
-        return
-    left_out = [item for item in items if check_key(item) in HELPER_CHECKS]
-    if left_out:
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")

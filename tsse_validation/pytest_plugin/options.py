@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,18 +10,23 @@ from tsse_validation.domain.errors import LogError, SettingsError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.replacement import Replacement
 from tsse_validation.pytest_plugin.command_line import given_settings
-from tsse_validation.pytest_plugin.parts import hold_together, only_shows, refusals, runs_the_runbook
-from tsse_validation.report.model.document import REPORT_HTML, TESTS_HTML
-from tsse_validation.runlog.records import Note
+from tsse_validation.pytest_plugin.parts import (
+    hold_together,
+    load_run_parts,
+    only_shows,
+    refusals,
+    runs_the_runbook,
+    shows_fixtures,
+)
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.settings.loading import LoadedSettings, load_settings
 from tsse_validation.settings.places import hold_all_writable, places_in_the_lake
-from tsse_validation.steps.interrupts import interrupt_on_sigterm
-from tsse_validation.steps.run import ValidationRun, begin_run
-from tsse_validation.steps.validated_stack import absent_capabilities
 from tsse_validation.suite_home import RUN_COMMAND
 
-RUN = pytest.StashKey[ValidationRun]()
+if TYPE_CHECKING:
+    from tsse_validation.steps.run import ValidationRun
+
+RUN = pytest.StashKey["ValidationRun"]()
 """The run that a session makes."""
 FAILURES = "failures"
 """The marker of the tests that break a stack."""
@@ -29,7 +35,11 @@ FAILURES = "failures"
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Load the settings, refuse bad ones, and begin the run, before anything is contacted."""
-    if not runs_the_runbook(config) or only_shows(config):
+    if not runs_the_runbook(config):
+        return
+    if only_shows(config):
+        if shows_fixtures(config):
+            load_run_parts(config)
         return
     hold_together(config)
     if refused := list(refusals(config)):
@@ -41,8 +51,18 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     if re.search(rf"(?<!not ){FAILURES}\b", config.option.markexpr or ""):
         refuse_failures_where_live(loaded)
-    if config.option.collectonly:
-        return
+    if not config.option.collectonly:
+        _begin(config, loaded)
+
+
+def _begin(config: pytest.Config, loaded: LoadedSettings) -> None:
+    """Begin the run, and load the parts of the plugin that only a run needs."""
+    from tsse_validation.report.model.document import TESTS_HTML
+    from tsse_validation.runlog.records import Note
+    from tsse_validation.steps.interrupts import interrupt_on_sigterm
+    from tsse_validation.steps.run import begin_run
+    from tsse_validation.steps.validated_stack import absent_capabilities
+
     try:
         program = RUN_COMMAND if config.pluginmanager.hasplugin(RUN_COMMAND) else "pytest"
         run = begin_run(loaded, absent_capabilities(loaded), program=program, markers=config.option.markexpr)
@@ -53,6 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
         msg = f"--report-dir {loaded.settings.report_dir}: {error}"
         raise pytest.UsageError(msg) from None
     config.stash[RUN] = run
+    load_run_parts(config)
     interrupt_on_sigterm()
     run.record(*(Note(text=text) for text in (*loaded.warnings, *loaded.found)))
     if config.getoption("htmlpath", "not loaded") is None:
@@ -83,6 +104,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     run = config.stash.get(RUN, None)
     if run is None:
         return []
+    from tsse_validation.report.model.document import REPORT_HTML
+
     target = run.settings.base_url or f"a stack of our own: {run.settings.stack} (no --base-url)"
     lines = [f"validating: {target}", f"report: {run.directory}/{REPORT_HTML}"]
     if run.settings.live:
@@ -102,7 +125,7 @@ def refuse_failures_where_live(loaded: LoadedSettings) -> None:
         raise pytest.UsageError(msg)
 
 
-def _what_is_started(run: ValidationRun) -> str:
+def _what_is_started(run: "ValidationRun") -> str:
     """Say, before anything is contacted, which jobs of the runbook change the controller's lake."""
     settings = run.settings
     days = f"{settings.backfill_days} days (--backfill-days: {_source(run)})"
@@ -128,5 +151,5 @@ def _what_is_replaced(settings: Settings) -> str:
     return f"{replaced} ({guard})"
 
 
-def _source(run: ValidationRun) -> str:
+def _source(run: "ValidationRun") -> str:
     return run.loaded.sources.get("backfill_days", "the runbook's default")

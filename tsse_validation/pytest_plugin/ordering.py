@@ -1,6 +1,7 @@
 """The step mechanism: runbook order, blocked steps, and checks that are left out."""
 
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -8,9 +9,11 @@ from tsse_validation.domain.catalogue import CHECKS, OTHER_CHECKS, spec_of
 from tsse_validation.domain.errors import LogError, NotCheckedError
 from tsse_validation.domain.stack import Capability
 from tsse_validation.pytest_plugin.options import RUN
-from tsse_validation.runlog.records import CheckPlanned
+from tsse_validation.runlog.check_records import CheckPlanned
 from tsse_validation.steps.left_to_seal import hold_not_left
-from tsse_validation.steps.run import ValidationRun
+
+if TYPE_CHECKING:
+    from tsse_validation.steps.run import ValidationRun
 
 _DESELECTED = pytest.StashKey[list[pytest.Item]]()
 _MARKERS = (
@@ -93,7 +96,7 @@ def _sort(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-def _write_plan(run: ValidationRun, items: list[pytest.Item], *, selected: bool) -> None:
+def _write_plan(run: "ValidationRun", items: list[pytest.Item], *, selected: bool) -> None:
     for item in items:
         step = step_of(item)
         if step is not None:
@@ -134,7 +137,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
         run.hold_once("call", check_id(pyfuncitem))
 
 
-def _absent(item: pytest.Item, run: ValidationRun) -> str | None:
+def _absent(item: pytest.Item, run: "ValidationRun") -> str | None:
     spec = spec_of(check_key(item))
     missing = [capability for capability in Capability if spec and capability in spec.requires & set(run.absent)]
     return "; ".join(run.absent[capability] for capability in missing) or None

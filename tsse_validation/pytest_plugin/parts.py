@@ -9,27 +9,26 @@ from tsse_validation.suite_home import RUNBOOK_DIR, checkout_around, runbook_hom
 
 _PACKAGE = "tsse_validation.pytest_plugin"
 PARTS = tuple(
+    f"{_PACKAGE}.{name}" for name in ("command_line", "options", "dry_run", "ordering", "asked_for", "collecting")
+)
+"""The plugin's modules that any session of pytest loads, in this order: the options come first."""
+RUN_PARTS = tuple(
     f"{_PACKAGE}.{name}"
     for name in (
-        "command_line",
-        "options",
-        "dry_run",
         "starting",
-        "ordering",
         "recording",
         "last_words",
         "console",
         "resources",
         "parity_fixtures",
         "seal_fixtures",
-        "asked_for",
         "conformance_fixtures",
         "failure_fixtures",
         "helper_fixtures",
         "soak_fixtures",
     )
 )
-"""The plugin's modules, in the order in which they are loaded: the options come first."""
+"""The modules that only a run needs, in this order: a session that collects is spared what they import."""
 
 _ONCE = "a check runs once: what failed has failed, and a second try may start a second backfill"
 _WHOLE = "it ends a check or the process in the middle of a job; --backfill-timeout and --job-timeout bound a run"
@@ -57,7 +56,8 @@ _REFUSED: tuple[tuple[str, str, str], ...] = (
 )
 """Options of pytest and of common plugins, with the names of their values, that change what an outcome means."""
 _OFF: dict[str, tuple[object, ...]] = {"count": (1,), "parallel_threads": (1, "1")}
-_SHOWING = ("help", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
+_SHOWING_FIXTURES = ("showfixtures", "show_fixtures_per_test")
+_SHOWING = ("help", "markers", "cacheshow", *_SHOWING_FIXTURES)
 
 
 def runs_the_runbook(config: pytest.Config) -> bool:
@@ -78,6 +78,17 @@ def only_shows(config: pytest.Config) -> bool:
     return any(config.getoption(name, None) for name in _SHOWING)
 
 
+def shows_fixtures(config: pytest.Config) -> bool:
+    """Whether pytest is asked for a list of the fixtures, ours among them."""
+    return any(config.getoption(name, None) for name in _SHOWING_FIXTURES)
+
+
+def load_run_parts(config: pytest.Config) -> None:
+    """Load the modules that only a run needs."""
+    for name in RUN_PARTS:
+        config.pluginmanager.import_plugin(name)
+
+
 def hold_together(config: pytest.Config) -> None:
     """Hold that a session that validates has all parts of the plugin, and pytest's own that they build on.
 
@@ -86,6 +97,7 @@ def hold_together(config: pytest.Config) -> None:
     if not runs_the_runbook(config) or only_shows(config):
         return
     missing = [name for name in PARTS if not config.pluginmanager.hasplugin(name)]
+    missing += [name for name in RUN_PARTS if config.pluginmanager.is_blocked(name)]
     if not hasattr(config.option, "base_url"):
         missing.append("base_url")
     if missing:

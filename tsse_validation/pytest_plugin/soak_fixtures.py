@@ -1,4 +1,4 @@
-"""The fixtures of the soak, and its selection: its checks exist only where one is asked for."""
+"""The fixtures of the soak."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,12 +12,9 @@ from tsse_validation.clients.http import HttpClient
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.clients.snapshot import ActiveJob
 from tsse_validation.clients.watch import ControllerClock
-from tsse_validation.domain.catalogue import SOAK_CHECKS
 from tsse_validation.domain.errors import LogError, SuiteError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.stack import Capability
-from tsse_validation.pytest_plugin.options import RUN
-from tsse_validation.pytest_plugin.ordering import check_key
 from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Facts, ValidationRun
@@ -32,14 +29,6 @@ from tsse_validation.steps.watermark import seconds_ahead
 
 _LIFE_SECONDS = 10.0
 """How long a sign of life may take: a controller that hangs must not keep us from the next sample."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Drop the soak's checks where no soak is asked for: nothing is missed then, so nothing is told."""
-    run = config.stash.get(RUN, None)
-    if run is None or not run.settings.soak:
-        items[:] = [item for item in items if check_key(item) not in SOAK_CHECKS]
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ from tsse_validation.runlog.reach_records import EarlierRun, ExtentSeen, JobCove
 from tsse_validation.runlog.record_base import Record
 from tsse_validation.runlog.seal_record import SealUsed
 from tsse_validation.runlog.session_record import SessionsUsed
-from tsse_validation.runlog.setting_record import SettingTried
+from tsse_validation.runlog.setting_record import SettingTried, SettingValue
 from tsse_validation.runlog.soak_records import (
     SoakBegan,
     SoakBreach,
@@ -49,20 +49,9 @@ __all__ = [
     "JobCoverage",
     "Record",
     "SettingTried",
+    "SettingValue",
 ]
 """What stands in a module of its own, and is imported from here like all other records."""
-
-
-class SettingValue(Record):
-    """One setting and its source; never a secret's value.
-
-    `spelled` gives it on a command line: of a DSN all but its passwords, and nothing where it was not given.
-    """
-
-    name: str
-    value: str
-    source: str
-    spelled: str = ""
 
 
 class RunStarted(Record):

@@ -1,4 +1,4 @@
-"""The record of a setting that was tried before a run, and what is said of one that is not set."""
+"""What a log says of a setting: its value, and how a try before the run has ended."""
 
 from enum import StrEnum
 from typing import Literal
@@ -7,6 +7,18 @@ from tsse_validation.runlog.record_base import Record
 
 NOT_SET = "not set"
 """What a log says of a setting that has no value."""
+
+
+class SettingValue(Record):
+    """One setting and its source; never a secret's value.
+
+    `spelled` gives it on a command line: of a DSN all but its passwords, and nothing where it was not given.
+    """
+
+    name: str
+    value: str
+    source: str
+    spelled: str = ""
 
 
 class TryOutcome(StrEnum):

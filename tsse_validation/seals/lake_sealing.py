@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import ValidationError
 
+from tsse_validation.domain.aspects import FILE_ASPECTS
 from tsse_validation.domain.contract import Replication
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import rows_digested
@@ -21,7 +22,7 @@ from tsse_validation.domain.errors import NotCheckedError, PromiseBrokenError, S
 from tsse_validation.domain.instants import to_the_second, without_zone
 from tsse_validation.domain.phrasing import count_of
 from tsse_validation.domain.polling import Update, quiet
-from tsse_validation.lake.file_checks import FILE_ASPECTS, FileProblem
+from tsse_validation.lake.file_checks import FileProblem
 from tsse_validation.lake.reader import LakeFile, LakeListing, LakeReader
 from tsse_validation.lake.shards import shard_of, shards_that_fit
 from tsse_validation.lake.tasks import DigestAnswer, DigestTask, ShardDay, TaskPart, digest_task, split_tasks

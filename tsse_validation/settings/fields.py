@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
@@ -64,6 +62,9 @@ def _comma_list(value: object) -> object:
 
 def as_conninfo(value: SecretStr) -> SecretStr:
     """Check a DSN or `service=…` and return it as libpq understands it (contract section 1)."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
     text = re.sub(r"^postgresql\+psycopg://", "postgresql://", value.get_secret_value())
     try:
         parameters = conninfo_to_dict(text)

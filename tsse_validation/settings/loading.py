@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from tsse_validation.domain.errors import SettingsError
-from tsse_validation.runlog.records import SettingValue
-from tsse_validation.runlog.setting_record import NOT_SET
+from tsse_validation.runlog.setting_record import NOT_SET, SettingValue
 from tsse_validation.settings.definitions import Settings, option_of
 from tsse_validation.settings.discovery import Discovery, discover
 from tsse_validation.settings.fields import StackKind
@@ -217,11 +215,13 @@ def _warnings(settings: Settings, sources: Mapping[str, str]) -> list[str]:
         warnings.append(
             "the token was given on the command line, where every local user can read it: use --auth-token-file"
         )
-    url = settings.database_url.get_secret_value() if settings.database_url else ""
-    if sources.get("database_url") == COMMAND_LINE and "password" in conninfo_to_dict(url):
-        warnings.append(
-            "a password was given on the command line, where every local user can read it: use PGPASSFILE"
-        )
+    if settings.database_url and sources.get("database_url") == COMMAND_LINE:
+        from psycopg.conninfo import conninfo_to_dict
+
+        if "password" in conninfo_to_dict(settings.database_url.get_secret_value()):
+            warnings.append(
+                "a password was given on the command line, where every local user can read it: use PGPASSFILE"
+            )
     return warnings
 
 

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from psycopg.conninfo import make_conninfo
-from psycopg.pq import Conninfo
 from pydantic import SecretStr
 
 from tsse_validation.domain.instants import format_rfc3339
@@ -24,6 +22,9 @@ def spelled(name: str, value: object) -> str:
 
 
 def _without_passwords(conninfo: str) -> str:
+    from psycopg.conninfo import make_conninfo
+    from psycopg.pq import Conninfo
+
     # libpq itself marks what must not be shown
     given = (part for part in Conninfo.parse(conninfo.encode()) if not part.dispchar)
     return make_conninfo(

@@ -32,7 +32,6 @@ from tsse_validation.steps.lake_recorder import LakeRecorder
 from tsse_validation.steps.promises import crowded_shards
 from tsse_validation.steps.run import Check
 
-INSPECTION_ASPECTS = ("paths", "watermark", "replication", "partitions")
 _ATTEMPTS = 3
 _RETRY_SECONDS = 2.0
 _TEMPORARY_SECONDS = 30.0

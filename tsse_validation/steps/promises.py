@@ -7,8 +7,8 @@ nothing.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from tsse_validation.clients.jobs import FinishedJob
 from tsse_validation.domain.contract import (
     BACKLOG_GATE_SECONDS,
     COMPACTION_THRESHOLD_FILES,
@@ -22,7 +22,10 @@ from tsse_validation.domain.errors import NotCheckedError
 from tsse_validation.domain.holding import hold
 from tsse_validation.domain.instants import format_rfc3339, utc_day
 from tsse_validation.domain.windows import Window
-from tsse_validation.steps.loss_guard import BRINGS_BACK, TakenAway, taken_in_words
+
+if TYPE_CHECKING:
+    from tsse_validation.clients.jobs import FinishedJob
+    from tsse_validation.steps.loss_guard import TakenAway
 
 CURRENT_DAY_ALLOWANCE_FILES = 5
 """Files beyond the compaction threshold that a shard may hold while its day is written: compaction follows."""
@@ -33,9 +36,9 @@ class BackfillEvidence:
     """A completed backfill job, what was asked of it, and the inspection that followed."""
 
     asked_days: int
-    job: FinishedJob[BackfillResult]
+    job: "FinishedJob[BackfillResult]"
     after: Inspection
-    taken: TakenAway
+    taken: "TakenAway"
 
     @property
     def result(self) -> BackfillResult:
@@ -138,6 +141,8 @@ def _manifest(evidence: BackfillEvidence) -> str:
 
 
 def _nothing_else_taken(evidence: BackfillEvidence) -> str:
+    from tsse_validation.steps.loss_guard import BRINGS_BACK, taken_in_words
+
     taken = evidence.taken
     hold(
         not taken.losses,

@@ -9,13 +9,14 @@ from tsse_validation.diagnosis.drill_down import DrillDown, drill_down
 from tsse_validation.diagnosis.file_triage import malformed_files
 from tsse_validation.diagnosis.kept_rows import KeptRows
 from tsse_validation.diagnosis.row_triage import RowTriage
+from tsse_validation.domain.aspects import FILE_ASPECTS
 from tsse_validation.domain.contract import RUNBOOK_SAMPLE
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import SettingsError
 from tsse_validation.domain.instants import utc_now
 from tsse_validation.domain.polling import Told, unheard
 from tsse_validation.domain.windows import Window
-from tsse_validation.lake.file_checks import FILE_ASPECTS, FileFindings, FileProblem, examine
+from tsse_validation.lake.file_checks import FileFindings, FileProblem, examine
 from tsse_validation.parity.by_job import MismatchError, SpotCheck, SpotChecker
 from tsse_validation.parity.comparing import sum_by_sensor
 from tsse_validation.parity.direct import DirectProof

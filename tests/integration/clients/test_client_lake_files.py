@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.builders import Row, rows_table
+from tsse_validation.domain.aspects import FILE_ASPECTS
 from tsse_validation.domain.digest import ROW_SCHEMA
 from tsse_validation.domain.instants import MICROSECOND, day_start
-from tsse_validation.lake.file_checks import FILE_ASPECTS, FileFindings, examine
+from tsse_validation.lake.file_checks import FileFindings, examine
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.shards import shard_of
 
