@@ -53,7 +53,7 @@ TERMINAL: frozenset[JobStatus] = frozenset({"completed", "failed", "canceled"})
 class ContractModel(BaseModel):
     """Base of the contract's objects: immutable, tolerant of keys it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class JobProgress(ContractModel):
