@@ -24,10 +24,9 @@ MOST_ROWS = 50_000_000
 """Rows that one statement may read, about: some 20 seconds of one core of the server."""
 FIRST_ROWS = 5_000_000
 FIRST_LENGTH = timedelta(days=14)
-"""The first statement reads at most this, about; later ones what the time of those before allows.
-
-A table of no more than `FIRST_ROWS` is read at once, however long: two statements would read all its pages twice.
-"""
+"""The first statement reads at most this, about; later ones what the time of those before allows."""
+LEAST_PIECES = 8
+"""A window is cut into at least so many, of a day or more: the lake's side of the last is read after it."""
 AIM_SECONDS = 10.0
 """How long a piece should take: worth its transaction, and not too long for those who wait for its end."""
 FEW_ROWS = 200_000
@@ -174,14 +173,14 @@ class Pace:
         """Rows of the next piece, at the most."""
         return min(MOST_ROWS, FIRST_ROWS * self.growth)
 
-    @property
-    def longest(self) -> timedelta:
-        """Length of the next piece, at the most."""
-        return FIRST_LENGTH * self.growth
+    def longest(self, whole: Window) -> timedelta:
+        """Return the length of the next piece of a window, at the most."""
+        length = FIRST_LENGTH * self.growth
+        return length if self._in_vain else min(length, max(DAY, (whole.end - whole.start) / LEAST_PIECES))
 
     def takes_whole(self, rows: int) -> bool:
         """Whether a table is known to be small enough for one statement, however long the window is."""
-        return self.growth >= 1.0 and 0 < rows <= FIRST_ROWS
+        return self.growth >= 1.0 and 0 < rows <= FEW_ROWS
 
     def took(self, piece: Window, seconds: float) -> None:
         """Take note of a piece that was read."""
@@ -208,10 +207,11 @@ def next_piece(left: Window, whole: Window, layout: TableLayout, pace: Pace) -> 
 
     It ends at a midnight (UTC) where a whole day fits, and within the day where none does.
     """
+    longest = pace.longest(whole)
 
     def fits(piece: Window) -> bool:
         return (
-            (piece.end - piece.start <= pace.longest or pace.takes_whole(layout.rows))
+            (piece.end - piece.start <= longest or pace.takes_whole(layout.rows))
             and layout.bounded_in(piece) <= layout.most_chunks
             and layout.rows_in(piece, whole) <= pace.most_rows
         )
@@ -223,7 +223,7 @@ def next_piece(left: Window, whole: Window, layout: TableLayout, pace: Pace) -> 
     return (
         _through(left, first, whole_days - 1)
         if whole_days
-        else _within_a_day(_through(left, first, 0), pace.longest, fits)
+        else _within_a_day(_through(left, first, 0), longest, fits)
     )
 
 
