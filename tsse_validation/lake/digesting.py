@@ -43,7 +43,8 @@ def digest_files(files: Sequence[LakeFile], scope: Scope, not_due: pa.Table, *, 
             plain.add(some)
         plain.finish()
         others = _digested_by_sql(plain.odd, scope, not_due, hashed=hashed) if plain.odd else []
-        digests = add_digests([*plain.digests, *others])
+        parts = [*plain.digests, *others]
+        digests = parts[0] if len(parts) == 1 else add_digests(parts)
         lines.append(digests.add_column(0, "shard", pa.repeat(shard, digests.num_rows)))
     return pa.concat_tables([SHARD_DIGEST_SCHEMA.empty_table(), *lines])
 

@@ -5,18 +5,20 @@ The truth for a key `(sensor_id, ts)` is the Postgres row. Values are compared b
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import groupby
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tsse_validation.clients.snapshot import DueCount
 from tsse_validation.domain.digest import KEY_SCHEMA
-from tsse_validation.domain.instants import without_zone
+from tsse_validation.domain.instants import EPOCH, without_zone
 from tsse_validation.lake.reader import LakeFile
 from tsse_validation.lake.rows import Key
 from tsse_validation.lake.sql import column_engine
@@ -110,21 +112,6 @@ def proven_days(result: RunResult) -> dict[date, list[CountRow]]:
     return days
 
 
-_SIDE_BY_SIDE = """
-    WITH not_due_days AS (SELECT sensor_id, ts::DATE AS day, count(*) AS keys FROM not_due GROUP BY ALL),
-         pending_days AS (SELECT sensor_id, ts::DATE AS day, count(*) AS keys FROM pending GROUP BY ALL)
-    SELECT sensor_id, day,
-        coalesce(p.rows, 0) AS postgres, coalesce(l.rows, 0) AS lake,
-        coalesce(n.keys, 0) AS not_due, coalesce(w.keys, 0) AS pending,
-        p.rows IS NOT DISTINCT FROM l.rows AND p.digest IS NOT DISTINCT FROM l.digest AS matches
-    FROM postgres AS p
-    FULL JOIN lake AS l USING (sensor_id, day)
-    FULL JOIN not_due_days AS n USING (sensor_id, day)
-    FULL JOIN pending_days AS w USING (sensor_id, day)
-    ORDER BY sensor_id, day
-"""
-
-
 def without_keys(rows: pa.Table, not_due: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Split the lake's rows in those that count, and the keys of those that are not due, as `(sensor_id, ts)`."""
     with column_engine(rows=rows, not_due=not_due) as engine:
@@ -160,9 +147,70 @@ def compare_digests(postgres: pa.Table, lake: pa.Table, not_due: pa.Table, pendi
 
     `postgres` and `lake` are in `digest.DIGEST_SCHEMA`, of due rows only; `not_due` and `pending` are keys. A row
     matches when count and digest are equal.
+
+    Raises ValueError when a side has a sensor-day twice.
     """
-    with column_engine(postgres=postgres, lake=lake, not_due=not_due, pending=pending) as engine:
-        return [CountRow(*row) for row in engine.execute(_SIDE_BY_SIDE).fetchall()]
+    days = _SensorDays([postgres, lake, not_due, pending])
+    theirs, ours = days.places(postgres), days.places(lake)
+    if any(len(np.unique(places)) < len(places) for places in (theirs, ours)):
+        msg = "a sensor-day stands twice among the digests of one side"
+        raise ValueError(msg)
+    matches = days.spread(theirs, 1) == days.spread(ours, 1)
+    counts = []
+    for name in ("rows", "digest"):
+        sides = days.spread(theirs, postgres[name].to_numpy()), days.spread(ours, lake[name].to_numpy())
+        matches &= sides[0] == sides[1]
+        counts.append(sides)
+    late, held = days.count(not_due), days.count(pending)
+    columns = (*days.columns(), *(column.tolist() for column in (*counts[0], late, held, matches)))
+    return [CountRow(*row) for row in zip(*columns, strict=True)]
+
+
+class _SensorDays:
+    """All sensor-days of some tables, ordered by sensor and day: each has its place among them."""
+
+    def __init__(self, tables: Sequence[pa.Table]) -> None:
+        ids = pa.chunked_array([chunk for table in tables for chunk in table["sensor_id"].chunks], pa.string())
+        self._ids = sorted(ids.unique().to_pylist())
+        self._days = np.unique(np.concatenate([_days(table) for table in tables]))
+        self._numbers = np.unique(np.concatenate([self._numbered(table) for table in tables]))
+
+    def places(self, table: pa.Table) -> npt.NDArray[np.intp]:
+        """Return the place of each row's sensor-day."""
+        return np.searchsorted(self._numbers, self._numbered(table))
+
+    def spread(self, places: npt.NDArray[np.intp], numbers: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Return the numbers at their places, and 0 at all others."""
+        given = np.asarray(numbers)
+        found = np.zeros(len(self._numbers), dtype=given.dtype)
+        found[places] = given
+        return found
+
+    def count(self, keys: pa.Table) -> npt.NDArray[np.intp]:
+        """Return how many of the keys each sensor-day has."""
+        return np.bincount(self.places(keys), minlength=len(self._numbers))
+
+    def columns(self) -> tuple[Iterator[str], Iterator[date]]:
+        """Return the sensor and the day of each place."""
+        sensors, days = np.divmod(self._numbers, max(1, len(self._days)))
+        dates = [date.fromordinal(_EPOCH_ORDINAL + day) for day in self._days.tolist()]
+        return map(self._ids.__getitem__, sensors.tolist()), map(dates.__getitem__, days.tolist())
+
+    def _numbered(self, table: pa.Table) -> npt.NDArray[np.int64]:
+        codes = pc.index_in(table["sensor_id"], value_set=pa.array(self._ids, pa.string()))
+        numbers: npt.NDArray[np.int64] = codes.to_numpy().astype(np.int64) * len(self._days)
+        numbers += np.searchsorted(self._days, _days(table))
+        return numbers
+
+
+_EPOCH_ORDINAL = EPOCH.toordinal()
+
+
+def _days(table: pa.Table) -> npt.NDArray[np.int64]:
+    """Return the day of each digest, or of each key, as days since 1970."""
+    days = table["day"] if "day" in table.column_names else table["ts"].cast(pa.date32(), safe=False)
+    numbers: npt.NDArray[np.int64] = days.cast(pa.int32()).to_numpy().astype(np.int64)
+    return numbers
 
 
 @dataclass(frozen=True)
