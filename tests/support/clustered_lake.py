@@ -108,3 +108,8 @@ def fail_in_a_way_of_its_own(task: DigestTask) -> DigestAnswer:
 def tasks_known(dask_scheduler: Any) -> int:
     """Return how many tasks a scheduler knows of."""
     return len(dask_scheduler.tasks)
+
+
+def steps_taken(dask_scheduler: Any) -> int:
+    """Return how many steps tasks have made on a scheduler since it was started."""
+    return int(dask_scheduler.transition_counter)

@@ -19,15 +19,22 @@ _REGISTERED = re.compile(r"Registered to:\s")
 
 
 class DaskCluster:
-    """A scheduler on a port of its own; `address` is where it listens. Workers have one thread and no nanny."""
+    """A scheduler on a port of its own; `address` is where it listens. Workers have one thread and no nanny.
 
-    def __init__(self, directory: Path) -> None:
+    With `tls`, Dask's configuration by its environment, all of them speak it and nothing else.
+    """
+
+    def __init__(self, directory: Path, tls: Mapping[str, str] | None = None) -> None:
         self._directory = directory
+        directory.mkdir(exist_ok=True)
+        self._tls = tls or {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.address = ""
 
     def start(self) -> None:
-        log = self._begin("scheduler", "dask_scheduler", ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"])
+        spoken = ["--protocol", "tls"] if self._tls else []
+        words = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", *spoken]
+        log = self._begin("scheduler", "dask_scheduler", words)
         self.address = self._said(log, _ADDRESS)[1]
 
     def add_worker(
@@ -76,7 +83,8 @@ class DaskCluster:
         log = home / "log"
         command = [*before, sys.executable, "-m", f"distributed.cli.{module}", *arguments]
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("DASK_", "TSSE_"))}
-        env = {**inherited, "PYTHONPATH": str(ROOT), "DASK_TEMPORARY_DIRECTORY": str(home), **(environment or {})}
+        env = {**inherited, "PYTHONPATH": str(ROOT), "DASK_TEMPORARY_DIRECTORY": str(home), **self._tls}
+        env |= environment or {}
         with log.open("wb") as stream:
             self._processes[name] = subprocess.Popen(command, stdout=stream, stderr=stream, env=env, cwd=home)
         return log
@@ -89,9 +97,9 @@ class DaskCluster:
 
 
 @contextmanager
-def dask_cluster(directory: Path, *workers: str) -> Iterator[DaskCluster]:
+def dask_cluster(directory: Path, *workers: str, tls: Mapping[str, str] | None = None) -> Iterator[DaskCluster]:
     """Start a scheduler and workers by name; end them all."""
-    cluster = DaskCluster(directory)
+    cluster = DaskCluster(directory, tls)
     try:
         cluster.start()
         for name in workers:

@@ -46,7 +46,7 @@ OF_OTHERS = {
     *("--bin", "--manifest-path", "--mode", "--start", "--end", "--report", "--wait", "--replace-existing"),
     *("--build-arg", "--init", "--network", "--rm", "--now", "--check", "--tb"),
     *("--user", "--same-dir", "--unit", "--what"),
-    *("--nworkers", "--nthreads", "--no-nanny", "--ntasks", "--cpus-per-task", "--mem-per-cpu"),
+    *("--nworkers", "--protocol", "--nthreads", "--no-nanny", "--ntasks", "--cpus-per-task", "--mem-per-cpu"),
     *("--repo", "--create-namespace", "--generate-name"),
     "pytest",
     "venv",

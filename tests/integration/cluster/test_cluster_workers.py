@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import dask
 import pytest
 from distributed import Client
 
@@ -49,6 +50,7 @@ from tsse_validation.settings.definitions import Settings
 from tsse_validation.steps.doctor_cluster import cluster_tried
 
 CHILD = str(Path(__file__).with_name("interrupted_child.py"))
+CERTIFICATES = Path(__file__).parents[1] / "clients/tls"
 BRIEF = ClusterWaits(connect=3, workers=1, sight=2)
 
 
@@ -248,6 +250,37 @@ def test_tls_without_certificates_is_told_before_anything_is_contacted(paths: La
         cluster_workers("tls://127.0.0.1:9", paths, waits=BRIEF).open(),
     ):
         pass
+
+
+@pytest.mark.slow
+def test_a_cluster_over_tls_answers_whoever_has_a_certificate_of_its_ca_and_nobody_else(
+    paths: LakePaths, tmp_path: Path
+) -> None:
+    # signed by itself, so that it is its own CA
+    cert, key = CERTIFICATES / "localhost.pem", CERTIFICATES / "localhost.key"
+    ours = {
+        "distributed.comm.require-encryption": True,
+        "distributed.comm.tls.ca-file": str(cert),
+        "distributed.comm.tls.client": {"cert": str(cert), "key": str(key)},
+    }
+    theirs = {
+        "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True",
+        "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": str(cert),
+        **{
+            f"DASK_DISTRIBUTED__COMM__TLS__{who}__{what}": str(path)
+            for who in ("SCHEDULER", "WORKER", "CLIENT")
+            for what, path in (("CERT", cert), ("KEY", key))
+        },
+    }
+    with dask_cluster(tmp_path / "tls", "one", tls=theirs) as secured:
+        assert secured.address.startswith("tls://")
+        with dask.config.set(ours):
+            assert digested(secured, paths) == digested_here(paths)
+        with refused(SettingsError, "needs certificates"):
+            digested(secured, paths)
+        secured.address = secured.address.replace("tls://", "tcp://")
+        with refused(UnreachableError, "No Dask scheduler answers"):
+            digested(secured, paths)
 
 
 def test_the_address_of_a_worker_is_told_from_a_schedulers(cluster: DaskCluster, paths: LakePaths) -> None:
