@@ -36,6 +36,8 @@ _STATES = (_REPLICATION, "manifest.json")
 _WORDS = "answer.json"
 _LOOKS = 3
 """How often the files are looked for again where compaction replaced some while they were read."""
+_UNREAD = (pa.ArrowException, OSError, KeyError, ValueError, UnicodeDecodeError)
+"""What a file raises that is broken, or whose columns are none of a lake's."""
 _AGAIN = "Make it again by the command that the run has printed."
 _CHANGES = {
     StateChange.BACKFILL: "a backfill has ended between them",
@@ -282,8 +284,9 @@ def _straying(listing: LakeListing, wanted: Mapping[date, Collection[str]]) -> M
         keys = _keys_of(file)
         if keys is None:
             continue
-        days = keys["ts"].cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
-        for day in set(pc.unique(days).to_pylist()) & wanted.keys() - {file.day}:
+        days = keys["ts"].cast(pa.date32(), safe=False)
+        others = pa.array(sorted(wanted.keys() - {file.day}), pa.date32())
+        for day in pc.unique(days.filter(pc.is_in(days, value_set=others))).to_pylist():
             if pc.any(_of(keys.filter(pc.equal(days, day)), wanted[day])).as_py():
                 found[day].append(file)
     return found
@@ -293,27 +296,31 @@ def _only_its_day(file: LakeFile) -> bool:
     """Whether the footer says that all rows are of the file's date."""
     try:
         metadata = pq.read_metadata(file.path)
-        at = metadata.schema.to_arrow_schema().get_field_index("ts")
+        schema = metadata.schema.to_arrow_schema()
+        if not pa.types.is_timestamp(schema.field("ts").type):
+            return False
+        at = schema.names.index("ts")
         groups = [metadata.row_group(number).column(at).statistics for number in range(metadata.num_row_groups)]
         ends = [end for one in groups if one is not None for end in (one.min, one.max) if one.has_min_max]
-    except (pa.ArrowException, OSError, ValueError, UnicodeDecodeError):
+    except (*_UNREAD, OverflowError):
         return False
     return len(ends) == 2 * metadata.num_row_groups and all(end.date() == file.day for end in ends)
 
 
 def _keys_of(file: LakeFile) -> pa.Table | None:
     try:
-        return pq.read_table(file.path, columns=KEY_SCHEMA.names, partitioning=None)
+        table = pq.read_table(file.path, columns=KEY_SCHEMA.names, partitioning=None)
+        return table.select(KEY_SCHEMA.names).cast(KEY_SCHEMA)
     except FileNotFoundError:
         raise
     except PermissionError:
         raise _not_allowed(file) from None
-    except (pa.ArrowException, OSError, ValueError, UnicodeDecodeError):
+    except _UNREAD:
         return None
 
 
 def _of(keys: pa.Table, sensors: Collection[str]) -> pa.ChunkedArray:
-    return pc.is_in(keys["sensor_id"].cast(pa.string()), value_set=pa.array(sorted(sensors), pa.string()))
+    return pc.is_in(keys["sensor_id"], value_set=pa.array(sorted(sensors), pa.string()))
 
 
 def _content(file: LakeFile) -> bytes:
