@@ -23,6 +23,8 @@ class Helper:
 
 
 RunHelper = Callable[..., Helper]
+WHOLE_BACKFILL = ("backfill", "--days", "90", "--replace-existing", "--wait", "--show-result")
+"""Has the lake promise all of the farm."""
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +68,7 @@ def helper(
 
 @pytest.fixture(scope="session")
 def backfilled(helper: RunHelper) -> Helper:
-    return helper("backfill", "--days", "90", "--replace-existing", "--wait", "--show-result")
+    return helper(*WHOLE_BACKFILL)
 
 
 @pytest.fixture(scope="session")

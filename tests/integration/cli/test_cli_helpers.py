@@ -14,7 +14,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from fixtures.stacks.embedded import RunningStack
-from tests.integration.cli.conftest import Helper, RunHelper
+from tests.integration.cli.conftest import WHOLE_BACKFILL, Helper, RunHelper
 from tests.support.given import given, told
 from tsse_validation.domain.contract import Inspection
 from tsse_validation.lake.shards import shard_of
@@ -272,8 +272,17 @@ def test_a_dry_run_of_backfill_says_what_would_be_lost(
     assert "would replace: nothing, rows are only added" in only_added.out
 
 
+@pytest.fixture
+def _whole_again(helper: RunHelper) -> Iterator[None]:
+    """Have the lake promise all of the farm again: other modules share it."""
+    yield
+    restored = helper(*WHOLE_BACKFILL)
+    assert restored.code == 0, restored
+
+
+@pytest.mark.usefixtures("_whole_again")
 def test_backfill_without_wait_names_the_job(helper: RunHelper) -> None:
-    # the last of these tests: it adds each row of a day once more, and the lake then promises that day only
+    # it adds each row of a day once more, and the lake then promises that day only
     done = helper("backfill", "--days", "1", "--json")
     assert done.code == 0
     assert json.loads(done.out)["job_type"] == "lake_backfill_v1"

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class BrokenOff:
 @pytest.fixture
 def break_off(
     words: list[str], environment: Mapping[str, str], dsn: dict[str, str], stack: RunningStack, tmp_path: Path
-) -> Callable[..., BrokenOff]:
+) -> Iterator[Callable[..., BrokenOff]]:
     """Run the command up to its second slice, and send Ctrl-C while the statement waits for a lock."""
     conninfo = told(stack.stack.conninfo)
 
@@ -62,8 +63,11 @@ def break_off(
         command = [sys.executable, CHILD, str(place / "gate"), *words, *more]
         env = {**environment, **dsn, "TSSE_LOCK_TIMEOUT": str(PATIENCE)}
         with (place / "errors").open("wb") as errors, psycopg.connect(conninfo) as connection:
-            child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=env)
-            assert wait_until((place / "begun").exists, seconds=PATIENCE), (place / "errors").read_text()
+            child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=env)
+            ending.callback(child.kill)
+            begun = (place / "begun").exists
+            assert wait_until(lambda: begun() or child.poll() is not None, seconds=PATIENCE)
+            assert begun(), (place / "errors").read_text()
             connection.execute("LOCK TABLE metrics IN ACCESS EXCLUSIVE MODE")
             (place / "gate").touch()
             waiting = (
@@ -72,11 +76,11 @@ def break_off(
             )
             assert wait_until(lambda: connection.execute(waiting).fetchone() is not None, seconds=PATIENCE)
             child.send_signal(signal.SIGINT)
-            out, _ = child.communicate(timeout=PATIENCE)
-        assert out == b""
-        return BrokenOff(child.returncode, (place / "errors").read_text())
+            code = child.wait(PATIENCE)
+        return BrokenOff(code, (place / "errors").read_text())
 
-    return run
+    with ExitStack() as ending:
+        yield run
 
 
 def test_what_ctrl_c_leaves_of_a_seal_is_gone_on_with_and_after_a_second_one_too(
