@@ -1,4 +1,4 @@
-"""Which rows are due, in Postgres's words, and the statement that digests them (contract sections 4 and 5).
+"""Which rows are due, in Postgres's words, and the statements that digest and count them (contract sections 4, 5).
 
 Each condition takes the parameters of a scope by name; `domain.coverage` states the same in Python.
 """
@@ -32,11 +32,36 @@ AHEAD = sql.SQL("(ts >= %(backfill_to)s AND inserted_at <= %(backfill_to)s)")
 """The opposite of `DUE` in two parts, each in the words that the index on `inserted_at` serves."""
 NOT_LATER = sql.SQL("(inserted_at IS NULL OR inserted_at <= %(watermark)s)")
 
+TILES_BY_SENSOR = sql.SQL(
+    "SELECT sensors.sensor_id, counted.* FROM sensors"
+    " CROSS JOIN unnest(%(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) AS spans (first, last)"
+    " CROSS JOIN LATERAL (SELECT width_bucket(ts, %(cuts)s::timestamptz[]) - 1 AS tile,"
+    " count(*) FILTER (WHERE {due}) AS due, count(*) FILTER (WHERE NOT {due}) AS not_due FROM {metrics}"
+    " WHERE metrics.sensor_id = sensors.sensor_id AND {within} AND ts BETWEEN spans.first AND spans.last"
+    " GROUP BY tile) AS counted"
+)
+TILES_BY_WINDOW = sql.SQL(
+    "SELECT counted.* FROM unnest(%(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) AS spans (first, last)"
+    " CROSS JOIN LATERAL (SELECT sensor_id, width_bucket(ts, %(cuts)s::timestamptz[]) - 1 AS tile,"
+    " count(*) FILTER (WHERE {due}) AS due, count(*) FILTER (WHERE NOT {due}) AS not_due FROM {metrics}"
+    " WHERE {within} AND ts BETWEEN spans.first AND spans.last GROUP BY sensor_id, tile) AS counted"
+)
+"""Rows due and not due of each sensor and tile: by the key, sensor by sensor, and by the window alone."""
+
 _DIGESTS = sql.SQL(
     "SELECT sensor_id, ({day})::date, count(*), {digest} FROM {metrics} WHERE {within} AND {condition}"
     " GROUP BY sensor_id, {day}"
 )
 """Its few groups are hashed: the session keeps the planner from sorting all rows (`session`)."""
+_DIGESTS_IN_PARALLEL = sql.SQL(
+    "SELECT sensor_id, day::date, count(*), {digest} FROM (SELECT sensor_id, ts, value, quality, {day} AS day"
+    " FROM {metrics} WHERE {within} AND {condition} UNION ALL SELECT NULL, NULL, NULL, NULL, NULL WHERE false)"
+    " AS due GROUP BY sensor_id, day"
+)
+"""The same for several processes: of what lies behind a UNION the planner takes the days for few, as they are.
+
+It takes those of `ts` for about as many as there are rows; each process would hand on its rows, and one hash them.
+"""
 _DAY = sql.SQL("ts::date")
 _BINNED = sql.SQL("date_bin('1 day', ts, timestamptz '0001-01-01 00:00:00+00')")
 """Cheaper than `ts::date`, which asks for the time zone's rules at each row.
@@ -68,14 +93,16 @@ def digest_statement(
     hashed: bool,
     server_version: int,
     extension_schema: str = "",
+    in_parallel: bool = False,
 ) -> sql.Composable:
     """Return the statement of the digests of each sensor and UTC day, in the words that cost the server the least.
 
     `metrics` is what is read. `extension_schema` is TimescaleDB's, where it keeps the table. Without `hashed` the
-    digests are 0.
+    digests are 0. With `in_parallel` the session may take several processes.
     """
+    statement = _DIGESTS_IN_PARALLEL if in_parallel and not extension_schema else _DIGESTS
     binned = _BINNED if server_version >= _BINS_FROM else _DAY
-    return _DIGESTS.format(
+    return statement.format(
         day=_BUCKET.format(sql.Identifier(extension_schema)) if extension_schema else binned,
         digest=sql.SQL(DIGEST_SQL if hashed else "0"),
         metrics=metrics,

@@ -17,6 +17,8 @@ from tsse_validation.clients.due_sql import (
     NOT_DUE,
     NOT_LATER,
     OF_SENSORS,
+    TILES_BY_SENSOR,
+    TILES_BY_WINDOW,
     WITHIN,
     digest_statement,
     due_of,
@@ -48,20 +50,6 @@ _AS_KEPT = sql.SQL(f"sensor_id, ts, value, {QUALITY_SQL}, nullif(inserted_at, '-
 _METRICS = sql.SQL("metrics")
 _SET_INDEX_SCANS = "SELECT set_config('enable_indexscan', %s, true)"
 _KEY = sql.SQL("sensor_id, ts")
-_TILES_BY_SENSOR = sql.SQL(
-    "SELECT sensors.sensor_id, counted.* FROM sensors"
-    " CROSS JOIN unnest(%(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) AS spans (first, last)"
-    " CROSS JOIN LATERAL (SELECT width_bucket(ts, %(cuts)s::timestamptz[]) - 1 AS tile,"
-    " count(*) FILTER (WHERE {due}) AS due, count(*) FILTER (WHERE NOT {due}) AS not_due FROM {metrics}"
-    " WHERE metrics.sensor_id = sensors.sensor_id AND {within} AND ts BETWEEN spans.first AND spans.last"
-    " GROUP BY tile) AS counted"
-)
-_TILES_BY_WINDOW = sql.SQL(
-    "SELECT counted.* FROM unnest(%(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) AS spans (first, last)"
-    " CROSS JOIN LATERAL (SELECT sensor_id, width_bucket(ts, %(cuts)s::timestamptz[]) - 1 AS tile,"
-    " count(*) FILTER (WHERE {due}) AS due, count(*) FILTER (WHERE NOT {due}) AS not_due FROM {metrics}"
-    " WHERE {within} AND ts BETWEEN spans.first AND spans.last GROUP BY sensor_id, tile) AS counted"
-)
 _SUM_SCHEMA = DIGEST_SCHEMA.set(DIGEST_SCHEMA.get_field_index("digest"), pa.field("digest", SUM_TYPE))
 
 
@@ -115,14 +103,17 @@ class Snapshot:
         connection: psycopg.Connection,
         tables: Tables,
         where: str,
-        children: Sequence[str] | None = None,
+        *,
+        metrics: sql.Composable = _METRICS,
         extension_schema: str = "",
+        in_parallel: bool = False,
     ) -> None:
         self._connection = connection
         self._tables = tables
         self._where = where
-        self._metrics = _METRICS if children is None else _only(children)
+        self._in_parallel = in_parallel
         self._bound = tables.metrics.bound
+        self._metrics = metrics
         self._extension_schema = extension_schema
 
     def laid_out(self, layout: TableLayout, window: Window) -> "Snapshot":
@@ -130,8 +121,14 @@ class Snapshot:
 
         Where the layout says so, from `metrics` itself and the child tables that a window meets, by name.
         """
-        names = [chunk.name for chunk in layout.chunks_in(window)] if layout.by_name else None
-        return Snapshot(self._connection, self._tables, self._where, names, layout.extension_schema)
+        return Snapshot(
+            self._connection,
+            self._tables,
+            self._where,
+            metrics=_only([chunk.name for chunk in layout.chunks_in(window)]) if layout.by_name else _METRICS,
+            extension_schema=layout.extension_schema,
+            in_parallel=self._in_parallel,
+        )
 
     @property
     def tables(self) -> Tables:
@@ -228,7 +225,7 @@ class Snapshot:
         spans = tiling.spans_in(scope.window)
         if not spans:
             return {}
-        query = (_TILES_BY_SENSOR if self._bound else _TILES_BY_WINDOW).format(
+        query = (TILES_BY_SENSOR if self._bound else TILES_BY_WINDOW).format(
             due=DUE, metrics=self._metrics, within=WITHIN
         )
         given = {
@@ -270,9 +267,14 @@ class Snapshot:
 
         One statement passes once over the window. Without `hashed` the digests are 0.
         """
-        version, schema = self._connection.info.server_version, self._extension_schema
         query = digest_statement(
-            scope, sensor_ids, self._metrics, hashed=hashed, server_version=version, extension_schema=schema
+            scope,
+            sensor_ids,
+            self._metrics,
+            hashed=hashed,
+            server_version=self._connection.info.server_version,
+            extension_schema=self._extension_schema,
+            in_parallel=self._in_parallel,
         )
         parameters = _parameters(scope, self._known(sensor_ids))
         with nullcontext() if sensor_ids is not None else self._by_pages():
