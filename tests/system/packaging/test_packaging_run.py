@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.support.command import EXIT_GO, EXIT_INCOMPLETE, EXIT_USAGE, QUICK
 from tests.support.controller import Controller
 from tests.system.packaging.conftest import Environment
@@ -18,6 +20,7 @@ def document(directory: Path) -> ReportDocument:
     return read_result_json(run / "result.json")
 
 
+@pytest.mark.slow
 def test_a_live_controller_is_validated_with_the_report_where_one_stands(
     environment: Environment, controller: Controller, tmp_path: Path
 ) -> None:

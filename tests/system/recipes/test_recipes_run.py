@@ -109,7 +109,12 @@ def by_cron(host: Host, **variables: str) -> Run:
 
 
 @pytest.mark.parametrize(
-    "recipe", [by_workflow, by_systemd, by_launchd], ids=["Actions", SERVICE.name, PLIST.name]
+    "recipe",
+    [
+        pytest.param(by_workflow, id="Actions"),
+        pytest.param(by_systemd, id=SERVICE.name, marks=pytest.mark.slow),
+        pytest.param(by_launchd, id=PLIST.name, marks=pytest.mark.slow),
+    ],
 )
 def test_a_recipe_s_command_ends_in_a_proof(recipe: Callable[[Host], Run], host: Host) -> None:
     run = recipe(host)

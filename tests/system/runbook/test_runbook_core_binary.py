@@ -44,7 +44,7 @@ def test_a_core_binary_goes_through_the_whole_runbook_and_its_log_is_beside_the_
     assert runbook.left_behind() == []
 
 
-@pytest.mark.parametrize("how", DEATHS)
+@pytest.mark.parametrize("how", [pytest.param("exit status 101", marks=pytest.mark.slow), "signal SIGKILL"])
 def test_a_core_binary_that_dies_in_the_middle_of_the_run_is_reported_with_its_last_words(
     how: str, runbook: Runbook, tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ def test_a_dead_qdrant_blocks_nothing(directly: Directly, controller: Controller
     assert "Qdrant answers /healthz" in run.reasons
 
 
+@pytest.mark.slow
 def test_a_view_only_token_that_nobody_knows_blocks_nothing(directly: Directly, controller: Controller) -> None:
     controller.sql("UPDATE api_tokens SET revoked_at = now() WHERE name <> 'tsse-validation'")
     run = directly(*FEW, "--skip-backfill")
@@ -137,6 +138,7 @@ def test_another_dsn_that_cannot_serve_blocks_no_more(
     blocked_by(run, red, POSTGRES, from_step)
 
 
+@pytest.mark.slow
 def test_what_the_api_shows_of_a_lost_file_is_no_go_beside_a_wrong_password(
     directly: Directly, controller: Controller
 ) -> None:

@@ -64,6 +64,7 @@ def test_rows_lost_today_are_seen_by_the_job_and_by_us(directly: Directly, contr
     assert found - {"partition missing"} == {"shard missing"}
 
 
+@pytest.mark.slow
 def test_by_the_api_alone_lost_rows_are_no_go_on_the_jobs_word(runbook: Runbook, controller: Controller) -> None:
     sensor = controller.sensor()
     lose_all(controller, sensor)

@@ -212,6 +212,7 @@ def test_a_run_that_compares_less_than_the_last_says_so(runbook: Runbook, contro
     assert note in " ".join(second.output.split())
 
 
+@pytest.mark.slow
 def test_a_lost_file_is_no_go_until_a_backfill_heals_it(directly: Directly, controller: Controller) -> None:
     lake_file(controller, controller.sensor(), days_ago(5)).unlink()
     looked = directly(*QUICK, "--skip-backfill")

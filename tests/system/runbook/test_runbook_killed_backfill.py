@@ -37,6 +37,7 @@ def names_the_date(run: Run, day: str) -> None:
     assert "Repair, by a backfill of" in run.output
 
 
+@pytest.mark.slow
 def test_a_run_that_has_nothing_but_the_api_names_the_date_and_its_repair_ends_in_a_go(
     killed: tuple[str, str], runbook: Runbook, controller: Controller, tmp_path: Path
 ) -> None:

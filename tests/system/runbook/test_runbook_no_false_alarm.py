@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Directly, Runbook, StartedRun
 from tests.support.controller import Controller, traffic
 from tsse_validation.domain.instants import format_rfc3339, utc_now
@@ -44,6 +46,7 @@ def _is_counting(started: StartedRun) -> bool:
     return any(begins in log.read_text() for log in started.report_dir.glob("*/run.jsonl"))
 
 
+@pytest.mark.slow
 def test_by_the_api_alone_rows_that_never_stop_arriving_late_leave_it_open(
     runbook: Runbook, controller: Controller
 ) -> None:

@@ -42,6 +42,7 @@ def test_digests_and_rows_see_a_value_that_is_one_ulp_off(
     assert (difference.kind, difference.sensor_id, difference.ts.date()) == ("changed_value", sensor, days_ago(5))
 
 
+@pytest.mark.slow
 def test_a_damaged_lake_is_healed_when_asked_and_still_no_go(directly: Directly, controller: Controller) -> None:
     lake_file(controller, controller.sensor(), days_ago(5)).unlink()
     run = directly(*LOOK_ONLY, "--heal-check")
@@ -52,6 +53,7 @@ def test_a_damaged_lake_is_healed_when_asked_and_still_no_go(directly: Directly,
     assert lake_file(controller, controller.sensor(), days_ago(5)).is_file()
 
 
+@pytest.mark.slow
 def test_by_the_api_alone_a_loss_is_narrowed_down_to_its_time(runbook: Runbook, controller: Controller) -> None:
     day = days_ago(3)
     start, end = day_start(day), day_start(day) + DAY
