@@ -53,6 +53,7 @@ _STATEMENTS = (
         "canceled a query of ours, which was in the way of what this standby replays",
         "Raise max_standby_streaming_delay there, set hot_standby_feedback, or give the primary; then run again.",
         ("40001", "40P01", "57P04"),
+        ("conflict with recovery",),
     ),
     _Kind(
         DeadlineError,

@@ -178,6 +178,11 @@ def test_a_refused_session_is_told_by_its_kind(code: str, message: str, said: st
             BusyError,
             "in the way of what this standby replays",
         ),
+        (
+            psycopg.OperationalError("terminating connection due to conflict with recovery"),
+            BusyError,
+            "in the way of what this standby replays",
+        ),
         (psycopg.errors.OutOfMemory("out of shared memory"), BusyError, "max_locks_per_transaction"),
         (psycopg.errors.OutOfMemory("out of memory"), UnreachableError, "no memory left"),
         (psycopg.errors.DiskFull("could not write to file"), UnreachableError, "disk is full"),
