@@ -254,3 +254,10 @@ def rewritten(path: Path) -> Iterator[list[dict[str, Any]]]:
 
 def is_row(row: dict[str, Any], key: naive.Key) -> bool:
     return row["sensor_id"] == key[0] and naive.micros(row["ts"].replace(tzinfo=naive.EPOCH.tzinfo)) == key[1]
+
+
+def lose(farm: Farm, key: naive.Key) -> None:
+    """Take a row out of each of the lake's files that holds it."""
+    for path in farm.files_of(key):
+        with rewritten(path) as rows:
+            rows[:] = [row for row in rows if not is_row(row, key)]

@@ -11,7 +11,7 @@ import pytest
 
 from fixtures.controller.housekeeping import compact
 from tests.integration.engine import naive
-from tests.integration.engine.farm import Farm, Row, is_row, rewritten
+from tests.integration.engine.farm import Farm, Row, is_row, lose, rewritten
 from tests.support.sealing import filed, lake_seal
 from tsse_validation.diagnosis.row_triage import RowTriage
 from tsse_validation.domain.coverage import Scope
@@ -135,12 +135,6 @@ def test_an_upsert_and_a_compaction_between_the_two_seals_are_no_fault(crowded: 
     assert [request.sensor_days for request in asked] == [((key[0], naive.day_of(key[1])),)]
 
 
-def _lost(farm: Farm, key: naive.Key) -> None:
-    for path in farm.files_of(key):
-        with rewritten(path) as rows:
-            rows[:] = [row for row in rows if not is_row(row, key)]
-
-
 def _changed(farm: Farm, key: naive.Key) -> None:
     for path in farm.files_of(key):
         with rewritten(path) as rows:
@@ -148,7 +142,7 @@ def _changed(farm: Farm, key: naive.Key) -> None:
                 row["value"] += is_row(row, key)
 
 
-@pytest.mark.parametrize("fault", [_lost, _changed])
+@pytest.mark.parametrize("fault", [lose, _changed])
 @pytest.mark.parametrize("sensor", SENSORS)
 def test_a_fault_beside_an_upsert_and_a_compaction_between_the_two_seals_is_told(
     fault: Callable[[Farm, naive.Key], None], sensor: str, crowded: Farm, tmp_path: Path
@@ -167,7 +161,7 @@ def test_a_fault_beside_an_upsert_and_a_compaction_between_the_two_seals_is_told
 def test_an_upsert_that_the_lake_has_lost_since_is_told_once_it_is_due(crowded: Farm, tmp_path: Path) -> None:
     of_postgres, key = _of_postgres(crowded), _a_key(crowded)
     _replicated_again(crowded, _upserted(crowded, key))
-    _lost(crowded, key)
+    lose(crowded, key)
     proof, _ = _proof(crowded, of_postgres, tmp_path / "rows")
     assert _differing(proof, of_postgres.facts.parts[0]) == set()  # not due then
     later = _of_postgres(crowded)
@@ -185,7 +179,7 @@ def _alone(farm: Farm) -> naive.Key:
     return SENSORS[0], naive.micros(farm.coverage().backfill_to - timedelta(days=1) + 7 * EVERY)
 
 
-@pytest.mark.parametrize("fault", [_twice, _lost, _changed])
+@pytest.mark.parametrize("fault", [_twice, lose, _changed])
 @pytest.mark.parametrize("row", [_alone, _a_key], ids=["a file alone", "a file among others"])
 def test_a_proof_by_seals_finds_the_same_as_a_direct_one(
     fault: Callable[[Farm, naive.Key], None], row: Callable[[Farm], naive.Key], crowded: Farm, tmp_path: Path
@@ -241,7 +235,7 @@ def test_a_fault_that_came_by_a_compaction_is_seen_by_a_baseline(crowded: Farm) 
     before = _again(crowded, _of_postgres(crowded), None)
     _replicated_again(crowded, _upserted(crowded, _a_key(crowded)))
     key = _a_key(crowded, number=2)
-    _lost(crowded, key)
+    lose(crowded, key)
     of_postgres = _of_postgres(crowded)
     said = ComparedSeals.of(of_postgres, _again(crowded, of_postgres, before)).said
     assert {(row.sensor_id, row.day) for row in said.differing} == {(key[0], naive.day_of(key[1]))}

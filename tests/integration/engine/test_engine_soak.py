@@ -10,7 +10,7 @@ import pytest
 from fixtures.controller import housekeeping
 from tests.integration.engine import naive
 from tests.integration.engine.conftest import NOON
-from tests.integration.engine.farm import Farm, Row, is_row, rewritten
+from tests.integration.engine.farm import Farm, Row, is_row, lose, rewritten
 from tests.integration.engine.soaking import Soak
 from tsse_validation.clients.bounded import BoundedReader
 from tsse_validation.clients.snapshot import ActiveJob
@@ -124,12 +124,6 @@ def test_traffic_of_all_kinds_over_compactions_and_retention_raises_no_alarm(soa
     assert sum(one.new_rows for one in soak.slices if one.kind == "due") == written + 3
     assert soak.flagged == {}
     assert soak.findings == []
-
-
-def lose(farm: Farm, key: naive.Key) -> None:
-    for path in farm.files_of(key):
-        with rewritten(path) as rows:
-            rows[:] = [row for row in rows if not is_row(row, key)]
 
 
 def change(farm: Farm, key: naive.Key) -> None:
