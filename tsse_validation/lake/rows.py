@@ -5,7 +5,7 @@ watermark are left out, so that replication may go on meanwhile.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 
@@ -131,16 +131,28 @@ class LakeRows:
         Each table is in `digest.DIGEST_SCHEMA`, with the part of the scope that it covers. A shard-day in one file
         should hold each key once and is not searched for copies: with one, its digest differs.
         """
-        tasks = list(self._tasks(scope, not_due.cast(KEY_SCHEMA), hashed=hashed))
+        for part, lines in self.lines(scope, not_due, hashed=hashed):
+            yield part, add_digests([lines.drop_columns("shard")])
+
+    def lines(
+        self, scope: Scope, not_due: pa.Table, *, only: Collection[ShardDay] | None = None, hashed: bool = True
+    ) -> Generator[tuple[Scope, pa.Table]]:
+        """Yield digests as `digests`, a line for each shard: in `SHARD_DIGEST_SCHEMA`, `only` of some shard-days.
+
+        Dates ascend; a large one comes in parts, each of some of its shards.
+        """
+        tasks = list(self._tasks(scope, not_due.cast(KEY_SCHEMA), only, hashed=hashed))
         for task, answer in zip(tasks, self._reader.workers.run(digest_task, tasks), strict=True):
             self._listed.take_over(answer.unreadable)
-            yield task.parts[0].scope, add_digests([answer.lines[0].drop_columns("shard")])
+            yield task.parts[0].scope, answer.lines[0]
 
     def pending_keys(self, scope: Scope, not_due: pa.Table) -> pa.Table:
         """Return which of the keys not due the lake holds in an older version, as `(sensor_id, ts)`."""
         if not not_due.num_rows:
             return KEY_SCHEMA.empty_table()
-        return self._table(lake_sql.PENDING, scope, KEY_SCHEMA, not_due=not_due.cast(KEY_SCHEMA))
+        days = not_due["ts"].cast(pa.date32(), safe=False).unique().to_pylist()
+        files = partial(self.files_of, days)
+        return self._table(lake_sql.PENDING, scope, KEY_SCHEMA, files, not_due=not_due.cast(KEY_SCHEMA))
 
     def copies_in_a_file(self, scope: Scope, sensor_ids: Sequence[str]) -> pa.Table:
         """Return the keys that stand more than once in one file, as `(sensor_id, ts)`: a fault of the writer.
@@ -244,12 +256,15 @@ class LakeRows:
             straying[day].append(paths[name])
         return straying
 
-    def _tasks(self, scope: Scope, not_due: pa.Table, *, hashed: bool) -> Iterator[DigestTask]:
+    def _tasks(
+        self, scope: Scope, not_due: pa.Table, only: Collection[ShardDay] | None, *, hashed: bool
+    ) -> Iterator[DigestTask]:
         files = self._files_in(scope.window)
         there = defaultdict[date, set[ShardDay]](set)
         for file in files:
             there[file.day].add((file.day, file.shard))
-        for places in split_tasks(files):
+        wanted = files if only is None else [file for file in files if (file.day, file.shard) in only]
+        for places in split_tasks(wanted):
             days = tuple(sorted({day for day, _ in places}))
             whole = all(places >= there[day] for day in days)
             part = TaskPart.within(scope, not_due, days)
@@ -274,13 +289,21 @@ class LakeRows:
             if at == len(days) - 1:
                 yield Window(days[first].start, day.end)
 
-    def _table(self, statement: str, scope: Scope, schema: pa.Schema, **tables: pa.Table) -> pa.Table:
+    def _table(
+        self,
+        statement: str,
+        scope: Scope,
+        schema: pa.Schema,
+        files_now: Callable[[], Sequence[LakeFile]] | None = None,
+        **tables: pa.Table,
+    ) -> pa.Table:
         def query(connection: Connection, files: Sequence[LakeFile]) -> pa.Table:
             # not the relational connection.sql(): it opens every file once more to describe the result
             found = connection.execute(statement, lake_sql.parameters(files, scope))
             return found.to_arrow_table().cast(schema)
 
-        return self._listed.ask(partial(self._files_in, scope.window), query, empty=schema.empty_table(), **tables)
+        files_now = files_now or partial(self._files_in, scope.window)
+        return self._listed.ask(files_now, query, empty=schema.empty_table(), **tables)
 
     def _files_in(self, window: Window) -> Sequence[LakeFile]:
         first, last = utc_day(window.start), utc_day(window.end)

@@ -6,6 +6,7 @@ still names the exact rows that differ.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.domain.coverage import Coverage, Scope
-from tsse_validation.domain.digest import KEY_SCHEMA, add_digests, digest_days, rows_digested
+from tsse_validation.domain.digest import KEY_SCHEMA, digest_days
 from tsse_validation.domain.instants import MICROSECOND
 from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.domain.slicing import Pace
@@ -33,7 +34,8 @@ from tsse_validation.parity.comparing import (
     sum_by_sensor,
     without_keys,
 )
-from tsse_validation.parity.postgres_side import PostgresSide, ahead
+from tsse_validation.parity.lake_side import LakeSide
+from tsse_validation.parity.postgres_side import Ahead, PostgresSide, SideOfDays, ahead
 from tsse_validation.parity.tile_sums import TileSums
 from tsse_validation.runlog.records import CountRow
 from tsse_validation.settings.fields import Level
@@ -74,14 +76,14 @@ class DirectProof:
 
     The coverage is read first: every row due at its watermark was in the lake by then, and replication adds only
     later ones. Postgres answers in pieces. The rows not due of a piece are of the same snapshot as its digests,
-    and a key lies in one piece: each row is due or not, and digested, as of one state. A piece's transaction ends
-    before the lake's files of it are read; meanwhile Postgres answers the next.
+    and a key lies in one piece: each row is due or not, and digested, as of one state. Meanwhile the lake's files
+    are digested, up to the watermark. Where a piece has a key that is not due, they are digested again without it.
 
-    One race is left. A row that is upserted after the snapshot, and whose older version a compaction removes
-    before we read it, looks lost. So whatever differs is read again, the lake first and Postgres after: a row that
-    is due in the later snapshot was current all the time, and no newer version can have displaced it. A chunk that
-    the server rewrites under a snapshot, as it is compressed or decompressed, makes rows vanish there: so what
-    differs is read again for as long as Postgres counts otherwise than before, up to `MOST_LOOKS`.
+    One race is left. Files may be read after the snapshot. A row that is upserted between the two, and whose older
+    version a compaction removes, looks lost. So whatever differs is read again, the lake first and Postgres after:
+    a row that is due in the later snapshot was current all the time, and no newer version can have displaced it. A
+    chunk that the server rewrites under a snapshot, as it is compressed or decompressed, makes rows vanish there:
+    so what differs is read again for as long as Postgres counts otherwise than before, up to `MOST_LOOKS`.
     """
 
     def __init__(self, postgres: PostgresClient, lake: LakeReader, *, pace: Pace | None = None) -> None:
@@ -106,16 +108,18 @@ class DirectProof:
         """
         hashed = level is not Level.COUNT
         lake = self.lake_rows(scope.coverage)
-        days = (scope.window.end.date() - scope.window.start.date()).days + 1
-        with ahead(self._postgres.slices(scope, hashed=hashed), self._postgres.cancel) as upcoming:
-            while (taken := upcoming.take()) is not None:
-                parts = []
-                for part, digests in lake.digests(taken.scope, taken.not_due, hashed=hashed):
-                    parts.append(digests)
-                    done = (part.window.end.date() - scope.window.start.date()).days + 1
-                    on_day(done, days, f"digested up to {part.window.end.date()}", rows=rows_digested(digests))
+        ours = LakeSide(lake, scope, self._lake.paths.shards, hashed=hashed, on_day=on_day)
+        with (
+            closing(ours),
+            ahead(self._postgres.slices(scope, hashed=hashed), self._postgres.cancel) as upcoming,
+        ):
+            while True:
+                _work_meanwhile(upcoming, ours)
+                if (taken := upcoming.take()) is None:
+                    break
                 pending = lake.pending_keys(taken.scope, taken.not_due)
-                rows = compare_digests(taken.digests, add_digests(parts), taken.not_due, pending)
+                rows = compare_digests(taken.digests, ours.of(taken), taken.not_due, pending)
+                _work_meanwhile(upcoming, ours)
                 upcoming.settle()
                 yield taken.scope, self.settled(rows, taken.scope, hashed=hashed)
 
@@ -258,6 +262,12 @@ class DirectProof:
         if self._listed is None or self._listed[0].watermark < coverage.watermark:
             self._listed = (coverage, LakeRows(self._lake))
         return self._listed[1]
+
+
+def _work_meanwhile(postgres: Ahead[SideOfDays], lake: LakeSide) -> None:
+    """Digest the lake's files for as long as Postgres has not answered, and not too far ahead."""
+    while not postgres.settle(0) and lake.go_ahead():
+        pass
 
 
 def _holds(row: CountRow, told: Mapping[tuple[str, date | None], int]) -> bool:

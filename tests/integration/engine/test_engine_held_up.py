@@ -1,7 +1,7 @@
 """Sessions that hold up ours, and what ours does to others: tried again, bounded, short, measured."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import BusyError, DeadlineError
 from tsse_validation.domain.polling import wait_until
 from tsse_validation.domain.slicing import Pace
+from tsse_validation.lake import tasks
 from tsse_validation.lake.rows import LakeRows
 from tsse_validation.parity.direct import DirectProof
 
@@ -144,18 +145,20 @@ def test_the_server_itself_bounds_what_is_lost_of_us(conninfo: str) -> None:
     assert set(shown.values()) <= {"77000"}
 
 
-def test_no_session_stays_open_while_the_lake_is_read(
+def test_no_session_stays_open_for_as_long_as_the_lake_takes(
     farm: Farm, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[bool] = []
-    digests = LakeRows.digests
+    lines = LakeRows.lines
 
-    def held_back(self: LakeRows, *args: object, **more: object) -> object:
-        with psycopg.connect(conninfo, autocommit=True) as other:
-            ended.append(wait_until(lambda: other.execute(OUR_SESSIONS).fetchone() == (0,), seconds=30))
-        return digests(self, *args, **more)  # type: ignore[arg-type]
+    def held_back(self: LakeRows, *args: object, **more: object) -> Generator[object]:
+        for digested in lines(self, *args, **more):  # type: ignore[arg-type]
+            with psycopg.connect(conninfo, autocommit=True) as other:
+                ended.append(wait_until(lambda: other.execute(OUR_SESSIONS).fetchone() == (0,), seconds=30))
+            yield digested
 
-    monkeypatch.setattr(LakeRows, "digests", held_back)
+    monkeypatch.setattr(tasks, "BATCH_BYTES", 1)
+    monkeypatch.setattr(LakeRows, "lines", held_back)
     proof = DirectProof(farm.client, farm.reader, pace=Pace(growth=1 / 28))
     assert all(row.matches for row in proof.compare_sensor_days(Scope.covered_by(farm.coverage())))
     assert ended == [True] * len(ended)
@@ -177,17 +180,17 @@ def test_what_the_lake_raises_ends_the_query_that_is_under_way(
     digests = Snapshot.digests
 
     def slow(self: Snapshot, *args: object, **more: object) -> object:
-        if farm.client.use.transactions > 1:
-            begun.set()
-            self._connection.execute("SELECT pg_sleep(60)")
+        begun.set()
+        self._connection.execute("SELECT pg_sleep(60)")
         return digests(self, *args, **more)  # type: ignore[arg-type]
 
-    def broken(*_: object, **__: object) -> object:
+    def broken(*_: object, **__: object) -> Generator[object]:
         assert begun.wait(30)
+        yield from ()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Snapshot, "digests", slow)
-    monkeypatch.setattr(LakeRows, "digests", broken)
+    monkeypatch.setattr(LakeRows, "lines", broken)
     proof = DirectProof(farm.client, farm.reader, pace=Pace(growth=1 / 14))
     with pytest.raises(KeyboardInterrupt):
         proof.compare_sensor_days(Scope.covered_by(farm.coverage()))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.instants import MICROSECOND
 from tsse_validation.lake.reader import LakeReader
 from tsse_validation.lake.rows import LakeRows
+from tsse_validation.parity.lake_side import LakeSide
 
 SENSORS = ("0137f2f857d4dd34c390573c", "forecast_wind")
 HOUR = timedelta(hours=1)
@@ -130,6 +132,23 @@ class Meanwhile:
 
         self._patch.setattr(owner, method, called)
 
+    def between(self, first: tuple[type, str], then: tuple[type, str]) -> None:
+        """Hold back what one thread calls until another has called something else, and the change was made."""
+        changed, found = Event(), getattr(*then)
+        self.after(*first)
+        happen = self.happen
+
+        def called(*args: Any, **more: Any) -> Any:
+            assert changed.wait(30)
+            return found(*args, **more)
+
+        def happen_first() -> None:
+            happen()
+            changed.set()
+
+        self.happen = happen_first  # type: ignore[method-assign]
+        self._patch.setattr(*then, called)
+
 
 COUNT_MOMENTS: dict[str, Callable[[Meanwhile], None]] = {
     "before the listing": lambda change: change.before(LakeReader, "listing"),
@@ -137,7 +156,11 @@ COUNT_MOMENTS: dict[str, Callable[[Meanwhile], None]] = {
     "between the snapshot and the reading": lambda change: change.before(Snapshot, "not_due_keys"),
 }
 MOMENTS = COUNT_MOMENTS | {
-    "before the pending keys are read": lambda change: change.before(LakeRows, "pending_keys")
+    "once the lake was digested, before Postgres is asked": lambda change: change.between(
+        (LakeSide, "go_ahead"), (Snapshot, "digests")
+    ),
+    "before what is not due is left out of the lake's digests": lambda change: change.before(LakeSide, "of"),
+    "before the pending keys are read": lambda change: change.before(LakeRows, "pending_keys"),
 }
 ROW_MOMENTS: dict[str, Callable[[Meanwhile], None]] = {
     "before the listing": MOMENTS["before the listing"],

@@ -1,0 +1,100 @@
+"""The lake's answers for the proof: digested while Postgres works, and once more where a key is not due."""
+
+from collections.abc import Collection
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tsse_validation.domain.coverage import Scope
+from tsse_validation.domain.digest import KEY_SCHEMA, add_digests, rows_digested
+from tsse_validation.domain.polling import Update, quiet
+from tsse_validation.lake.digesting import SHARD_DIGEST_SCHEMA
+from tsse_validation.lake.rows import LakeRows
+from tsse_validation.lake.shards import shard_of
+from tsse_validation.lake.tasks import ShardDay
+from tsse_validation.parity.postgres_side import SideOfDays
+
+MOST_LINES_AHEAD = 500_000
+"""Digests that wait for Postgres, about: some 30 MB."""
+_SHARDS = 100
+"""More than two digits can name."""
+
+
+class LakeSide:
+    """Digests a scope's dates one after the other, ahead of Postgres: as if all that the lake holds were due.
+
+    Only Postgres knows which keys are not due. Once it has told, the shard-days that have such a key are digested
+    again without it; they are few. Whoever takes digests asks ascending, and has `close` called at the end.
+    """
+
+    def __init__(
+        self, lake: LakeRows, scope: Scope, shards: int, *, hashed: bool = True, on_day: Update = quiet
+    ) -> None:
+        self._lake = lake
+        self._scope = scope
+        self._shards = shards
+        self._hashed = hashed
+        self._on_day = on_day
+        self._upcoming = lake.lines(scope, KEY_SCHEMA.empty_table(), hashed=hashed)
+        self._begun = date.min
+        self._ahead = SHARD_DIGEST_SCHEMA.empty_table()
+
+    def go_ahead(self) -> bool:
+        """Digest some more dates; return false where none is left, or enough waits for Postgres."""
+        return self._ahead.num_rows < MOST_LINES_AHEAD and self._go_on()
+
+    def of(self, theirs: SideOfDays) -> pa.Table:
+        """Return the digests of some days in `digest.DIGEST_SCHEMA`, without the keys that are not due there."""
+        last = theirs.scope.window.end.date()
+        # a large date comes in parts: it is complete when a later one has begun
+        while self._begun <= last and self._go_on():
+            pass
+        is_theirs = pc.less_equal(self._ahead["day"], pa.scalar(last))
+        taken, self._ahead = self._ahead.filter(is_theirs), self._ahead.filter(pc.invert(is_theirs))
+        lines = [taken]
+        if theirs.not_due.num_rows:
+            places = _places_of(theirs.not_due, self._shards)
+            again = self._lake.lines(theirs.scope, theirs.not_due, only=places, hashed=self._hashed)
+            lines = [_without(taken, places), *(digested for _, digested in again)]
+        return add_digests([each.drop_columns("shard") for each in lines])
+
+    def close(self) -> None:
+        """Begin no more dates, and wait for those that are begun."""
+        self._upcoming.close()
+
+    def _go_on(self) -> bool:
+        part, lines = next(self._upcoming, (None, None))
+        if part is None or lines is None:
+            return False
+        self._begun = part.window.start.date()
+        self._ahead = pa.concat_tables([self._ahead, lines])
+        first, until = self._scope.window.start.date(), part.window.end.date()
+        days = (self._scope.window.end.date() - first).days + 1
+        self._on_day((until - first).days + 1, days, f"digested up to {until}", rows=rows_digested(lines))
+        return True
+
+
+def _places_of(keys: pa.Table, shards: int) -> frozenset[ShardDay]:
+    """Return the shard-days that keys `(sensor_id, ts)` belong in."""
+    sensors = keys["sensor_id"].combine_chunks().dictionary_encode()
+    shard_days = pa.table(
+        {
+            "day": keys["ts"].cast(pa.date32(), safe=False),
+            "shard": pa.array([shard_of(each, shards) for each in sensors.dictionary.to_pylist()]).take(
+                sensors.indices
+            ),
+        }
+    )
+    found = shard_days.group_by(["day", "shard"]).aggregate([])
+    return frozenset(zip(found["day"].to_pylist(), found["shard"].to_pylist(), strict=True))
+
+
+def _without(lines: pa.Table, places: Collection[ShardDay]) -> pa.Table:
+    """Leave out the lines of some shard-days."""
+    days = lines["day"].cast(pa.int32()).to_numpy().astype(np.int64)
+    numbers = days * _SHARDS + lines["shard"].cast(pa.int64()).to_numpy()
+    epoch = date(1970, 1, 1)
+    left_out = [(day - epoch).days * _SHARDS + int(shard) for day, shard in places]
+    return lines.filter(pa.array(~np.isin(numbers, left_out)))
