@@ -11,7 +11,7 @@ from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.errors import BusyError, DeadlineError, NotCheckedError
 from tsse_validation.domain.instants import MICROSECOND
-from tsse_validation.domain.slicing import AIM_SECONDS, FEW_ROWS, Pace, TableLayout, next_piece
+from tsse_validation.domain.slicing import AIM_SECONDS, Pace, TableLayout, next_piece
 from tsse_validation.domain.windows import Window
 
 TRIES = 6
@@ -20,6 +20,8 @@ TRIES_OF_WHAT_IS_SLOW = 3
 """How often a piece is tried, each time a smaller one, that takes longer than a statement may."""
 LAYOUT_SECONDS = 60.0
 """How long it is taken for granted what the table consists of: new chunks come slowly."""
+FEW_ROWS = 200_000
+"""A table of no more than these is not worth two statements, of which one is cheaper."""
 AIMS_IN_A_TIMEOUT = 4
 """A piece should take this part of the time that a statement may take, at the most."""
 MOST_OF_THE_ROOM = 4

@@ -22,15 +22,12 @@ LOCK_ROOM_DIVISOR = 10
 """One statement takes at most this part of the locks that all sessions of the server share."""
 MOST_ROWS = 50_000_000
 """Rows that one statement may read, about: some 20 seconds of one core of the server."""
-FIRST_ROWS = 5_000_000
-FIRST_LENGTH = timedelta(days=14)
+FIRST_ROWS = 10_000_000
 """The first statement reads at most this, about; later ones what the time of those before allows."""
-LEAST_PIECES = 8
-"""A window is cut into at least so many, of a day or more: the lake's side of the last is read after it."""
+FIRST_LENGTH = timedelta(days=14)
+"""What the first statement takes of a table that nobody has counted."""
 AIM_SECONDS = 10.0
 """How long a piece should take: worth its transaction, and not too long for those who wait for its end."""
-FEW_ROWS = 200_000
-"""A table of no more than these is not worth two statements where one does."""
 _SHORTEST = timedelta(minutes=1)
 _MOST_GROWTH = 2.0**16
 """All of the calendar: chunks and rows bound a piece all the same."""
@@ -173,14 +170,13 @@ class Pace:
         """Rows of the next piece, at the most."""
         return min(MOST_ROWS, FIRST_ROWS * self.growth)
 
-    def longest(self, whole: Window) -> timedelta:
-        """Return the length of the next piece of a window, at the most."""
-        length = FIRST_LENGTH * self.growth
-        return length if self._in_vain else min(length, max(DAY, (whole.end - whole.start) / LEAST_PIECES))
+    def longest(self, rows: int) -> timedelta:
+        """Return the length of the next piece of a table of about so many rows, at the most; 0 are unknown.
 
-    def takes_whole(self, rows: int) -> bool:
-        """Whether a table is known to be small enough for one statement, however long the window is."""
-        return self.growth >= 1.0 and 0 < rows <= FEW_ROWS
+        Rows alone bound a piece of a known table, until one was slow: then the estimate is not trusted.
+        """
+        known = rows > 0 and self.growth >= 1.0
+        return _LATEST - _EARLIEST if known else FIRST_LENGTH * self.growth
 
     def took(self, piece: Window, seconds: float) -> None:
         """Take note of a piece that was read."""
@@ -207,11 +203,11 @@ def next_piece(left: Window, whole: Window, layout: TableLayout, pace: Pace) -> 
 
     It ends at a midnight (UTC) where a whole day fits, and within the day where none does.
     """
-    longest = pace.longest(whole)
+    longest = pace.longest(layout.rows)
 
     def fits(piece: Window) -> bool:
         return (
-            (piece.end - piece.start <= longest or pace.takes_whole(layout.rows))
+            piece.end - piece.start <= longest
             and layout.bounded_in(piece) <= layout.most_chunks
             and layout.rows_in(piece, whole) <= pace.most_rows
         )

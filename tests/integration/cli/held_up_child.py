@@ -22,6 +22,6 @@ if __name__ == "__main__":
         assert wait_until(gate.exists, seconds=PATIENCE)
 
     sys.argv = ["tsse-validate", *sys.argv[2:]]
-    # a table of so few rows is else read at once, and has no second slice
-    with patch.object(slicing, "FEW_ROWS", 0), patch.object(seal_postgres_command, "say_day", stand_still):
+    # so few rows are else read at once, and there is no second slice
+    with patch.object(slicing, "FIRST_ROWS", 100), patch.object(seal_postgres_command, "say_day", stand_still):
         main()
