@@ -49,17 +49,18 @@ TILES_BY_WINDOW = sql.SQL(
 """Rows due and not due of each sensor and tile: by the key, sensor by sensor, and by the window alone."""
 
 _DIGESTS = sql.SQL(
-    "SELECT sensor_id, day::date, count(*), {digest} FROM (SELECT sensor_id, ts, value, quality, {day} AS day"
-    " FROM {metrics} WHERE {within} AND {condition}{fence}) AS due GROUP BY sensor_id, day"
+    "SELECT sensor_id, day::date, count(*), {digest}"
+    " FROM (SELECT {columns}, {day} AS day FROM {metrics}{fence}) AS due"
+    " WHERE {within} AND {condition} GROUP BY sensor_id, day"
 )
 """Its few groups are hashed: the session keeps the planner from sorting all rows (`session`)."""
-_FENCE = sql.SQL(" OFFSET 0")
-"""What lies behind it the planner takes for few days, as they are. Those of `ts` it takes for as many as rows.
+_COLUMNS = sql.SQL("sensor_id, ts, value, quality, inserted_at")
+_FENCE = sql.SQL(" UNION ALL SELECT {columns}, {day} FROM {metrics} WHERE false")
+"""Reads nothing, and leaves no trace in the plan; but days of a union the planner takes for few.
 
-It would make room for millions of groups, at a tenth of the price.
+Those of `ts` it takes for as many as rows: it would make room for millions of groups, at a tenth of the price, and
+have one process hash what all of them read.
 """
-_FENCE_FOR_SEVERAL = sql.SQL(" UNION ALL SELECT NULL, NULL, NULL, NULL, NULL WHERE false")
-"""Dearer, but several processes pass it: each then adds up its rows. Without a fence one would hash them all."""
 _UNFENCED = sql.SQL("")
 _DAY = sql.SQL("ts::date")
 _BINNED = sql.SQL("date_bin('1 day', ts, timestamptz '0001-01-01 00:00:00+00')")
@@ -92,20 +93,21 @@ def digest_statement(
     hashed: bool,
     server_version: int,
     extension_schema: str = "",
-    in_parallel: bool = False,
 ) -> sql.Composable:
     """Return the statement of the digests of each sensor and UTC day, in the words that cost the server the least.
 
     `metrics` is what is read. `extension_schema` is TimescaleDB's, where it keeps the table. Without `hashed` the
-    digests are 0. With `in_parallel` the session may take several processes.
+    digests are 0.
     """
-    fence = _FENCE_FOR_SEVERAL if in_parallel else _FENCE
     binned = _BINNED if server_version >= _BINS_FROM else _DAY
+    day = _BUCKET.format(sql.Identifier(extension_schema)) if extension_schema else binned
+    fence = _UNFENCED if extension_schema else _FENCE.format(columns=_COLUMNS, day=day, metrics=metrics)
     return _DIGESTS.format(
-        day=_BUCKET.format(sql.Identifier(extension_schema)) if extension_schema else binned,
+        columns=_COLUMNS,
+        day=day,
         digest=sql.SQL(DIGEST_SQL if hashed else "0"),
         metrics=metrics,
+        fence=fence,
         within=WITHIN,
         condition=due_of(scope, sensor_ids, chunked=bool(extension_schema)),
-        fence=_UNFENCED if extension_schema else fence,
     )

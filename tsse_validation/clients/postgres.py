@@ -48,7 +48,6 @@ class PostgresClient:
         self.use = use or SessionUse()
         self.statement_seconds = statement_timeout
         self._transaction_seconds = transaction_timeout
-        self._in_parallel = workers > 0
         self._settings = fixed_settings(
             statement_timeout=statement_timeout,
             lock_timeout=lock_timeout,
@@ -133,7 +132,7 @@ class PostgresClient:
         fix(connection, {"search_path": search_path(tables.schema)}, self.where)
         if self.anchor is not None:
             hold_to(self.anchor, connection, tables, self.where)
-        return Snapshot(connection, tables, self.where, in_parallel=self._in_parallel)
+        return Snapshot(connection, tables, self.where)
 
     @contextmanager
     def _opened(self) -> Iterator[psycopg.Connection]:

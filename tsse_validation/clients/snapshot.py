@@ -106,12 +106,10 @@ class Snapshot:
         *,
         metrics: sql.Composable = _METRICS,
         extension_schema: str = "",
-        in_parallel: bool = False,
     ) -> None:
         self._connection = connection
         self._tables = tables
         self._where = where
-        self._in_parallel = in_parallel
         self._bound = tables.metrics.bound
         self._metrics = metrics
         self._extension_schema = extension_schema
@@ -127,7 +125,6 @@ class Snapshot:
             self._where,
             metrics=_only([chunk.name for chunk in layout.chunks_in(window)]) if layout.by_name else _METRICS,
             extension_schema=layout.extension_schema,
-            in_parallel=self._in_parallel,
         )
 
     @property
@@ -274,7 +271,6 @@ class Snapshot:
             hashed=hashed,
             server_version=self._connection.info.server_version,
             extension_schema=self._extension_schema,
-            in_parallel=self._in_parallel,
         )
         parameters = _parameters(scope, self._known(sensor_ids))
         with nullcontext() if sensor_ids is not None else self._by_pages():
