@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tsse_validation.domain.instants import DAY, MICROSECOND
 from tsse_validation.domain.slicing import (
+    AIM_SECONDS,
     FIRST_LENGTH,
     FIRST_ROWS,
     MOST_CHUNKS,
@@ -39,7 +40,7 @@ def pieces(layout: TableLayout, pace: Pace, whole: Window = WHOLE, *, seconds: f
     while left is not None:
         piece = next_piece(left, whole, layout, pace)
         yield piece
-        pace.took(piece, seconds)
+        pace.took(piece, seconds, layout.rows_in(piece, whole))
         left = Window(piece.end + MICROSECOND, left.end) if piece.end < left.end else None
 
 
@@ -141,6 +142,32 @@ def test_a_slow_piece_makes_the_next_one_smaller_and_fast_ones_larger_again() ->
     assert smaller.end - smaller.start <= (piece.end - piece.start) / 2
     pace.took(smaller, 1)
     assert next_piece(WHOLE, WHOLE, PLAIN, pace).end > smaller.end
+
+
+@given(rows=st.integers(100_000, FIRST_ROWS), seconds=st.floats(0.01, 20))
+def test_a_piece_tells_how_many_rows_may_take_three_quarters_of_the_aim(rows: int, seconds: float) -> None:
+    pace = Pace()
+    pace.took(WHOLE, seconds, rows)
+    expected = pace.most_rows / FIRST_ROWS * seconds
+    assert expected <= max(0.75 * AIM_SECONDS, 2 * seconds) + 0.001
+    assert pace.most_rows <= MOST_ROWS
+
+
+@pytest.mark.parametrize("rows", [0, 99_999])
+def test_a_piece_of_few_rows_or_unknown_ones_tells_little(rows: int) -> None:
+    pace = Pace()
+    pace.took(WHOLE, 0.01, rows)
+    assert pace.growth == 2
+
+
+def test_a_fast_server_s_table_is_read_in_few_pieces() -> None:
+    layout = TableLayout(TableKind.PLAIN, rows=26_000_000)
+    pace = Pace()
+    first = next_piece(WHOLE, WHOLE, layout, pace)
+    rows = layout.rows_in(first, WHOLE)
+    assert rows <= FIRST_ROWS
+    pace.took(first, rows / 4_000_000, rows)
+    assert next_piece(Window(first.end + MICROSECOND, WHOLE.end), WHOLE, layout, pace).end == WHOLE.end
 
 
 def test_a_piece_about_as_long_as_it_should_be_changes_nothing() -> None:

@@ -108,7 +108,7 @@ class BoundedReader:
         except DeadlineError:
             self._pace.failed(window)
             raise
-        self._pace.took(window, self._clock() - began)
+        self._pace.took(window, self._clock() - began, layout.rows_in(window, scope.window))
         return part, answer
 
     def _asked(self, question: Callable[[Snapshot], Answer]) -> Answer:

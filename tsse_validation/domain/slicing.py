@@ -22,12 +22,15 @@ LOCK_ROOM_DIVISOR = 10
 """One statement takes at most this part of the locks that all sessions of the server share."""
 MOST_ROWS = 50_000_000
 """Rows that one statement may read, about: some 20 seconds of one core of the server."""
-FIRST_ROWS = 10_000_000
-"""The first statement reads at most this, about; later ones what the time of those before allows."""
+FIRST_ROWS = 2_000_000
+"""The first statement reads at most this, about: half a second of a server, or many of a small one."""
 FIRST_LENGTH = timedelta(days=14)
 """What the first statement takes of a table that nobody has counted."""
 AIM_SECONDS = 10.0
 """How long a piece should take: worth its transaction, and not too long for those who wait for its end."""
+_TELLING_ROWS = 100_000
+"""How long fewer take says little of how long many will."""
+_MOST_GROWTH_AT_ONCE = 32.0
 _SHORTEST = timedelta(minutes=1)
 _MOST_GROWTH = 2.0**16
 """All of the calendar: chunks and rows bound a piece all the same."""
@@ -156,8 +159,9 @@ class TableLayout:
 class Pace:
     """How much the next piece may take, learned from the last ones: `growth` times what the first may.
 
-    Fast pieces let it grow. Slow ones let it shrink, unless that is in vain: where a smaller piece takes as long,
-    each statement reads all of the table, and the fewer there are the better.
+    Fast pieces let it grow, up to what should take three quarters of the aim. Slow ones let it shrink, unless that
+    is in vain: where a smaller piece takes as long, each statement reads all of the table, and the fewer there are
+    the better.
     """
 
     aim_seconds: float = AIM_SECONDS
@@ -178,10 +182,11 @@ class Pace:
         known = rows > 0 and self.growth >= 1.0
         return _LATEST - _EARLIEST if known else FIRST_LENGTH * self.growth
 
-    def took(self, piece: Window, seconds: float) -> None:
-        """Take note of a piece that was read."""
+    def took(self, piece: Window, seconds: float, rows: float = 0) -> None:
+        """Take note of a piece that was read, of about so many rows; 0 are unknown."""
         if seconds < self.aim_seconds / 2 or self._in_vain:
-            self.growth = min(_MOST_GROWTH, self.growth * 2)
+            grown = self.aim_seconds * 3 / 4 / seconds if rows >= _TELLING_ROWS and seconds else 2.0
+            self.growth = min(_MOST_GROWTH, self.growth * min(_MOST_GROWTH_AT_ONCE, max(2.0, grown)))
             self._shrunk_after = None
         elif seconds > self.aim_seconds * 2:
             if self._shrunk_after is not None and seconds > self._shrunk_after * 3 / 4:
