@@ -266,8 +266,10 @@ class DirectProof:
 
 def _work_meanwhile(postgres: Ahead[SideOfDays], lake: LakeSide) -> None:
     """Digest the lake's files for as long as Postgres has not answered, and not too far ahead."""
-    while not postgres.settle(0) and lake.go_ahead():
-        pass
+    while not postgres.settle(0):
+        if not lake.go_ahead():
+            lake.stand_by()
+            return
 
 
 def _holds(row: CountRow, told: Mapping[tuple[str, date | None], int]) -> bool:

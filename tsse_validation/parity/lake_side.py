@@ -1,7 +1,7 @@
 """The lake's answers for the proof: digested while Postgres works, and once more where a key is not due."""
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +39,7 @@ class LakeSide:
         self._on_day = on_day
         self._upcoming = lake.lines(scope, KEY_SCHEMA.empty_table(), hashed=hashed)
         self._begun = date.min
+        self._until = scope.window.start.date() - timedelta(days=1)
         self._ahead = SHARD_DIGEST_SCHEMA.empty_table()
 
     def go_ahead(self) -> bool:
@@ -60,6 +61,10 @@ class LakeSide:
             lines = [_without(taken, places), *(digested for _, digested in again)]
         return add_digests([each.drop_columns("shard") for each in lines])
 
+    def stand_by(self) -> None:
+        """Tell whoever watches that Postgres is waited for."""
+        self._tell("waiting for Postgres")
+
     def close(self) -> None:
         """Begin no more dates, and wait for those that are begun."""
         self._upcoming.close()
@@ -68,12 +73,15 @@ class LakeSide:
         part, lines = next(self._upcoming, (None, None))
         if part is None or lines is None:
             return False
-        self._begun = part.window.start.date()
+        self._begun, self._until = part.window.start.date(), part.window.end.date()
         self._ahead = pa.concat_tables([self._ahead, lines])
-        first, until = self._scope.window.start.date(), part.window.end.date()
-        days = (self._scope.window.end.date() - first).days + 1
-        self._on_day((until - first).days + 1, days, f"digested up to {until}", rows=rows_digested(lines))
+        self._tell(f"digested up to {self._until}", rows_digested(lines))
         return True
+
+    def _tell(self, message: str, rows: int = 0) -> None:
+        begin = self._scope.window.start.date() - timedelta(days=1)
+        days = (self._scope.window.end.date() - begin).days
+        self._on_day((self._until - begin).days, days, message, rows=rows)
 
 
 def _places_of(keys: pa.Table, shards: int) -> frozenset[ShardDay]:

@@ -3,12 +3,14 @@
 from collections.abc import Generator, Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import pyarrow as pa
 import pytest
 
 from tests.integration.engine.conftest import NOON
 from tests.integration.engine.farm import Farm
+from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, add_digests
 from tsse_validation.domain.slicing import Pace
@@ -115,3 +117,25 @@ def test_a_row_lost_beside_keys_that_are_not_due_is_found(farm: Farm, growth: fl
     proof = DirectProof(farm.client, farm.reader, pace=Pace(growth=growth))
     rows = proof.compare_sensor_days(Scope.covered_by(farm.coverage()))
     assert [(row.sensor_id, row.day) for row in rows if not row.matches] == [(sensor, ts.date())]
+
+
+def test_whoever_watches_is_told_that_postgres_is_waited_for(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    told, digests, waited_for = list[str](), Snapshot.digests, Event()
+
+    def slow(self: Snapshot, *args: object, **more: object) -> pa.Table:
+        assert waited_for.wait(30)
+        return digests(self, *args, **more)  # type: ignore[arg-type]
+
+    def on_day(done: int, total: int | None, message: str, *, rows: int = 0) -> None:
+        told.append(f"{done} of {total}, {rows > 0}: {message}")
+        if message == "waiting for Postgres":
+            waited_for.set()
+
+    monkeypatch.setattr(Snapshot, "digests", slow)
+    scope = Scope.covered_by(farm.coverage())
+    assert all(row.matches for row in farm.proof().compare_sensor_days(scope, on_day=on_day))
+    until, days = scope.window.end.date(), len(list(scope.window.days()))
+    assert told[-2:] == [
+        f"{days} of {days}, True: digested up to {until}",
+        f"{days} of {days}, False: waiting for Postgres",
+    ]
