@@ -1,11 +1,13 @@
 """What happens on both sides between the listing, the snapshot and the reading raises no false alarm."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+import psycopg
 import pytest
 
 from fixtures.controller import housekeeping
@@ -71,8 +73,12 @@ def retire(farm: Farm) -> None:
 
 
 def rewrite(farm: Farm) -> None:
-    """Rewrite the table as a chunk is when it is compressed: an older snapshot finds no row of it any more."""
-    with farm.connection.transaction():
+    """Rewrite the table as a chunk is when it is compressed: an older snapshot finds no row of it any more.
+
+    Nobody can while a transaction of ours has read it: the server's lock keeps them out.
+    """
+    with suppress(psycopg.errors.LockNotAvailable), farm.connection.transaction():
+        farm.connection.execute("SET LOCAL lock_timeout = '1s'")
         farm.connection.execute("CREATE TEMP TABLE kept ON COMMIT DROP AS TABLE metrics")
         farm.connection.execute("TRUNCATE metrics")
         farm.connection.execute("INSERT INTO metrics SELECT * FROM kept")

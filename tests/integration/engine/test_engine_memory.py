@@ -111,6 +111,7 @@ def test_a_day_of_fifteen_times_the_rows_takes_less_than_half_more_memory(long: 
     assert packed["peak"] <= min(1.5 * spread["peak"], MOST_BYTES), (spread, packed)
 
 
+@pytest.mark.slow
 def test_a_lost_partition_of_more_than_a_million_rows_is_told_row_by_row_in_bounded_memory(dense: Large) -> None:
     day = max((dense.hot / "metrics/v1").iterdir())
     shutil.rmtree(day)

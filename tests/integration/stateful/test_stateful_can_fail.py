@@ -12,7 +12,7 @@ SHRINKING_SECONDS = 20
 """Each step of it replays a controller: the first seconds bring nearly all that minutes would."""
 MOST_RULES = 3
 """One is enough: days that pass until the rows of a day go into the cold."""
-FOUND_AT_ONCE = ("day-head-lost", "state-before-files")
+FOUND_AT_ONCE = (pytest.param("day-head-lost", marks=pytest.mark.slow), "state-before-files")
 
 
 @pytest.fixture

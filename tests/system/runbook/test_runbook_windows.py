@@ -76,6 +76,7 @@ def test_a_failing_window_is_told_as_the_microsecond_that_differs_and_how_to_com
     assert f"| `{sensor}` | 1 | 1 | ✅ |" in healed.stdout
 
 
+@pytest.mark.slow
 def test_by_the_job_a_failing_window_is_told_with_the_command_that_counts_it_again(
     runbook: Runbook, controller: Controller
 ) -> None:
