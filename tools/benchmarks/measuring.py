@@ -27,7 +27,7 @@ psutil: Any = import_module("psutil")  # of the extra `bench`, which the type ch
 ROOT = Path(__file__).resolve().parents[2]
 SHORT_SECONDS = 20.0
 """A contender that is done in this time is run again, and its best run counts."""
-RUNS = 3
+RUNS = 5
 _OTHER_SESSIONS = "FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
 
 

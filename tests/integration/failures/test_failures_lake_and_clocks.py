@@ -38,6 +38,7 @@ def recovered(tried: FailureTried) -> None:
     assert tried.struck_at is not None
 
 
+@pytest.mark.slow
 def test_half_written_files_beside_the_whole_ones_cost_no_row(tries: Tries) -> None:
     recovered(tries("torn-files-beside"))
 

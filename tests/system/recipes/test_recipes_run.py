@@ -125,6 +125,7 @@ def test_a_recipe_s_command_ends_in_a_proof(recipe: Callable[[Host], Run], host:
         assert secret not in run.output
 
 
+@pytest.mark.slow
 def test_cron_has_nothing_to_mail_after_a_go_and_what_was_said_after_anything_else(host: Host) -> None:
     run = by_cron(host)
     assert run.is_go_with_nothing_flagged, run

@@ -122,6 +122,7 @@ def test_a_soak_that_is_interrupted_ends_with_what_was_seen(
     assert "Traceback" not in run.output
 
 
+@pytest.mark.slow
 def test_by_the_api_alone_a_soak_samples_by_inspections_and_spends_few_posts(
     runbook: Runbook, controller: Controller
 ) -> None:

@@ -131,7 +131,7 @@ def test_a_message_is_whole_or_is_said_to_be_cut_at_its_end(text: str) -> None:
     assert long.endswith("word … (the rest is in the report)")
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(ANY_TEXT, st.integers(20, 120))
 def test_no_text_is_printed_wider_than_the_console_or_commands_it(text: str, width: int) -> None:
     of = hostile(text * 20)
