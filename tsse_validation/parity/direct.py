@@ -113,14 +113,11 @@ class DirectProof:
             closing(ours),
             ahead(self._postgres.slices(scope, hashed=hashed), self._postgres.cancel) as upcoming,
         ):
-            while True:
-                _work_meanwhile(upcoming, ours)
-                if (taken := upcoming.take()) is None:
-                    break
+            _work_meanwhile(upcoming, ours)
+            while (taken := upcoming.take()) is not None:
                 pending = lake.pending_keys(taken.scope, taken.not_due)
                 rows = compare_digests(taken.digests, ours.of(taken), taken.not_due, pending)
                 _work_meanwhile(upcoming, ours)
-                upcoming.settle()
                 yield taken.scope, self.settled(rows, taken.scope, hashed=hashed)
 
     def count_window(self, scope: Scope) -> WindowCount:
@@ -265,11 +262,11 @@ class DirectProof:
 
 
 def _work_meanwhile(postgres: Ahead[SideOfDays], lake: LakeSide) -> None:
-    """Digest the lake's files for as long as Postgres has not answered, and not too far ahead."""
+    """Wait until Postgres has answered, and digest the lake's files until then, not too far ahead."""
     while not postgres.settle(0):
         if not lake.go_ahead():
             lake.stand_by()
-            return
+            postgres.settle()
 
 
 def _holds(row: CountRow, told: Mapping[tuple[str, date | None], int]) -> bool:

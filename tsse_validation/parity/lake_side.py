@@ -1,9 +1,7 @@
 """The lake's answers for the proof: digested while Postgres works, and once more where a key is not due."""
 
-from collections.abc import Collection
 from datetime import date, timedelta
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,13 +11,10 @@ from tsse_validation.domain.polling import Update, quiet
 from tsse_validation.lake.digesting import SHARD_DIGEST_SCHEMA
 from tsse_validation.lake.rows import LakeRows
 from tsse_validation.lake.shards import shard_of
-from tsse_validation.lake.tasks import ShardDay
 from tsse_validation.parity.postgres_side import SideOfDays
 
 MOST_LINES_AHEAD = 500_000
 """Digests that wait for Postgres, about: some 30 MB."""
-_SHARDS = 100
-"""More than two digits can name."""
 
 
 class LakeSide:
@@ -56,9 +51,11 @@ class LakeSide:
         taken, self._ahead = self._ahead.filter(is_theirs), self._ahead.filter(pc.invert(is_theirs))
         lines = [taken]
         if theirs.not_due.num_rows:
-            places = _places_of(theirs.not_due, self._shards)
-            again = self._lake.lines(theirs.scope, theirs.not_due, only=places, hashed=self._hashed)
-            lines = [_without(taken, places), *(digested for _, digested in again)]
+            shard_days = _shard_days_of(theirs.not_due, self._shards)
+            only = frozenset(zip(*shard_days.to_pydict().values(), strict=True))
+            again = self._lake.lines(theirs.scope, theirs.not_due, only=only, hashed=self._hashed)
+            others = taken.join(shard_days, shard_days.column_names, join_type="left anti")
+            lines = [others, *(digested for _, digested in again)]
         return add_digests([each.drop_columns("shard") for each in lines])
 
     def stand_by(self) -> None:
@@ -70,9 +67,10 @@ class LakeSide:
         self._upcoming.close()
 
     def _go_on(self) -> bool:
-        part, lines = next(self._upcoming, (None, None))
-        if part is None or lines is None:
+        digested = next(self._upcoming, None)
+        if digested is None:
             return False
+        part, lines = digested
         self._begun, self._until = part.window.start.date(), part.window.end.date()
         self._ahead = pa.concat_tables([self._ahead, lines])
         self._tell(f"digested up to {self._until}", rows_digested(lines))
@@ -84,25 +82,9 @@ class LakeSide:
         self._on_day((self._until - begin).days, days, message, rows=rows)
 
 
-def _places_of(keys: pa.Table, shards: int) -> frozenset[ShardDay]:
-    """Return the shard-days that keys `(sensor_id, ts)` belong in."""
+def _shard_days_of(keys: pa.Table, shards: int) -> pa.Table:
+    """Return the `day` and `shard` that keys `(sensor_id, ts)` belong in, each once."""
     sensors = keys["sensor_id"].combine_chunks().dictionary_encode()
-    shard_days = pa.table(
-        {
-            "day": keys["ts"].cast(pa.date32(), safe=False),
-            "shard": pa.array([shard_of(each, shards) for each in sensors.dictionary.to_pylist()]).take(
-                sensors.indices
-            ),
-        }
-    )
-    found = shard_days.group_by(["day", "shard"]).aggregate([])
-    return frozenset(zip(found["day"].to_pylist(), found["shard"].to_pylist(), strict=True))
-
-
-def _without(lines: pa.Table, places: Collection[ShardDay]) -> pa.Table:
-    """Leave out the lines of some shard-days."""
-    days = lines["day"].cast(pa.int32()).to_numpy().astype(np.int64)
-    numbers = days * _SHARDS + lines["shard"].cast(pa.int64()).to_numpy()
-    epoch = date(1970, 1, 1)
-    left_out = [(day - epoch).days * _SHARDS + int(shard) for day, shard in places]
-    return lines.filter(pa.array(~np.isin(numbers, left_out)))
+    theirs = pa.array([shard_of(sensor_id, shards) for sensor_id in sensors.dictionary.to_pylist()], pa.string())
+    days = keys["ts"].cast(pa.date32(), safe=False)
+    return pa.table({"day": days, "shard": theirs.take(sensors.indices)}).group_by(["day", "shard"]).aggregate([])

@@ -14,6 +14,7 @@ from tsse_validation.clients.snapshot import Snapshot
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA, add_digests
 from tsse_validation.domain.slicing import Pace
+from tsse_validation.domain.windows import spanned
 from tsse_validation.lake import tasks
 from tsse_validation.lake.rows import LakeRows
 from tsse_validation.parity import lake_side
@@ -55,7 +56,7 @@ def sides(farm: Farm, scope: Scope, days_each: int) -> Iterator[SideOfDays]:
     parts = list(scope.split_by_day())
     for first in range(0, len(parts), days_each):
         some = parts[first : first + days_each]
-        part = scope.narrowed(type(scope.window)(some[0].window.start, some[-1].window.end))
+        part = scope.narrowed(spanned(part.window for part in some))
         with farm.client.snapshot() as snapshot:
             yield SideOfDays(part, DIGEST_SCHEMA.empty_table(), snapshot.not_due_keys(part))
 
