@@ -72,7 +72,7 @@ class FakePostgres:
     def layout(self) -> TableLayout:
         return TableLayout(TableKind.PLAIN, rows=len(self.rows))
 
-    def laid_out(self, _layout: TableLayout, _window: Window) -> "FakePostgres":
+    def laid_out(self, _layout: TableLayout, _window: Window, _whole: Window) -> "FakePostgres":
         return self
 
     def moment(self) -> Moment:

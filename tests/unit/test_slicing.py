@@ -201,6 +201,14 @@ def test_where_smaller_pieces_take_as_long_they_are_made_as_large_as_can_be() ->
     assert next_piece(WHOLE, WHOLE, PLAIN, pace) == WHOLE
 
 
+def test_some_of_a_table_are_less_than_half_of_its_rows_where_they_lie_together() -> None:
+    ordered = TableLayout(TableKind.PLAIN, rows=1_000, in_order=True)
+    small, large = Window(BEGIN, BEGIN + 40 * DAY), Window(BEGIN, BEGIN + 50 * DAY)
+    assert ordered.is_some(small, WHOLE)
+    assert not ordered.is_some(large, WHOLE)
+    assert not PLAIN.is_some(small, WHOLE)
+
+
 @given(ends=st.lists(st.tuples(st.integers(0, 99), st.integers(1, 60)), max_size=30), at=st.integers(0, 99))
 def test_the_chunks_of_a_window_are_those_that_it_meets(ends: list[tuple[int, int]], at: int) -> None:
     chunks = [Chunk(str(n), BEGIN + s * DAY, BEGIN + (s + d) * DAY) for n, (s, d) in enumerate(ends)]

@@ -104,7 +104,7 @@ class BoundedReader:
         part = scope.narrowed(window)
         began = self._clock()
         try:
-            answer = self._asked(lambda snapshot: question(snapshot.laid_out(layout, window), part))
+            answer = self._asked(lambda state: question(state.laid_out(layout, window, scope.window), part))
         except DeadlineError:
             self._pace.failed(window)
             raise

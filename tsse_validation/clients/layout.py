@@ -28,10 +28,17 @@ _TABLE = """
             * (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint),
         (SELECT e.nspname FROM pg_extension x JOIN pg_namespace e ON e.oid = x.extnamespace
             WHERE x.extname = 'timescaledb'),
-        CASE WHEN c.reltuples < 1 AND c.relkind = 'r' THEN pg_relation_size(c.oid) ELSE 0 END
+        CASE WHEN c.reltuples < 1 AND c.relkind = 'r' THEN pg_relation_size(c.oid) ELSE 0 END,
+        EXISTS (SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+            WHERE i.indrelid = c.oid AND a.attname = 'ts' AND i.indisvalid AND i.indpred IS NULL)
+        AND EXISTS (SELECT 1 FROM pg_stats s WHERE s.schemaname = n.nspname AND s.tablename = c.relname
+            AND s.attname = 'ts' AND NOT s.inherited AND s.correlation NOT BETWEEN -0.9 AND 0.9)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = 'metrics'::regclass
 """
-"""Its rows as the planner takes them: by the statistics' rows a page, and the pages that there are now."""
+"""Its rows as the planner takes them: by the statistics' rows a page, and the pages that there are now.
+
+Last, whether they lie about in the order of `ts`, and an index finds them by it.
+"""
 _CHILDREN = """
     WITH RECURSIVE tables AS (
         SELECT inhrelid AS oid, inhparent AS parent FROM pg_inherits WHERE inhparent = 'metrics'::regclass
@@ -75,6 +82,7 @@ class _Table:
     lock_room: int
     extension_schema: str | None
     size: int
+    in_order: bool
 
     def layout(
         self, kind: TableKind, chunks: Sequence[Chunk] = (), *, by_name: bool = False, more_locks: int = 0
@@ -106,7 +114,7 @@ def read_layout(connection: psycopg.Connection) -> TableLayout:
     if table.kind == "p":
         return table.layout(TableKind.PARTITIONED, tuple(_chunks_of(_children(connection))))
     if not table.children:
-        return table.layout(TableKind.PLAIN)
+        return replace(table.layout(TableKind.PLAIN), in_order=table.in_order)
     children = _children(connection)
     # the server locks every child of a statement on the parent, but those that the statement names itself
     by_name = all(child.readable for child in children.values())

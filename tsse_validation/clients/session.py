@@ -5,7 +5,8 @@ file, by a `PG…` variable or by a pooler. None of that is assumed, and none of
 where a pooler may refuse or drop it: each transaction sets what it needs, for itself alone, and reads it back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import psycopg
 
@@ -46,8 +47,10 @@ _SPARES: Mapping[str, str] = {
     "enable_hashagg": "on",
     "enable_sort": "off",
     "enable_incremental_sort": "off",
-    # what is asked of a sensor's first rows needs it; what reads all rows of a window does without (`snapshot`)
+    # what is asked of a sensor's first rows needs it; what reads all rows of a window does without (`by_pages`)
     "enable_indexscan": "on",
+    "enable_seqscan": "on",
+    "enable_bitmapscan": "on",
     "work_mem": f"{WORK_MEMORY_KB}",
     "default_transaction_read_only": "on",
     "idle_in_transaction_session_timeout": f"{IDLE_SECONDS * 1000}",
@@ -73,6 +76,7 @@ _SET = (
     " WHERE wanted.name = ANY (ARRAY(SELECT name FROM pg_settings))"
 )
 _SET_PATH = "SELECT pg_catalog.set_config('search_path', %s, true)"
+_SET_ONE = "SELECT set_config(%s, %s, true)"
 _READ_BACK = "SELECT name, setting FROM pg_settings WHERE name = ANY (%s::text[])"
 
 
@@ -123,3 +127,19 @@ def fix(connection: psycopg.Connection, settings: Mapping[str, str], where: str)
         msg = f"The session on Postgres at {where} has lost its limits: {', '.join(lost)}."
         advice = "A pooler that pools by statement drops them: name the server itself in the DSN."
         raise AccessError(msg, advice)
+
+
+@contextmanager
+def by_pages(connection: psycopg.Connection, *, some: bool) -> Iterator[None]:
+    """Let the planner read rows in the order of the table's pages alone: as a bitmap gives them, or the whole.
+
+    The index on `ts` would go from page to page for each instant, at three times the price: the planner takes rows
+    that came in by time to lie by time. And it takes `some` rows of a table to be scattered over all of it, and
+    would read the whole: where they lie together, a bitmap it is. What fails ends the transaction.
+    """
+    withheld = ("enable_indexscan", "enable_seqscan") if some else ("enable_indexscan",)
+    for name in withheld:
+        connection.execute(_SET_ONE, (name, "off"))
+    yield
+    for name in withheld:
+        connection.execute(_SET_ONE, (name, "on"))

@@ -1,7 +1,7 @@
 """What is asked of one state of the database: bounded, read-only queries (contract section 5)."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -26,6 +26,7 @@ from tsse_validation.clients.due_sql import (
 from tsse_validation.clients.encodings import storable
 from tsse_validation.clients.identity import Anchor, Moment, database_moment, describe, server_process, shows_job
 from tsse_validation.clients.layout import read_layout
+from tsse_validation.clients.session import by_pages
 from tsse_validation.clients.tables import Tables
 from tsse_validation.domain.coverage import Scope
 from tsse_validation.domain.digest import (
@@ -48,7 +49,6 @@ _MOVED = sql.SQL(
 """How long a job has not moved, in seconds, and how far it came."""
 _AS_KEPT = sql.SQL(f"sensor_id, ts, value, {QUALITY_SQL}, nullif(inserted_at, '-infinity')")
 _METRICS = sql.SQL("metrics")
-_SET_INDEX_SCANS = "SELECT set_config('enable_indexscan', %s, true)"
 _KEY = sql.SQL("sensor_id, ts")
 _SUM_SCHEMA = DIGEST_SCHEMA.set(DIGEST_SCHEMA.get_field_index("digest"), pa.field("digest", SUM_TYPE))
 
@@ -106,6 +106,7 @@ class Snapshot:
         *,
         metrics: sql.Composable = _METRICS,
         extension_schema: str = "",
+        some: bool = False,
     ) -> None:
         self._connection = connection
         self._tables = tables
@@ -113,11 +114,13 @@ class Snapshot:
         self._bound = tables.metrics.bound
         self._metrics = metrics
         self._extension_schema = extension_schema
+        self._some = some
 
-    def laid_out(self, layout: TableLayout, window: Window) -> "Snapshot":
+    def laid_out(self, layout: TableLayout, window: Window, whole: Window | None = None) -> "Snapshot":
         """Return the same state, read as its layout is best read: a hypertable in TimescaleDB's own words.
 
-        Where the layout says so, from `metrics` itself and the child tables that a window meets, by name.
+        Where the layout says so, from `metrics` itself and the child tables that a window meets, by name; and a
+        small part of a `whole` by its index.
         """
         return Snapshot(
             self._connection,
@@ -125,6 +128,7 @@ class Snapshot:
             self._where,
             metrics=_only([chunk.name for chunk in layout.chunks_in(window)]) if layout.by_name else _METRICS,
             extension_schema=layout.extension_schema,
+            some=whole is not None and layout.is_some(window, whole),
         )
 
     @property
@@ -273,20 +277,9 @@ class Snapshot:
             extension_schema=self._extension_schema,
         )
         parameters = _parameters(scope, self._known(sensor_ids))
-        with nullcontext() if sensor_ids is not None else self._by_pages():
+        with nullcontext() if sensor_ids is not None else by_pages(self._connection, some=self._some):
             summed = copied_out(self._connection, query, parameters, _SUM_SCHEMA)
         return pa.table([*summed.columns[:-1], modulo_64_bits(summed["digest"])], DIGEST_SCHEMA)
-
-    @contextmanager
-    def _by_pages(self) -> Iterator[None]:
-        """Read rows in the order of the table's pages, as a bitmap or the whole gives them.
-
-        The index on `ts` alone would go from page to page for each instant, at three times the price. The planner
-        prefers it, for it takes rows that came in by time to lie by time. What fails ends the transaction.
-        """
-        self._connection.execute(_SET_INDEX_SCANS, ("off",))
-        yield
-        self._connection.execute(_SET_INDEX_SCANS, ("on",))
 
     def not_due_keys(self, scope: Scope) -> pa.Table:
         """Return `(sensor_id, ts)` of the rows that are not due.

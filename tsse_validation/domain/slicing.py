@@ -22,12 +22,14 @@ LOCK_ROOM_DIVISOR = 10
 """One statement takes at most this part of the locks that all sessions of the server share."""
 MOST_ROWS = 50_000_000
 """Rows that one statement may read, about: some 20 seconds of one core of the server."""
-FIRST_ROWS = 2_000_000
-"""The first statement reads at most this, about: half a second of a server, or many of a small one."""
+FIRST_ROWS = 1_000_000
+"""The first statement reads at most this, about: a quarter of a second of a server, or several of a small one."""
 FIRST_LENGTH = timedelta(days=14)
 """What the first statement takes of a table that nobody has counted."""
 AIM_SECONDS = 10.0
 """How long a piece should take: worth its transaction, and not too long for those who wait for its end."""
+MOST_TO_BE_SOME = 0.5
+"""Of a table's rows: more than this part of them is read no faster by an index than with all others."""
 _TELLING_ROWS = 100_000
 """How long fewer take says little of how long many will."""
 _MOST_GROWTH_AT_ONCE = 32.0
@@ -83,7 +85,8 @@ class TableLayout:
 
     `locks_each` counts a chunk and its indexes. `lock_room` is how many locks all sessions of the server share.
     With `by_name` a statement names the child tables that it reads, as the server would lock all of them else.
-    `extension_schema` is where TimescaleDB's functions are, for a hypertable.
+    `extension_schema` is where TimescaleDB's functions are, for a hypertable. A plain table is `in_order` where
+    its rows lie about in the order of `ts`, and an index finds them by it.
     """
 
     kind: TableKind
@@ -93,6 +96,7 @@ class TableLayout:
     lock_room: int = 6_400
     by_name: bool = False
     extension_schema: str = ""
+    in_order: bool = False
 
     def __str__(self) -> str:
         match self.kind:
@@ -131,6 +135,10 @@ class TableLayout:
         if not self.chunks:
             return Chunk("", rows=self.rows).rows_within(window, whole)
         return sum(chunk.rows_within(window, whole) for chunk in self.chunks_in(window))
+
+    def is_some(self, window: Window, whole: Window) -> bool:
+        """Whether a window's rows lie together in a plain table, and are too few for all of it to be read."""
+        return self.in_order and self.rows_in(window, whole) < self.rows * MOST_TO_BE_SOME
 
     def _range_of(self, window: Window) -> tuple[int, int]:
         return bisect_right(self._latest_ends, window.start), bisect_right(self._starts, window.end)

@@ -6,7 +6,7 @@ still names the exact rows that differ.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -103,16 +103,17 @@ class DirectProof:
     ) -> Iterator[tuple[Scope, list[CountRow]]]:
         """Compare as `compare_sensor_days`, and yield some days as soon as they are done.
 
-        While the lake's files of some days are digested here, Postgres works on the next. No session is open
-        while the caller has what is yielded.
+        Postgres begins while the lake is listed, and works on some days while the lake's files of others are
+        digested here. No session is open while the caller has what is yielded.
         """
         hashed = level is not Level.COUNT
-        lake = self.lake_rows(scope.coverage)
-        ours = LakeSide(lake, scope, self._lake.paths.shards, hashed=hashed, on_day=on_day)
         with (
-            closing(ours),
+            ExitStack() as after_postgres,
             ahead(self._postgres.slices(scope, hashed=hashed), self._postgres.cancel) as upcoming,
         ):
+            lake = self.lake_rows(scope.coverage)
+            ours = LakeSide(lake, scope, self._lake.paths.shards, hashed=hashed, on_day=on_day)
+            after_postgres.callback(ours.close)
             _work_meanwhile(upcoming, ours)
             while (taken := upcoming.take()) is not None:
                 pending = lake.pending_keys(taken.scope, taken.not_due)

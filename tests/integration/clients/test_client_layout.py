@@ -69,6 +69,22 @@ def test_a_plain_table_has_no_chunks_and_rows_by_its_size_or_its_statistics(conn
     assert read_layout(connection).rows == 5_760
 
 
+def test_a_plain_table_is_in_order_where_its_statistics_say_so_and_an_index_finds_rows_by_time(
+    connection: Connection,
+) -> None:
+    assert not read_layout(connection).in_order
+    connection.execute("ANALYZE metrics")
+    assert read_layout(connection).in_order
+    connection.execute("DROP INDEX metrics_ts_idx; CREATE INDEX metrics_ts_idx ON metrics (ts) WHERE quality > 0")
+    assert not read_layout(connection).in_order, "of the index on the key, or of one on a part of the rows"
+
+
+def test_a_plain_table_whose_rows_came_in_any_order_is_not_in_order(connection: Connection) -> None:
+    connection.execute("CREATE TABLE kept AS SELECT * FROM metrics; TRUNCATE metrics")
+    connection.execute("INSERT INTO metrics SELECT * FROM kept ORDER BY md5(ts::text); ANALYZE metrics")
+    assert not read_layout(connection).in_order
+
+
 def test_partitions_are_told_with_their_bounds(connection: Connection) -> None:
     partition(connection, BEGIN, DAY, 4)
     layout = read_layout(connection)

@@ -234,10 +234,26 @@ def test_digests_of_all_sensors_are_read_page_by_page(window: Window, plan: Call
     assert found.how <= {"Seq Scan", "Bitmap Heap Scan"}
 
 
+@pytest.mark.parametrize(
+    ("days", "how"), [(6, "Bitmap Heap Scan"), (16, "Seq Scan")], ids=["a small part", "a large one"]
+)
+def test_a_small_part_of_a_table_in_order_is_read_by_its_index(
+    days: int, how: str, plan: Callable[[Ask], Plan], *, partitioned: bool
+) -> None:
+    """The planner takes its rows to be scattered over the table, and would read all of that."""
+    window = Window(BEGIN, BEGIN + days * DAY - timedelta(microseconds=1))
+
+    def ask(snapshot: Snapshot) -> None:
+        snapshot.laid_out(snapshot.layout(), window, COVERED).digests(Scope(window, COVERAGE))
+
+    assert plan(ask).how == {"Seq Scan" if partitioned else how}
+
+
 def test_after_the_digests_indexes_are_read_as_before(plan: Callable[[Ask], Plan]) -> None:
     def ask(snapshot: Snapshot) -> None:
-        snapshot.digests(Scope(ONE_HOUR, COVERAGE))
-        snapshot.first_and_last(COVERED)
+        state = snapshot.laid_out(snapshot.layout(), ONE_HOUR, COVERED)
+        state.digests(Scope(ONE_HOUR, COVERAGE))
+        state.first_and_last(COVERED)
 
     assert plan(ask).how & {"Index Scan", "Index Only Scan"}
 

@@ -26,7 +26,7 @@ _PARAMS: Mapping[str, set[str]] = {
 _RELATIONS = {
     *("metrics", "sensors", "analysis_jobs"),
     *("pg_settings", "pg_extension", "pg_inherits", "pg_class", "pg_namespace", "pg_attribute"),
-    *("pg_constraint", "pg_policy", "pg_index", "pg_locks", "timescaledb_information"),
+    *("pg_constraint", "pg_policy", "pg_index", "pg_locks", "pg_stats", "timescaledb_information"),
 }
 _NO_RELATIONS = {"tables", "lateral", "clock_timestamp", "unnest", "pg_control_system"}
 """What stands after FROM or JOIN in our statements and is none: a name of their own, a keyword, a function."""
