@@ -13,20 +13,22 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tsse_validation.domain.coverage import Scope
-from tsse_validation.domain.digest import ROW_SCHEMA, digest_days
+from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA, digest_days
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start, to_micros
 from tsse_validation.lake.reader import LakeFile
 
 BATCH_ROWS = 131_072
 """About the rows that are digested at a time: of many small files, or a part of a large one."""
 MOST_TOGETHER = 500_000
-"""Rows of one shard-day that are searched for copies in memory."""
+"""Rows of one shard-day that are searched for copies in memory, whole."""
+_MOST_KEYS = 10_000_000
+"""Rows of one shard-day whose keys are: of eight bytes each, and twice as many for a moment."""
 _MOST_BYTES = 64 * 1024 * 1024
 """Of a row group, which is held in memory as it stands."""
 _READ_AT_ONCE = 8 * 1024 * 1024
 """Bytes of a file that is taken into memory whole: one read in place of a dozen."""
 _MOST_BYTES_TOGETHER = 4 * _READ_AT_ONCE
-"""Of the files of one shard-day, which are open at a time."""
+"""Of the files of one shard-day, where all are open at a time."""
 _MOST_WAITING = 100
 """Shard-days that are digested at a time: their dates and sensors then have numbers that fit (`keys_of`)."""
 _DAY_MICROS = DAY // MICROSECOND
@@ -64,13 +66,10 @@ class ArrowDigests:
     def add(self, files: Sequence[LakeFile]) -> None:
         """Take in all files of a shard-day; their rows may wait until `finish`."""
         try:
-            if len(files) > 1 and sum(file.size for file in files) > _MOST_BYTES_TOGETHER:
-                raise _OddError
-            opened = [_opened(file) for file in files]
-            if len(files) == 1 and _rows_in(opened) > BATCH_ROWS:
-                self.digests += list(self._large(files[0], opened[0]))
+            if len(files) == 1 or sum(file.size for file in files) <= _MOST_BYTES_TOGETHER:
+                self._take_in(files, [_opened(file) for file in files])
             else:
-                self._take_in(files, opened)
+                self.digests += self._by_keys(files)
         except _NOT_READ:
             self.odd += files
         # not within the try: what fails here are rows of other shard-days too
@@ -78,15 +77,20 @@ class ArrowDigests:
             self._digest_waiting()
 
     def _take_in(self, files: Sequence[LakeFile], opened: Sequence[pq.ParquetFile]) -> None:
-        if _rows_in(opened) > MOST_TOGETHER:
-            raise _OddError
+        rows = sum(parquet.metadata.num_rows for parquet in opened)
+        if len(files) == 1 and rows > BATCH_ROWS:
+            self.digests += list(self._large(files[0], opened[0]))
+            return
+        if rows > MOST_TOGETHER:
+            self.digests += self._by_keys(files)
+            return
         parts = [
             (file, _checked(parquet.read(use_threads=False)))
             for file, parquet in zip(files, opened, strict=True)
             if parquet.metadata.num_rows
         ]
         self._waiting[len(files) > 1] += parts
-        self._rows_waiting += sum(table.num_rows for _, table in parts)
+        self._rows_waiting += rows
         self._days_waiting += 1
 
     def finish(self) -> None:
@@ -101,19 +105,37 @@ class ArrowDigests:
         self._rows_waiting = self._days_waiting = 0
 
     def _large(self, file: LakeFile, parquet: pq.ParquetFile) -> Iterator[pa.Table]:
-        footer = parquet.metadata
-        if any(footer.row_group(at).total_byte_size > _MOST_BYTES for at in range(footer.num_row_groups)):
-            raise _OddError
-        for batch in parquet.iter_batches(BATCH_ROWS, use_threads=False):
-            yield self._digest([(file, _checked(pa.Table.from_batches([batch])))], several=False)
+        for rows in _read_in_parts(parquet):
+            yield self._digest([(file, rows)], several=False)
+
+    def _by_keys(self, files: Sequence[LakeFile]) -> list[pa.Table]:
+        """Digest several files of a shard-day, of which the rows with a copy alone are held together."""
+        codes, digests, aside = _SensorCodes(), list[pa.Table](), list[_Part]()
+        copied = _keys_with_copies(files, codes)
+        for file in files:
+            of_file = []
+            for rows in _read_in_parts(_opened(file)):
+                batch = self._in_scope([(file, rows)])
+                is_copy = _stand_in(copied, batch.keys(codes.of(batch)))
+                of_file.append(batch.rows.filter(pa.array(is_copy)))
+                batch.keep(~is_copy)
+                digests.append(digest_days(batch.rows, hashed=self._hashed))
+            aside += [(file, rows) for rows in _joined(of_file)]
+            if sum(rows.num_rows for _, rows in aside) > MOST_TOGETHER:
+                raise _OddError
+        return [*digests, self._digest(aside, several=True)] if aside else digests
 
     def _digest(self, parts: Sequence[_Part], *, several: bool) -> pa.Table:
-        batch = _Batch(parts)
-        batch.keep(batch.in_scope(self._scope))
-        batch.keep(self._not_due.absent_from(batch))
+        batch = self._in_scope(parts)
         if several:
             batch.take(batch.newest_and_repeated())
         return digest_days(batch.rows, hashed=self._hashed)
+
+    def _in_scope(self, parts: Sequence[_Part]) -> "_Batch":
+        batch = _Batch(parts)
+        batch.keep(batch.in_scope(self._scope))
+        batch.keep(self._not_due.absent_from(batch))
+        return batch
 
 
 class _Batch:
@@ -142,6 +164,11 @@ class _Batch:
         return self._codes_of_sensors().dictionary
 
     @property
+    def codes(self) -> npt.NDArray[np.integer]:
+        """The place of each row's sensor in `sensors`."""
+        return np.asarray(self._codes_of_sensors().indices)
+
+    @property
     def days(self) -> Integers:
         """The dates of the files, as the microseconds of their first instants; ascending, each once."""
         return np.unique(self._days)
@@ -162,10 +189,14 @@ class _Batch:
             masks.append(inserted > to_micros(scope.since))
         return np.logical_and.reduce(masks) if masks else None
 
-    def keys(self) -> Integers:
-        """Return a number for each row's sensor and `ts`; only for rows of their files' dates."""
+    def keys(self, codes: npt.NDArray[np.integer] | None = None) -> Integers:
+        """Return a number for each row's sensor and `ts`; only for rows of their files' dates.
+
+        With `codes` in place of the sensors' own the numbers are those of other batches of the date, too.
+        """
         starts = self._days[self._file]
-        return self.keys_of(starts, np.asarray(self._codes_of_sensors().indices), self._micros("ts") - starts)
+        theirs = self.codes if codes is None else codes
+        return self.keys_of(starts, theirs, self._micros("ts") - starts)
 
     def keys_of(self, days: Integers, codes: npt.NDArray[np.integer], into_day: Integers) -> Integers:
         """Return such numbers of days among `days`, sensors as codes, and microseconds since midnight.
@@ -206,6 +237,19 @@ class _Batch:
         return numbers
 
 
+class _SensorCodes:
+    """Numbers sensors in the order in which they are met, across batches."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {}
+
+    def of(self, batch: _Batch) -> Integers:
+        """Return the number of each row's sensor."""
+        numbers = [self._codes.setdefault(sensor, len(self._codes)) for sensor in batch.sensors.to_pylist()]
+        theirs: Integers = np.array(numbers, dtype=np.int64)[batch.codes]
+        return theirs
+
+
 class NotDueKeys:
     """The keys `(sensor_id, ts)` that are not due."""
 
@@ -226,12 +270,7 @@ class NotDueKeys:
         of_days, known = of_days[there], codes.drop_null().to_numpy().astype(np.int64)
         days = self._days[of_days]
         wanted = np.sort(batch.keys_of(days, known, self._micros[of_days] - days))
-        if not wanted.size:
-            return None
-        keys = batch.keys()
-        nearest = wanted[np.minimum(np.searchsorted(wanted, keys), wanted.size - 1)]
-        absent: npt.NDArray[np.bool_] = nearest != keys
-        return absent
+        return ~_stand_in(wanted, batch.keys()) if wanted.size else None
 
 
 def _opened(file: LakeFile) -> pq.ParquetFile:
@@ -246,8 +285,47 @@ def _opened(file: LakeFile) -> pq.ParquetFile:
     return parquet
 
 
-def _rows_in(opened: Sequence[pq.ParquetFile]) -> int:
-    return sum(parquet.metadata.num_rows for parquet in opened)
+def _read_in_parts(parquet: pq.ParquetFile, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Yield a file's rows, checked; raises _OddError where that would need much memory."""
+    footer = parquet.metadata
+    if any(footer.row_group(at).total_byte_size > _MOST_BYTES for at in range(footer.num_row_groups)):
+        raise _OddError
+    for batch in parquet.iter_batches(BATCH_ROWS, columns=columns, use_threads=False):
+        if batch.num_rows:
+            yield _checked(pa.Table.from_batches([batch]))
+
+
+def _keys_with_copies(files: Sequence[LakeFile], codes: _SensorCodes) -> Integers:
+    """Return the keys that stand more than once in files of one date, ascending, each once.
+
+    A row of another date may have the number of a key that it is not, which then is taken for a copy.
+    """
+    found, rows = list[Integers](), 0
+    for file in files:
+        for part in _read_in_parts(_opened(file), KEY_SCHEMA.names):
+            batch = _Batch([(file, part)])
+            found.append(batch.keys(codes.of(batch)))
+            if (rows := rows + part.num_rows) > _MOST_KEYS:
+                raise _OddError
+    keys = np.concatenate([np.empty(0, dtype=np.int64), *found])
+    found.clear()
+    keys.sort()
+    copied: Integers = np.unique(keys[1:][keys[1:] == keys[:-1]])
+    return copied
+
+
+def _stand_in(wanted: Integers, keys: Integers) -> npt.NDArray[np.bool_]:
+    """Return which keys are wanted ones, which ascend."""
+    if not wanted.size:
+        return np.zeros(keys.shape, dtype=np.bool_)
+    found: npt.NDArray[np.bool_] = wanted[np.minimum(np.searchsorted(wanted, keys), wanted.size - 1)] == keys
+    return found
+
+
+def _joined(parts: Sequence[pa.Table]) -> list[pa.Table]:
+    """Return the rows of some parts as one table; none where there are no rows."""
+    joined = pa.concat_tables(parts) if parts else None
+    return [joined] if joined is not None and joined.num_rows else []
 
 
 def _checked(rows: pa.Table) -> pa.Table:

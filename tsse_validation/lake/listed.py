@@ -33,6 +33,8 @@ class ListedLake:
     @property
     def unreadable(self) -> Mapping[LakeFile, str]:
         """The files that were set aside, with the reader's error of each; those since replaced are left out."""
+        if not self.reasons:
+            return {}
         there = {*self.listing.files, *self.listing.shadowed}
         return {file: reason for file, reason in self.reasons.items() if file in there}
 

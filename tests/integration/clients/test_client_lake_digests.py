@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import duckdb
 import pyarrow as pa
@@ -18,7 +19,7 @@ from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import ROW_SCHEMA, digest_days, rows_digested
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
 from tsse_validation.domain.windows import Window
-from tsse_validation.lake import arrow_rows
+from tsse_validation.lake import arrow_rows, digesting
 from tsse_validation.lake.digesting import digest_files
 from tsse_validation.lake.reader import LakeFile
 
@@ -89,6 +90,7 @@ def repeats_in_a_file(files: Files) -> bool:
     )
 
 
+@pytest.mark.parametrize("together", [arrow_rows.MOST_TOGETHER, 3], ids=["whole", "by their keys"])
 @settings(
     max_examples=settings().max_examples * 2 // 5,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -104,9 +106,14 @@ def test_both_ways_give_the_same_lines_of_any_files(
     window: Window,
     since: datetime | None,
     late: list[tuple[str, datetime]],
+    together: int,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    root, scope = tmp_path_factory.mktemp("lake"), Scope(window, COVERAGE, since)
+    with patch.object(arrow_rows, "MOST_TOGETHER", together):
+        hold_both_ways_together(files, Scope(window, COVERAGE, since), late, tmp_path_factory.mktemp("lake"))
+
+
+def hold_both_ways_together(files: Files, scope: Scope, late: Sequence[tuple[str, datetime]], root: Path) -> None:
     straight = lines(written(root / "straight", files), scope, late)
     by_sql = lines(written(root / "sql", files, FOR_SQL), scope, late)
     if repeats_in_a_file(files):
@@ -123,6 +130,11 @@ def spread(rows: int, sensors: int = 3) -> list[Row]:
         for sensor in range(sensors)
         for second in range(each)
     ]
+
+
+def again(rows: Sequence[Row]) -> list[Row]:
+    """Return newer versions of rows, with another quality."""
+    return [(sensor, ts, value, 192, MARK) for sensor, ts, value, _, _ in rows]
 
 
 def test_a_file_is_digested_in_parts_where_it_has_many_rows_and_several_groups(
@@ -144,6 +156,36 @@ def test_how_much_is_held_at_a_time_is_of_no_account(
     before: Row = ("a", NOON - DAY, 2.5, 0, NOON)
     files = {(TODAY, "07", "x"): [row], (TODAY, "07", "y"): [row], (TODAY - DAY, "07", "x"): [before]}
     assert sum(rows for rows, _ in both_ways(tmp_path, files, Scope(TWO_DAYS, COVERAGE)).values()) == 2
+
+
+def test_many_rows_of_several_files_are_searched_for_copies_by_their_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrow_rows, "MOST_TOGETHER", 100)
+    monkeypatch.setattr(arrow_rows, "BATCH_ROWS", 70)
+    rows = spread(999)
+    upserted = again(rows[300:340])
+    files = {(TODAY, "00", "x"): rows[:400], (TODAY, "00", "y"): rows[400:], (TODAY, "00", "z"): upserted}
+    scope, late = Scope(TWO_DAYS, COVERAGE), [("s0", MIDNIGHT), ("s1", MIDNIGHT + timedelta(seconds=5))]
+    with patch.object(digesting, "column_engine", side_effect=AssertionError("SQL has nothing to do here")):
+        found = lines(written(tmp_path / "straight", files), scope, late)
+    assert found == lines(written(tmp_path / "sql", files, FOR_SQL), scope, late)
+    assert {key: count for key, (count, _) in found.items()} == {
+        ("00", sensor, TODAY): count for sensor, count in [("s0", 332), ("s1", 332), ("s2", 333)]
+    }
+
+
+@pytest.mark.parametrize("most", ["_MOST_KEYS", "MOST_TOGETHER", "_MOST_BYTES"])
+def test_what_is_too_much_to_be_searched_in_memory_is_left_to_sql(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str
+) -> None:
+    """Too many keys, too many of them twice, or a row group that is too large."""
+    monkeypatch.setattr(arrow_rows, "MOST_TOGETHER", 100)
+    monkeypatch.setattr(arrow_rows, most, 90)
+    rows = spread(300)
+    files = {(TODAY, "00", "x"): rows, (TODAY, "00", "y"): again(rows[:120])}
+    found = both_ways(tmp_path, files, Scope(TWO_DAYS, COVERAGE))
+    assert sum(count for count, _ in found.values()) == 300
 
 
 def test_rows_that_once_cannot_be_digested_are_an_error_and_never_counted_twice(
