@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tsse_validation.settings.definitions import Settings
     from tsse_validation.steps.lake_recorder import LakeRecorder
     from tsse_validation.steps.run import Check, Facts, ValidationRun
+    from tsse_validation.steps.undisturbed import Undisturbed
 
 pytestmark = [pytest.mark.tier_a, pytest.mark.step(5)]
 
@@ -62,9 +63,9 @@ def test_database_is_as_new_as_the_watermark(
 
 
 def test_dates_with_rows_have_partitions_and_no_others(
-    database: PostgresClient, lake: LakeReader, covered: Scope, check: Check
+    database: PostgresClient, lake: LakeReader, covered: Scope, undisturbed: Undisturbed, check: Check
 ) -> None:
-    steps.watermark.check_dates_with_rows(database, lake, covered, check)
+    steps.watermark.check_dates_with_rows(database, lake, covered, undisturbed, check)
 
 
 def test_file_counts_stay_bounded(

@@ -5,7 +5,7 @@ still names the exact rows that differ.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import date
@@ -84,11 +84,21 @@ class DirectProof:
     a row that is due in the later snapshot was current all the time, and no newer version can have displaced it. A
     chunk that the server rewrites under a snapshot, as it is compressed or decompressed, makes rows vanish there:
     so what differs is read again for as long as Postgres counts otherwise than before, up to `MOST_LOOKS`.
+
+    `hold` is called with the coverage where both sides differ still, and raises where that is no evidence.
     """
 
-    def __init__(self, postgres: PostgresClient, lake: LakeReader, *, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        postgres: PostgresClient,
+        lake: LakeReader,
+        *,
+        pace: Pace | None = None,
+        hold: Callable[[Coverage], object] = lambda _: None,
+    ) -> None:
         self._postgres = PostgresSide(postgres, pace)
         self._lake = lake
+        self._hold = hold
         self._listed: tuple[Coverage, LakeRows] | None = None
 
     def compare_sensor_days(
@@ -152,6 +162,7 @@ class DirectProof:
     def _window_settled(self, scope: Scope, rows: list[CountRow]) -> WindowCount:
         if doubtful := [row.sensor_id for row in rows if not row.matches]:
             again = sum_by_sensor(self._look_again(scope, doubtful, hashed=False), doubtful)
+            self._hold_evidence(again, scope)
             rows = sorted([row for row in rows if row.matches] + again)
         return WindowCount(scope.window, rows)
 
@@ -187,7 +198,12 @@ class DirectProof:
                 row._replace(matches=row.matches and (row.day, self._shard_of(row)) not in unknown)
                 for row in settled
             ]
+        self._hold_evidence(settled, scope)
         return sorted(settled)
+
+    def _hold_evidence(self, rows: Iterable[CountRow], scope: Scope) -> None:
+        if not all(row.matches for row in rows):
+            self._hold(scope.coverage)
 
     def _shard_of(self, row: CountRow) -> str:
         return shard_of(row.sensor_id, self._lake.paths.shards)

@@ -15,6 +15,7 @@ from tsse_validation.domain.errors import SuiteError
 from tsse_validation.domain.holding import require
 from tsse_validation.domain.stack import Capability
 from tsse_validation.domain.windows import Window
+from tsse_validation.lake.reader import LakeReader
 from tsse_validation.parity.by_job import SpotChecker
 from tsse_validation.parity.direct import DirectProof
 from tsse_validation.parity.job_counts import ParityJobs
@@ -43,6 +44,7 @@ from tsse_validation.steps.spot_checking import (
     explaining_again,
     reads_directly,
 )
+from tsse_validation.steps.undisturbed import Undisturbed
 from tsse_validation.steps.watermark import active_jobs_seen, examine_files, seconds_ahead
 
 
@@ -74,6 +76,12 @@ def active_lake_jobs(
     if Capability.POSTGRES in run.unavailable:
         return lambda: None
     return partial(active_jobs_seen, request.getfixturevalue("postgres"), settings.leftover_after)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(lake: LakeReader, active_lake_jobs: Callable[[], Sequence[ActiveJob] | None]) -> Undisturbed:
+    """Return what holds, where both sides differ, that no backfill of somebody else explains it."""
+    return Undisturbed(lake, active_lake_jobs)
 
 
 @pytest.fixture(scope="session")

@@ -125,4 +125,4 @@ def proof(
     """Count and compare by our own reading or by seals, once the database is proven to be the controller's."""
     if settings.sealed:
         return cast("SealedProof", request.getfixturevalue("sealed_proof"))
-    return DirectProof(database, lake)
+    return DirectProof(database, lake, hold=request.getfixturevalue("undisturbed"))

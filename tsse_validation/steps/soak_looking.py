@@ -11,7 +11,6 @@ from datetime import date, datetime
 
 from tsse_validation.clients.postgres import PostgresClient
 from tsse_validation.clients.snapshot import ActiveJob
-from tsse_validation.domain.contract import BACKFILL_JOB
 from tsse_validation.domain.coverage import ALL_TIME, Coverage, Scope
 from tsse_validation.domain.errors import BusyError, NotCheckedError
 from tsse_validation.domain.instants import day_start
@@ -24,6 +23,7 @@ from tsse_validation.parity.direct import DirectProof
 from tsse_validation.runlog.records import CountRow, Finding
 from tsse_validation.settings.fields import Level
 from tsse_validation.steps.retention import without_dropped
+from tsse_validation.steps.undisturbed import running_backfill
 
 MOST_BACKFILLS = 3
 """How often it is looked again because a backfill has ended between two looks."""
@@ -136,9 +136,8 @@ class Looker:
         if active is None:
             msg = "Rows differ, and this role may not see whether a backfill replaces them at the moment."
             raise NotCheckedError(msg, "GRANT SELECT ON analysis_jobs TO the role of the DSN, then run again.")
-        running = [job for job in active if job.job_type == BACKFILL_JOB and job.status == "running"]
-        if running:
-            msg = f"The backfill {running[0].id} replaces the lake's dates: what differs now is no evidence."
+        if (job := running_backfill(active)) is not None:
+            msg = f"The backfill {job.id} replaces the lake's dates: what differs now is no evidence."
             raise BusyError(msg, _LATER)
 
     def _held_by_postgres(self, look: Look) -> tuple[datetime, Finding | None]:

@@ -22,6 +22,7 @@ from tsse_validation.steps.inspecting import temporary_files_left
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.promises import crowded_shards, partition_differences
 from tsse_validation.steps.run import Check, Facts
+from tsse_validation.steps.undisturbed import Undisturbed
 
 CLOCK_TOLERANCE_SECONDS = 2
 MOST_SECOND_LOOKS = 2
@@ -128,11 +129,15 @@ def check_backfilled_dates(touched: Sequence[date], after: Inspection, check: Ch
     )
 
 
-def check_dates_with_rows(postgres: PostgresClient, lake: LakeReader, covered: Scope, check: Check) -> None:
+def check_dates_with_rows(
+    postgres: PostgresClient, lake: LakeReader, covered: Scope, undisturbed: Undisturbed, check: Check
+) -> None:
     """Hold that the lake has a partition of each date with a due row, and of no date without any row.
 
     Dates that differ are looked at again, the lake first: a chunk that the server rewrote under our snapshot made
     its rows vanish there, and a partition may have come meanwhile.
+
+    Raises NotCheckedError as `Undisturbed` where dates differ.
     """
     reader = BoundedReader(postgres)
     listing = lake.listing()
@@ -142,6 +147,8 @@ def check_dates_with_rows(postgres: PostgresClient, lake: LakeReader, covered: S
         listing = lake.listing()
         days = _looked_at_again(reader, covered, days, {*missing, *extra})
         missing, extra = partition_differences(days, listing.days(), covered.window)
+    if missing or extra:
+        undisturbed(covered.coverage)
     wanted = {day for day, is_due in days.items() if is_due}
     check.record(*manifest_findings(listing, wanted))
     check.fact("dates with rows", len(wanted))

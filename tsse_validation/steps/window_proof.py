@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tsse_validation.clients.jobs import JobRunner
 from tsse_validation.diagnosis.count_triage import copies_counted
@@ -31,6 +32,8 @@ from tsse_validation.steps.opening import lake_reader, postgres_client
 from tsse_validation.steps.proving import compare_in_slices
 from tsse_validation.steps.scoping import asked_scope, covered_scope
 from tsse_validation.steps.spot_checking import explaining_again
+from tsse_validation.steps.undisturbed import Undisturbed
+from tsse_validation.steps.watermark import active_jobs_seen
 
 MOST_ROWS_PRINTED = 50
 NOTHING_READ = DrillDown((), (), 0, {})
@@ -96,7 +99,8 @@ def prove_window(
     with postgres.snapshot() as snapshot:
         wanted = set(settings.sensor_ids or snapshot.sensor_ids())
         database = snapshot.database()
-    proof = DirectProof(postgres, lake)
+    active = partial(active_jobs_seen, postgres, settings.leftover_after)
+    proof = DirectProof(postgres, lake, hold=Undisturbed(lake, active))
     days = [
         row
         for _, rows in compare_in_slices(proof, [scope], settings.level)

@@ -39,6 +39,7 @@ from tsse_validation.settings.loading import load_settings
 from tsse_validation.steps.progress import ProgressReporter
 from tsse_validation.steps.run import Check, Facts, ValidationRun
 from tsse_validation.steps.spot_checking import OurReading
+from tsse_validation.steps.undisturbed import Undisturbed
 from tsse_validation.verdict import Verdict, decide
 
 _TAKEN_FROM_A_GOOD_RUN = (CountsTaken, RowsCompared)
@@ -100,6 +101,7 @@ class Validator:
         self._before = state
         watch = ReplicationWatch(farm.reader.replication, pause=0)
         clock = ControllerClock(None, farm.clock)
+        undisturbed = Undisturbed(farm.reader, list)
         progress = ProgressReporter(Console(file=io.StringIO()))
         checks: dict[str, Callable[[Check], None]] = {
             "watermark_is_set_and_not_in_the_future": lambda check: (
@@ -107,7 +109,9 @@ class Validator:
             ),
             "watermark_never_retreats": lambda check: step_5.test_watermark_never_retreats(facts, watch, check),
             "dates_with_rows_have_partitions_and_no_others": lambda check: (
-                step_5.test_dates_with_rows_have_partitions_and_no_others(farm.client, farm.reader, scope, check)
+                step_5.test_dates_with_rows_have_partitions_and_no_others(
+                    farm.client, farm.reader, scope, undisturbed, check
+                )
             ),
             "no_temporary_file_is_left": lambda check: step_5.test_no_temporary_file_is_left(farm.reader, check),
             "parity_job_counts_as_we_do": lambda check: step_6.test_parity_job_counts_as_we_do(

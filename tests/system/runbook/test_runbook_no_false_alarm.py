@@ -1,11 +1,13 @@
 """What arrives late, is upserted, or is asked for too early is explained, and the run is GO."""
 
+import shutil
 from datetime import timedelta
 
 import pytest
 
 from tests.support.command import EXIT_INCOMPLETE, PATIENCE_SECONDS, QUICK, Directly, Runbook, StartedRun
-from tests.support.controller import Controller, traffic
+from tests.support.controller import Controller, dataset, days_ago, traffic
+from tests.system.faults.model import DATES, DIGESTS, LOOK_ONLY, ROWS
 from tsse_validation.domain.instants import format_rfc3339, utc_now
 from tsse_validation.domain.outcome import Outcome
 from tsse_validation.domain.polling import wait_until
@@ -58,6 +60,26 @@ def test_by_the_api_alone_rows_that_never_stop_arriving_late_leave_it_open(
     assert spot.status is CheckStatus.NOT_CHECKED
     assert "keep arriving late" in spot.message
     assert "--database-url" in spot.message + spot.advice
+
+
+def test_a_backfill_of_somebody_else_leaves_the_run_open_and_nothing_is_told_to_be_missing(
+    directly: Directly, controller: Controller
+) -> None:
+    """It has removed a date, as each does before it writes it anew (contract section 3)."""
+    ((job,),) = controller.sql(
+        "INSERT INTO analysis_jobs (job_type, status) VALUES ('lake_backfill_v1', 'running') RETURNING id::text"
+    )
+    shutil.rmtree(dataset(controller.paths) / f"date={days_ago(5)}")
+    run = directly(*LOOK_ONLY)
+    assert (run.code, run.verdict.outcome) == (EXIT_INCOMPLETE, Outcome.INCOMPLETE), run
+    assert not run.red
+    assert not run.findings(flagged=True)
+    for name in (DATES, DIGESTS, ROWS):
+        left_open = run.check(name)
+        assert left_open.status is not CheckStatus.PASSED
+    told = run.check(DIGESTS)
+    assert f"the backfill {job} replaces the lake's dates" in told.message
+    assert told.advice == "Run again when no other backfill runs."
 
 
 def test_a_window_that_ends_beyond_the_watermark_is_cut_and_explained(directly: Directly) -> None:
