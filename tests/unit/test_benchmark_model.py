@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tools.benchmarks.contenders import LAKE_SIDE, OURS, POSTGRES_BY_TWO, POSTGRES_SIDE
-from tools.benchmarks.figures import Cost, Figures, LineCost, Size, committed
+from tools.benchmarks.figures import Cost, Figures, LineCost, ShardDayCost, Size, committed
 from tools.benchmarks.model import Model, Shape, checked, line_through
 
 ROWS = {2: 2_000_000, 26: 26_000_000, 100: 100_000_000}
@@ -56,6 +56,11 @@ def figures() -> Figures:
         lines=tuple(
             LineCost(lines=n, seconds=1e-5 * n, peak_bytes=100_000_000 + 500 * n) for n in (LINES, 10 * LINES)
         ),
+        shard_days=tuple(
+            ShardDayCost(rows=n, files=files, seconds=1e-7 * n, peak_bytes=150_000_000 + 5 * files * n)
+            for n in (100_000, 4_000_000)
+            for files in (1, 8)
+        ),
     )
 
 
@@ -95,6 +100,13 @@ def test_the_clients_memory_grows_with_sensors_and_days_and_not_with_rows() -> N
     model = Model.of(figures())
     assert model.client_bytes(1_000_000) == pytest.approx(100_000_000 + 500_000_000)
     assert model.sent_bytes(1_000_000) == pytest.approx(100_000_000)
+
+
+def test_a_workers_memory_grows_with_the_rows_of_a_shard_day_in_several_files_and_not_with_the_lake() -> None:
+    model = Model.of(figures())
+    small, large = (Shape("a lake", 1_000, days, 1e6 * 16 * days, 16) for days in (10, 1_000))
+    assert model.worker_bytes(small) == pytest.approx(150_000_000 + 40_000_000)
+    assert model.worker_bytes(large) == pytest.approx(model.worker_bytes(small))
 
 
 def test_the_committed_figures_can_be_modelled() -> None:

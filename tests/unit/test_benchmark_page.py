@@ -6,7 +6,7 @@ from pathlib import Path
 from tools.benchmarks.case import Answer
 from tools.benchmarks.contenders import ALL, COUNTING, DATACOMPY, OURS
 from tools.benchmarks.dataset import DataSet
-from tools.benchmarks.figures import PATH, Figures, LineCost, committed
+from tools.benchmarks.figures import PATH, Figures, LineCost, ShardDayCost, committed
 from tools.benchmarks.measuring import Costs, Measurement
 from tools.benchmarks.starting import COLLECTING, HELP, PYTEST, PYTHON
 from tools.benchmarks.table import Run, bounds_of, figures_of, markdown
@@ -31,6 +31,7 @@ def run() -> Run:
         faults={FAULT: {OURS.name: "named", COUNTING.name: "missed"}},
         starts={PYTHON: 0.02, PYTEST: 0.2, HELP: 0.4, COLLECTING: 3.2},
         lines=(LineCost(lines=27_300, seconds=0.1, peak_bytes=200 << 20),),
+        shard_days=(ShardDayCost(rows=100_000, files=8, seconds=0.1, peak_bytes=200 << 20),),
         limit_seconds=300.0,
         memory_limit=11 << 30,
     )

@@ -48,6 +48,7 @@ OF_OTHERS = {
     *("--user", "--same-dir", "--unit", "--what"),
     *("--nworkers", "--protocol", "--nthreads", "--no-nanny", "--ntasks", "--cpus-per-task", "--mem-per-cpu"),
     *("--repo", "--create-namespace", "--generate-name"),
+    *("--hash", "--filters", "--concat", "--comparison-fields"),
     "pytest",
     "venv",
     "pip",

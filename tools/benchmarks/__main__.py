@@ -23,8 +23,10 @@ from tools.benchmarks.lines import line_costs
 from tools.benchmarks.measuring import Bench, Measurement
 from tools.benchmarks.readings import START, TARGET
 from tools.benchmarks.server import KeptPostgres
+from tools.benchmarks.shard_days import shard_day_costs
 from tools.benchmarks.starting import starts
 from tools.benchmarks.table import Run, bounds_of, engine_digest, figures_of, markdown
+from tools.benchmarks.warming import warm
 from tools.documentation.__main__ import DOCS, made_anew
 from tsse_validation.domain.instants import DAY, MICROSECOND, day_start
 from tsse_validation.domain.windows import Window
@@ -42,14 +44,15 @@ def main() -> int:
     options.bench_dir.mkdir(parents=True, exist_ok=True)
     memory_limit = measuring.psutil.virtual_memory().available // 2
     begun, load, engine = datetime.now(UTC), os.getloadavg()[0], engine_digest()
-    started, lines = starts(), line_costs()
+    started, lines, shard_days = starts(), line_costs(), shard_day_costs()
     with KeptPostgres(options.bench_dir / "pg") as server:
         bench = Bench(server, limit_seconds=options.limit, memory_limit=memory_limit)
         data = {millions: _made(server, options.bench_dir, millions) for millions in options.rows}
-        results = {millions: _measured(bench, one, options.only) for millions, one in data.items()}
+        results = {millions: _measured(bench, server, one, options.only) for millions, one in data.items()}
         faults = _faults(bench, data[min(data)], options.bench_dir, options.only)
         limits = (options.limit, memory_limit)
-        run = Run(begun, engine, server.version, load, data, results, faults, started, lines, *limits)
+        measured = (data, results, faults, started, lines, shard_days)
+        run = Run(begun, engine, server.version, load, *measured, *limits)
     if engine_digest() != engine:
         raise AssertionError("the engine was changed while it was measured: run again")
     page = markdown(run)
@@ -101,8 +104,11 @@ def _made(server: KeptPostgres, directory: Path, millions: int) -> DataSet:
     return data_set(server, directory, millions)
 
 
-def _measured(bench: Bench, data: DataSet, chosen: list[Contender]) -> dict[str, Measurement]:
+def _measured(
+    bench: Bench, server: KeptPostgres, data: DataSet, chosen: list[Contender]
+) -> dict[str, Measurement]:
     results = {}
+    warm(server, data)
     for contender in chosen:
         if data.millions > contender.largest:
             continue

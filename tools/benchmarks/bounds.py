@@ -64,6 +64,7 @@ def _against_others(results: Results) -> Iterator[Bound]:
     for millions, slow, fast, least in (
         (LARGE, RELADIFF, OURS, LEAST_TIMES_RELADIFF),
         (MIDDLE, JOIN_OF_COPIES, OURS, LEAST_TIMES_JOIN),
+        (LARGE, JOIN_OF_COPIES, OURS, LEAST_TIMES_JOIN),
         (LARGE, POSTGRES_SIDE, POSTGRES_BY_TWO, LEAST_TIMES_TWO_WORKERS),
     ):
         if (ratio := _ratio(results, millions, slow, fast)) is not None:

@@ -25,6 +25,7 @@ class Contender:
 
 _ALL_SIZES = 100
 OURS = Contender("our digest proof", "ours", largest=_ALL_SIZES)
+OURS_BY_TWO = Contender("our digest proof, two workers", "ours_by_two", largest=_ALL_SIZES)
 COUNTING = Contender("counting per sensor", "counting", largest=_ALL_SIZES)
 COPYING = Contender("COPY of all rows", "copying", compares=False)
 JOIN = Contender("DuckDB join", "with_duckdb", largest=_ALL_SIZES)
@@ -37,7 +38,7 @@ LAKE_SIDE = Contender("our lake side", "lake_side", compares=False, largest=_ALL
 SEALING = Contender("our seal of the lake", "sealing_lake", compares=False)
 SEALING_AGAIN = Contender("our seal of the lake, from a baseline", "sealing_lake_again", compares=False)
 ALL = (
-    *(OURS, COUNTING, COPYING, JOIN, JOIN_OF_COPIES, RELADIFF, DATACOMPY),
+    *(OURS, OURS_BY_TWO, COUNTING, COPYING, JOIN, JOIN_OF_COPIES, RELADIFF, DATACOMPY),
     *(POSTGRES_SIDE, POSTGRES_BY_TWO, LAKE_SIDE, SEALING, SEALING_AGAIN),
 )
 

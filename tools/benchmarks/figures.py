@@ -46,6 +46,15 @@ class LineCost(_Model):
     peak_bytes: int
 
 
+class ShardDayCost(_Model):
+    """What a worker took to digest a shard-day of so many rows; `peak_bytes` is the whole process."""
+
+    rows: int
+    files: int
+    seconds: float
+    peak_bytes: int
+
+
 class Figures(_Model):
     """All of a run that the model needs."""
 
@@ -55,6 +64,7 @@ class Figures(_Model):
     sizes: tuple[Size, ...]
     costs: tuple[Cost, ...]
     lines: tuple[LineCost, ...]
+    shard_days: tuple[ShardDayCost, ...]
 
     def of(self, contender: Contender) -> dict[int, Cost]:
         """Return a contender's costs by millions of rows."""

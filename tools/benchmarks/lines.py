@@ -31,7 +31,7 @@ def line_costs() -> tuple[LineCost, ...]:
 
 def _measured(count: int) -> LineCost:
     argv = [sys.executable, "-m", "tools.benchmarks.lines", str(count)]
-    ended = subprocess.run(argv, cwd=_ROOT, capture_output=True, check=True)
+    ended = subprocess.run(argv, cwd=_ROOT, stdout=subprocess.PIPE, check=True)
     return LineCost.model_validate_json(ended.stdout)
 
 

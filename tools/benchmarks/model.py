@@ -77,7 +77,7 @@ class Shape:
 
     @property
     def files(self) -> int:
-        """Files of the lake."""
+        """Files of the lake, and its shard-days."""
         return self.shards * self.days
 
 
@@ -86,7 +86,7 @@ class Model:
     """Costs by rows: seconds of one server process, processor seconds of the lake's readers, and bytes.
 
     `file_seconds` are those of one file of the lake beside its rows; `line_memory` and `line_seconds` are by
-    digest lines of each side.
+    digest lines of each side, `worker_memory` by rows of a shard-day in several files.
     """
 
     postgres: Line
@@ -95,6 +95,7 @@ class Model:
     lake_bytes: Line
     line_memory: Line
     line_seconds: Line
+    worker_memory: Line
     sent_per_line: float
     file_seconds: float
     efficiency: float
@@ -111,6 +112,9 @@ class Model:
             lake_bytes=line_through([(size.rows, size.lake_bytes) for size in figures.sizes]),
             line_memory=line_through([(cost.lines, cost.peak_bytes) for cost in figures.lines]),
             line_seconds=line_through([(cost.lines, cost.seconds) for cost in figures.lines]),
+            worker_memory=line_through(
+                [(cost.rows, cost.peak_bytes) for cost in figures.shard_days if cost.files > 1]
+            ),
             sent_per_line=_sent_per_line(figures),
             file_seconds=lake.fixed / figures.sizes[0].lake_files,
             efficiency=_efficiency(figures),
@@ -128,6 +132,10 @@ class Model:
     def client_bytes(self, lines: float) -> float:
         """Return the memory of whoever compares so many lines of each side."""
         return self.line_memory.at(lines)
+
+    def worker_bytes(self, shape: Shape) -> float:
+        """Return the memory of a worker, which digests one shard-day of that many rows at a time."""
+        return self.worker_memory.at(shape.rows / shape.files)
 
     def sent_bytes(self, lines: float) -> float:
         """Return what Postgres sends, which does not grow with rows."""

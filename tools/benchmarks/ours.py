@@ -30,9 +30,14 @@ def scope_of(case: Case, lake: LakeReader) -> Scope:
 
 
 def run(case: Case) -> Answer:
+    """Prove the window by one process of the server."""
+    return proven(case, Settings())
+
+
+def proven(case: Case, settings: Settings) -> Answer:
     """Prove the window."""
     lake = LakeReader(LakePaths(case.hot, None, case.shards))
-    proof = DirectProof(PostgresClient.from_settings(SecretStr(case.conninfo), Settings()), lake)
+    proof = DirectProof(PostgresClient.from_settings(SecretStr(case.conninfo), settings), lake)
     scope = scope_of(case, lake)
     counts = proof.compare_sensor_days(scope)
     differing = [row for row in counts if not row.matches]

@@ -24,6 +24,7 @@ def scale_tables() -> Iterator[str]:
     parts = (
         ("Measured", _measured(figures)),
         ("What digest lines cost the client", _lines(figures, model)),
+        ("What a shard-day costs a worker", _shard_days(figures, model)),
         ("The model", _fitted(model)),
         ("The model beside what was measured", _checks(figures, model)),
         ("Larger sizes", _shapes(model)),
@@ -92,6 +93,22 @@ def _lines(figures: Figures, model: Model) -> Iterator[str]:
     )
 
 
+def _shard_days(figures: Figures, model: Model) -> Iterator[str]:
+    yield table(
+        ("rows", "files", "time to digest", "memory of the process", "memory by the model"),
+        (
+            (
+                f"{cost.rows:,}",
+                f"{cost.files}",
+                f"{cost.seconds:.2f} s",
+                f"{cost.peak_bytes / 2**20:,.0f} MiB",
+                "–" if cost.files == 1 else f"{model.worker_memory.at(cost.rows) / 2**20:,.0f} MiB",
+            )
+            for cost in figures.shard_days
+        ),
+    )
+
+
 def _fitted(model: Model) -> Iterator[str]:
     yield table(
         ("cost", "fixed", "for each"),
@@ -114,6 +131,11 @@ def _fitted(model: Model) -> Iterator[str]:
                 "client's time",
                 f"{model.line_seconds.fixed:.2f} s",
                 _micros(model.line_seconds.each, "digest line"),
+            ),
+            (
+                "a worker's memory",
+                f"{model.worker_memory.fixed / 2**20:,.0f} MiB",
+                f"{model.worker_memory.each:,.0f} B a row of a shard-day",
             ),
             ("two processes in Postgres", "–", f"{model.efficiency:.0%} of twice as fast"),
         ),
@@ -147,6 +169,8 @@ def _shapes(model: Model) -> Iterator[str]:
             "from Postgres",
             "table to read",
             "lake to read",
+            "rows of a shard-day",
+            "a worker's memory",
         ),
         (
             (
@@ -158,6 +182,8 @@ def _shapes(model: Model) -> Iterator[str]:
                 _bytes(model.sent_bytes(shape.lines)),
                 _bytes(model.table_bytes.each * shape.rows),
                 f"{_bytes(model.lake_bytes.each * shape.rows)}, {shape.files:,} files",
+                f"{shape.rows / shape.files:,.0f}",
+                _bytes(model.worker_bytes(shape)),
             )
             for shape in SHAPES
         ),
