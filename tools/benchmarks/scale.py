@@ -137,7 +137,7 @@ def _fitted(model: Model) -> Iterator[str]:
                 f"{model.worker_memory.fixed / 2**20:,.0f} MiB",
                 f"{model.worker_memory.each:,.0f} B a row of a shard-day",
             ),
-            ("two processes in Postgres", "–", f"{model.efficiency:.0%} of twice as fast"),
+            ("two workers in Postgres, on two cores", "–", f"{model.efficiency:.0%} of twice as fast"),
         ),
     )
 

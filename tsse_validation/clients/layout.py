@@ -29,15 +29,19 @@ _TABLE = """
         (SELECT e.nspname FROM pg_extension x JOIN pg_namespace e ON e.oid = x.extnamespace
             WHERE x.extname = 'timescaledb'),
         CASE WHEN c.reltuples < 1 AND c.relkind = 'r' THEN pg_relation_size(c.oid) ELSE 0 END,
-        EXISTS (SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-            WHERE i.indrelid = c.oid AND a.attname = 'ts' AND i.indisvalid AND i.indpred IS NULL)
-        AND EXISTS (SELECT 1 FROM pg_stats s WHERE s.schemaname = n.nspname AND s.tablename = c.relname
-            AND s.attname = 'ts' AND NOT s.inherited AND s.correlation NOT BETWEEN -0.9 AND 0.9)
+        has_table_privilege('pg_stats', 'SELECT')
+            AND EXISTS (SELECT 1 FROM pg_index i JOIN pg_attribute a
+                ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                WHERE i.indrelid = c.oid AND a.attname = 'ts' AND i.indisvalid AND i.indpred IS NULL)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = 'metrics'::regclass
 """
 """Its rows as the planner takes them: by the statistics' rows a page, and the pages that there are now.
 
-Last, whether they lie about in the order of `ts`, and an index finds them by it.
+Last, whether an index finds them by `ts`, and we may ask whether they lie in its order.
+"""
+_IN_ORDER = """
+    SELECT 1 FROM pg_stats WHERE schemaname = %s AND tablename = %s AND attname = 'ts' AND NOT inherited
+        AND correlation NOT BETWEEN -0.9 AND 0.9
 """
 _CHILDREN = """
     WITH RECURSIVE tables AS (
@@ -82,7 +86,7 @@ class _Table:
     lock_room: int
     extension_schema: str | None
     size: int
-    in_order: bool
+    found_by_time: bool
 
     def layout(
         self, kind: TableKind, chunks: Sequence[Chunk] = (), *, by_name: bool = False, more_locks: int = 0
@@ -114,7 +118,8 @@ def read_layout(connection: psycopg.Connection) -> TableLayout:
     if table.kind == "p":
         return table.layout(TableKind.PARTITIONED, tuple(_chunks_of(_children(connection))))
     if not table.children:
-        return replace(table.layout(TableKind.PLAIN), in_order=table.in_order)
+        found = table.found_by_time and connection.execute(_IN_ORDER, (table.schema, table.name)).fetchone()
+        return replace(table.layout(TableKind.PLAIN), in_order=bool(found))
     children = _children(connection)
     # the server locks every child of a statement on the parent, but those that the statement names itself
     by_name = all(child.readable for child in children.values())

@@ -110,19 +110,19 @@ class ArrowDigests:
 
     def _by_keys(self, files: Sequence[LakeFile]) -> list[pa.Table]:
         """Digest several files of a shard-day, of which the rows with a copy alone are held together."""
-        codes, digests, aside = _SensorCodes(), list[pa.Table](), list[_Part]()
+        codes, digests, aside, held = _SensorCodes(), list[pa.Table](), list[_Part](), 0
         copied = _keys_with_copies(files, codes)
         for file in files:
             of_file = []
             for rows in _read_in_parts(_opened(file)):
                 batch = self._in_scope([(file, rows)])
                 is_copy = _stand_in(copied, batch.keys(codes.of(batch)))
+                if (held := held + int(is_copy.sum())) > MOST_TOGETHER:
+                    raise _OddError
                 of_file.append(batch.rows.filter(pa.array(is_copy)))
                 batch.keep(~is_copy)
                 digests.append(digest_days(batch.rows, hashed=self._hashed))
             aside += [(file, rows) for rows in _joined(of_file)]
-            if sum(rows.num_rows for _, rows in aside) > MOST_TOGETHER:
-                raise _OddError
         return [*digests, self._digest(aside, several=True)] if aside else digests
 
     def _digest(self, parts: Sequence[_Part], *, several: bool) -> pa.Table:
@@ -300,13 +300,13 @@ def _keys_with_copies(files: Sequence[LakeFile], codes: _SensorCodes) -> Integer
 
     A row of another date may have the number of a key that it is not, which then is taken for a copy.
     """
-    found, rows = list[Integers](), 0
+    if sum(_opened(file).metadata.num_rows for file in files) > _MOST_KEYS:
+        raise _OddError
+    found = list[Integers]()
     for file in files:
         for part in _read_in_parts(_opened(file), KEY_SCHEMA.names):
             batch = _Batch([(file, part)])
             found.append(batch.keys(codes.of(batch)))
-            if (rows := rows + part.num_rows) > _MOST_KEYS:
-                raise _OddError
     keys = np.concatenate([np.empty(0, dtype=np.int64), *found])
     found.clear()
     keys.sort()

@@ -85,7 +85,7 @@ class DirectProof:
     chunk that the server rewrites under a snapshot, as it is compressed or decompressed, makes rows vanish there:
     so what differs is read again for as long as Postgres counts otherwise than before, up to `MOST_LOOKS`.
 
-    `hold` is called with the coverage where both sides differ still, and raises where that is no evidence.
+    `hold` is called where both sides differ still, and raises where that is no evidence.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class DirectProof:
         lake: LakeReader,
         *,
         pace: Pace | None = None,
-        hold: Callable[[Coverage], object] = lambda _: None,
+        hold: Callable[[], object] = lambda: None,
     ) -> None:
         self._postgres = PostgresSide(postgres, pace)
         self._lake = lake
@@ -162,7 +162,7 @@ class DirectProof:
     def _window_settled(self, scope: Scope, rows: list[CountRow]) -> WindowCount:
         if doubtful := [row.sensor_id for row in rows if not row.matches]:
             again = sum_by_sensor(self._look_again(scope, doubtful, hashed=False), doubtful)
-            self._hold_evidence(again, scope)
+            self._hold_evidence(again)
             rows = sorted([row for row in rows if row.matches] + again)
         return WindowCount(scope.window, rows)
 
@@ -198,12 +198,12 @@ class DirectProof:
                 row._replace(matches=row.matches and (row.day, self._shard_of(row)) not in unknown)
                 for row in settled
             ]
-        self._hold_evidence(settled, scope)
+        self._hold_evidence(settled)
         return sorted(settled)
 
-    def _hold_evidence(self, rows: Iterable[CountRow], scope: Scope) -> None:
+    def _hold_evidence(self, rows: Iterable[CountRow]) -> None:
         if not all(row.matches for row in rows):
-            self._hold(scope.coverage)
+            self._hold()
 
     def _shard_of(self, row: CountRow) -> str:
         return shard_of(row.sensor_id, self._lake.paths.shards)
@@ -251,6 +251,8 @@ class DirectProof:
             before, compared = compared, self._compare(scope, sensor_ids)
             if compared.due == before.due:
                 break
+        if compared.differences.num_rows:
+            self._hold()
         return compared
 
     def _compare(self, scope: Scope, sensor_ids: Sequence[str]) -> DayComparison:

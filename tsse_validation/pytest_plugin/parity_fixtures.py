@@ -1,6 +1,7 @@
 """What steps 5 to 7 work on: the covered range, the counts, the rows, the random windows."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 
 import pytest
@@ -79,12 +80,6 @@ def active_lake_jobs(
 
 
 @pytest.fixture(scope="session")
-def undisturbed(lake: LakeReader, active_lake_jobs: Callable[[], Sequence[ActiveJob] | None]) -> Undisturbed:
-    """Return what holds, where both sides differ, that no backfill of somebody else explains it."""
-    return Undisturbed(lake, active_lake_jobs)
-
-
-@pytest.fixture(scope="session")
 def watch(
     request: pytest.FixtureRequest,
     run: ValidationRun,
@@ -106,6 +101,24 @@ def promised_scope(
     inspection = require(facts.inspection, "the lake's inspection")
     hold_cold_dates(inspection, run.stack, run.unavailable)
     return covered_scope(settings, watch.read(), cold=inspection.cold_path is not None, now=clock.now())
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    run: ValidationRun,
+    lake: LakeReader,
+    promised_scope: Scope,
+    active_lake_jobs: Callable[[], Sequence[ActiveJob] | None],
+) -> Undisturbed:
+    """Return what holds, where both sides differ, that no backfill of somebody else explains it.
+
+    A sealed lake is as it was: no backfill disturbs that.
+    """
+
+    def promised() -> datetime:
+        return run.facts.healed_to or promised_scope.coverage.backfill_to
+
+    return Undisturbed(lake, promised, list if run.settings.sealed else active_lake_jobs)
 
 
 @pytest.fixture(scope="session")

@@ -63,9 +63,16 @@ def count_days(
     rows = [row for of_day in taken_over.values() for row in of_day]
     left = covered.without_days(taken_over.keys())
     with progress.track("digests") as update:
-        for part, counted in compare_in_slices(proof, left, run.settings.level, update):
-            run.record(_counts(run, part, counted))
-            rows += counted
+        try:
+            for part, counted in compare_in_slices(proof, left, run.settings.level, update):
+                run.record(_counts(run, part, counted))
+                rows += counted
+        except NotCheckedError as error:
+            differing = sum(not row.matches for row in rows)
+            if not differing:
+                raise
+            msg = f"{error.message} Before that, {count_of(differing, 'sensor-day')} had differed all the same."
+            raise NotCheckedError(msg, error.advice) from error
     return sorted(rows)
 
 
@@ -175,6 +182,7 @@ def heal_check(
     except WouldLoseError as error:
         return error.finding()
     repeated = covered_scope(run.settings, watch.read(), cold=True, now=utc_now())
+    run.facts.healed_to = repeated.coverage.backfill_to
     establish()  # a standby must have come up to the new watermark too
     with progress.track("digests") as update:
         again = [row for _, rows in compare_in_slices(proof, [repeated], Level.DIGEST, update) for row in rows]

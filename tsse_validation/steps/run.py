@@ -46,7 +46,10 @@ LOGS = "logs"
 
 @dataclass
 class Facts:
-    """What earlier steps have found out and later ones build on; `None` until then."""
+    """What earlier steps have found out and later ones build on; `None` until then.
+
+    `healed_to` is the target of the backfill by which `--heal-check` was to heal what differs.
+    """
 
     job_before: Job | None = None
     database: DatabaseSeen | None = None
@@ -56,6 +59,7 @@ class Facts:
     backfill: FinishedJob[BackfillResult] | None = None
     refused: WouldLoseError | None = None
     taken_away: TakenAway | None = None
+    healed_to: datetime | None = None
     job_parity: RangeCount | None = None
     backfill_helper: HelperTold | None = None
 

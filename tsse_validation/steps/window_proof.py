@@ -100,7 +100,7 @@ def prove_window(
         wanted = set(settings.sensor_ids or snapshot.sensor_ids())
         database = snapshot.database()
     active = partial(active_jobs_seen, postgres, settings.leftover_after)
-    proof = DirectProof(postgres, lake, hold=Undisturbed(lake, active))
+    proof = DirectProof(postgres, lake, hold=Undisturbed(lake, lambda: covered.coverage.backfill_to, active))
     days = [
         row
         for _, rows in compare_in_slices(proof, [scope], settings.level)

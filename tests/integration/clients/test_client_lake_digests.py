@@ -22,6 +22,7 @@ from tsse_validation.domain.windows import Window
 from tsse_validation.lake import arrow_rows, digesting
 from tsse_validation.lake.digesting import digest_files
 from tsse_validation.lake.reader import LakeFile
+from tsse_validation.lake.sql import column_engine
 
 TODAY = date(2026, 1, 24)
 MIDNIGHT = day_start(TODAY)
@@ -183,8 +184,10 @@ def test_what_is_too_much_to_be_searched_in_memory_is_left_to_sql(
     monkeypatch.setattr(arrow_rows, "MOST_TOGETHER", 100)
     monkeypatch.setattr(arrow_rows, most, 90)
     rows = spread(300)
-    files = {(TODAY, "00", "x"): rows, (TODAY, "00", "y"): again(rows[:120])}
-    found = both_ways(tmp_path, files, Scope(TWO_DAYS, COVERAGE))
+    files = written(tmp_path, {(TODAY, "00", "x"): rows, (TODAY, "00", "y"): again(rows[:120])})
+    with patch.object(digesting, "column_engine", wraps=column_engine) as engine:
+        found = lines(files, Scope(TWO_DAYS, COVERAGE))
+    assert engine.called
     assert sum(count for count, _ in found.values()) == 300
 
 

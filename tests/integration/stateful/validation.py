@@ -101,7 +101,7 @@ class Validator:
         self._before = state
         watch = ReplicationWatch(farm.reader.replication, pause=0)
         clock = ControllerClock(None, farm.clock)
-        undisturbed = Undisturbed(farm.reader, list)
+        undisturbed = Undisturbed(farm.reader, lambda: coverage.backfill_to, list)
         progress = ProgressReporter(Console(file=io.StringIO()))
         checks: dict[str, Callable[[Check], None]] = {
             "watermark_is_set_and_not_in_the_future": lambda check: (
