@@ -44,7 +44,7 @@ def _put(place: object, name: str, value: object) -> None:
 
 def _with(place: object, name: str, value: object) -> Mutation:
     """Put something else in a place."""
-    return lambda: setattr(place, name, value)
+    return lambda: _put(place, name, value)
 
 
 def _in_sql(name: str, old: str, new: str) -> Mutation:
