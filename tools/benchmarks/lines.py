@@ -8,18 +8,17 @@ import subprocess
 import sys
 import time
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from tests.support.memory import peak_bytes
 from tools.benchmarks.figures import LineCost
+from tools.benchmarks.starting import ROOT
 from tsse_validation.domain.digest import DIGEST_SCHEMA, KEY_SCHEMA
 from tsse_validation.parity.comparing import compare_digests
 
 COUNTS = (27_300, 273_000, 1_092_000)
-_ROOT = Path(__file__).resolve().parents[2]
 _DAYS = 91
 _FIRST_DAY = date(2026, 1, 1).toordinal() - date(1970, 1, 1).toordinal()
 
@@ -31,7 +30,7 @@ def line_costs() -> tuple[LineCost, ...]:
 
 def _measured(count: int) -> LineCost:
     argv = [sys.executable, "-m", "tools.benchmarks.lines", str(count)]
-    ended = subprocess.run(argv, cwd=_ROOT, stdout=subprocess.PIPE, check=True)
+    ended = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     return LineCost.model_validate_json(ended.stdout)
 
 

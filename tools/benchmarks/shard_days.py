@@ -21,6 +21,7 @@ from fixtures.controller.segments import SegmentWriter
 from fixtures.controller.state import Manifest, PartitionEntry, StateFiles
 from tests.support.memory import peak_bytes
 from tools.benchmarks.figures import ShardDayCost
+from tools.benchmarks.starting import ROOT
 from tsse_validation.domain.coverage import Coverage, Scope
 from tsse_validation.domain.digest import KEY_SCHEMA, ROW_SCHEMA, rows_digested
 from tsse_validation.domain.instants import DAY, MICROSECOND, to_micros
@@ -31,7 +32,6 @@ from tsse_validation.lake.tasks import DigestTask, TaskPart, digest_task
 ROWS = (100_000, 1_000_000, 4_000_000)
 FILES = (1, 8)
 """A shard-day that a backfill or a compaction has written, and one of a day of passes: copies are told apart."""
-_ROOT = Path(__file__).resolve().parents[2]
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _SENSORS = 20
 
@@ -46,7 +46,7 @@ def _measured(rows: int, files: int) -> ShardDayCost:
         hot = Path(scratch, "hot")
         write_shard_day(hot, made_rows(rows), files)
         argv = [sys.executable, "-m", "tools.benchmarks.shard_days", str(hot)]
-        ended = subprocess.run(argv, cwd=_ROOT, stdout=subprocess.PIPE, check=True)
+        ended = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     found = json.loads(ended.stdout)
     if found.pop("rows") != rows:
         msg = f"{rows:,} rows in {files} files were not all digested"

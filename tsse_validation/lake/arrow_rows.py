@@ -110,19 +110,21 @@ class ArrowDigests:
 
     def _by_keys(self, files: Sequence[LakeFile]) -> list[pa.Table]:
         """Digest several files of a shard-day, of which the rows with a copy alone are held together."""
-        codes, digests, aside, held = _SensorCodes(), list[pa.Table](), list[_Part](), 0
+        codes, digests, aside, copies = _SensorCodes(), list[pa.Table](), list[_Part](), 0
         copied = _keys_with_copies(files, codes)
         for file in files:
-            of_file = []
+            of_file = list[pa.Table]()
             for rows in _read_in_parts(_opened(file)):
                 batch = self._in_scope([(file, rows)])
                 is_copy = _stand_in(copied, batch.keys(codes.of(batch)))
-                if (held := held + int(is_copy.sum())) > MOST_TOGETHER:
-                    raise _OddError
-                of_file.append(batch.rows.filter(pa.array(is_copy)))
-                batch.keep(~is_copy)
+                if is_copy.any():
+                    of_file.append(batch.rows.filter(pa.array(is_copy)))
+                    if (copies := copies + of_file[-1].num_rows) > MOST_TOGETHER:
+                        raise _OddError
+                    batch.keep(~is_copy)
                 digests.append(digest_days(batch.rows, hashed=self._hashed))
-            aside += [(file, rows) for rows in _joined(of_file)]
+            if of_file:
+                aside.append((file, pa.concat_tables(of_file)))
         return [*digests, self._digest(aside, several=True)] if aside else digests
 
     def _digest(self, parts: Sequence[_Part], *, several: bool) -> pa.Table:
@@ -300,7 +302,7 @@ def _keys_with_copies(files: Sequence[LakeFile], codes: _SensorCodes) -> Integer
 
     A row of another date may have the number of a key that it is not, which then is taken for a copy.
     """
-    if sum(_opened(file).metadata.num_rows for file in files) > _MOST_KEYS:
+    if sum(pq.read_metadata(file.path).num_rows for file in files) > _MOST_KEYS:
         raise _OddError
     found = list[Integers]()
     for file in files:
@@ -320,12 +322,6 @@ def _stand_in(wanted: Integers, keys: Integers) -> npt.NDArray[np.bool_]:
         return np.zeros(keys.shape, dtype=np.bool_)
     found: npt.NDArray[np.bool_] = wanted[np.minimum(np.searchsorted(wanted, keys), wanted.size - 1)] == keys
     return found
-
-
-def _joined(parts: Sequence[pa.Table]) -> list[pa.Table]:
-    """Return the rows of some parts as one table; none where there are no rows."""
-    joined = pa.concat_tables(parts) if parts else None
-    return [joined] if joined is not None and joined.num_rows else []
 
 
 def _checked(rows: pa.Table) -> pa.Table:

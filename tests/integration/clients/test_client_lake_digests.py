@@ -110,12 +110,9 @@ def test_both_ways_give_the_same_lines_of_any_files(
     together: int,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
+    root, scope = tmp_path_factory.mktemp("lake"), Scope(window, COVERAGE, since)
     with patch.object(arrow_rows, "MOST_TOGETHER", together):
-        hold_both_ways_together(files, Scope(window, COVERAGE, since), late, tmp_path_factory.mktemp("lake"))
-
-
-def hold_both_ways_together(files: Files, scope: Scope, late: Sequence[tuple[str, datetime]], root: Path) -> None:
-    straight = lines(written(root / "straight", files), scope, late)
+        straight = lines(written(root / "straight", files), scope, late)
     by_sql = lines(written(root / "sql", files, FOR_SQL), scope, late)
     if repeats_in_a_file(files):
         straight = {key: (rows, 0) for key, (rows, _) in straight.items()}
